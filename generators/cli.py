@@ -1,0 +1,90 @@
+"""The ``gen`` command: ``gen GENERATOR [parameters] -o out.v`` and ``gen VERB ...``.
+
+Exit status: 0 done, 1 a check failed, 2 wrong usage (one line, no traceback).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from . import registry
+from .errors import USER_ERRORS, CheckFailed, UsageError
+from .options import ArgumentParser
+from .version import version
+
+__all__ = ["main", "VERBS"]
+
+#: verb -> module in generators/verbs; each has SUMMARY, configure(parser) and run(args) -> int.
+#: A verb that takes a generator as its first word sets TAKES_GENERATOR = True, and its
+#: configure(parser, generator) adds that generator's parameters.
+VERBS = {name: f"lowbit.generators.verbs.{name}" for name in
+         ("list", "verify", "area", "run", "pack")}
+
+
+def _overview() -> str:
+    lines = ["usage: gen GENERATOR [parameters] -o out.v     Verilog and its manifest",
+             "       gen VERB ...", "", "generators:"]
+    lines += [f"  {g.name:<12}{g.summary}" for g in registry.GENERATORS.values()]
+    lines += ["", "verbs:"]
+    for name, module in VERBS.items():
+        lines.append(f"  {name:<12}{importlib.import_module(module).SUMMARY}")
+    lines += ["", "gen NAME --help shows the options of a generator or verb."]
+    return "\n".join(lines)
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if argv[0] == "--version":
+        print(f"gen {version()}")
+        return 0
+    word, rest = argv[0], argv[1:]
+    if word in VERBS:
+        verb = importlib.import_module(VERBS[word])
+    else:
+        registry.find(word)
+        word, rest = "emit", argv
+        verb = importlib.import_module("lowbit.generators.verbs.emit")
+    if getattr(verb, "TAKES_GENERATOR", False):
+        names = [w for w in rest if not w.startswith("-")]
+        if rest and rest[0] in ("-h", "--help"):
+            print(f"usage: gen {word} GENERATOR [options]\n\n{verb.SUMMARY}\n\n"
+                  f"generators: {', '.join(registry.GENERATORS)}")
+            return 0
+        if not names or names[0] != rest[0]:
+            raise UsageError(f"gen {word} needs a generator as its first word: "
+                             f"{', '.join(registry.GENERATORS)}")
+        generator = registry.find(rest[0])
+        prog = f"gen {generator.name}" if word == "emit" else f"gen {word} {generator.name}"
+        parser = ArgumentParser(prog=prog, description=generator.summary, allow_abbrev=False)
+        verb.configure(parser, generator)
+        args = parser.parse_args(rest[1:])
+        args.generator = generator
+    else:
+        parser = ArgumentParser(prog=f"gen {word}", description=verb.SUMMARY, allow_abbrev=False)
+        verb.configure(parser)
+        args = parser.parse_args(rest)
+    status: int = verb.run(args)
+    return status
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the ``gen`` script; returns the exit status."""
+    try:
+        return _dispatch(sys.argv[1:] if argv is None else argv)
+    except USER_ERRORS as error:
+        print(f"gen: {error}", file=sys.stderr)
+        return 2
+    except CheckFailed as error:
+        print(f"gen: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # the reader of our output has gone (gen ... | head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("gen: interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,61 @@
+"""Parameter classes as command-line options."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any, NoReturn
+
+from lowbit.golden.parameters import Parameters, flag_name
+
+from .errors import UsageError
+
+__all__ = ["ArgumentParser", "add_parameters", "take_parameters"]
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse with our error style: one line, exit status 2, no usage dump."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer; got {text}") from None
+
+
+def _describe(field: dataclasses.Field[Any]) -> str:
+    meta = field.metadata
+    words = [meta["help"]]
+    if meta["low"] is not None:
+        high = meta["high"]
+        words.append(f"{meta['low']}..{high}" if high is not None else f"{meta['low']} or more")
+    default = {True: "on", False: "off", None: "derived"}.get(field.default, field.default)
+    words.append(f"default {default}")
+    if meta["source"]:
+        words.append(meta["source"])
+    return "; ".join(words).replace("%", "%%")
+
+
+def add_parameters(parser: argparse.ArgumentParser, cls: type[Parameters]) -> None:
+    """Add one option per field of ``cls``: range, default and source in its help."""
+    group = parser.add_argument_group("design parameters")
+    for field in dataclasses.fields(cls):
+        flag, text, meta = flag_name(field.name), _describe(field), field.metadata
+        kind: dict[str, Any]
+        if isinstance(field.default, bool):
+            kind = dict(action=argparse.BooleanOptionalAction)
+        elif meta["choices"] is not None:
+            kind = dict(metavar="|".join(meta["choices"]))
+        else:
+            kind = dict(type=_integer, metavar=meta["metavar"] or "INT")
+        group.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, help=text, **kind)
+
+
+def take_parameters(args: argparse.Namespace, cls: type[Parameters]) -> Parameters:
+    """The parameter object that the parsed options describe."""
+    names = {field.name for field in dataclasses.fields(cls)}
+    return cls(**{name: value for name, value in vars(args).items() if name in names})

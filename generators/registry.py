@@ -1,0 +1,60 @@
+"""The list of generators: one line each. A new family is a new folder and new lines here."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from lowbit.golden.parameters import Parameters
+
+from .errors import UsageError
+
+__all__ = ["Generator", "GENERATORS", "find"]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """How to get from a name to a parameter class, a component and a testbench.
+
+    The classes are named as ``module:attribute`` and imported on use, so that ``gen --help``
+    stays fast and the dependency rule (golden <- hdl <- generators <- tb) holds.
+    """
+
+    name: str
+    summary: str
+    parameters: str      #: parameter class
+    component: str       #: Amaranth component class; called with the parameter object
+    bench: str           #: cocotb test module (a name only: benches are not imported here)
+
+    def load(self, attribute: str) -> Any:
+        module, _, name = getattr(self, attribute).partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    def parameter_class(self) -> type[Parameters]:
+        cls = self.load("parameters")
+        assert issubclass(cls, Parameters)
+        return cls
+
+
+GENERATORS = {g.name: g for g in (
+    Generator("lut_table", "table precompute unit: K activations to a half (or full) table",
+              "lowbit.golden.lut.parameters:LutTableParameters",
+              "lowbit.hdl.lut.table:LutTable", "lowbit.tb.cocotb_lut_table"),
+    Generator("lut_dot", "combinational LUT dot product: one table, one weight pattern",
+              "lowbit.golden.lut.parameters:LutDotParameters",
+              "lowbit.hdl.lut.dot:LutDot", "lowbit.tb.cocotb_lut_dot"),
+    Generator("lut_core", "LUT tensor core tile: M rows, N columns, K activations a table",
+              "lowbit.golden.lut.parameters:LutCoreParameters",
+              "lowbit.hdl.lut.core:LutCore", "lowbit.tb.cocotb_lut_core"),
+)}
+
+
+def find(name: str) -> Generator:
+    """Generator by name; :class:`UsageError` names the near ones."""
+    if name in GENERATORS:
+        return GENERATORS[name]
+    near = difflib.get_close_matches(name, GENERATORS, n=2) or list(GENERATORS)
+    raise UsageError(f"unknown generator or verb '{name}'; did you mean {' or '.join(near)}? "
+                     "(gen list shows all)")

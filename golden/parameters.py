@@ -1,0 +1,98 @@
+"""Parameter objects: one frozen, validated dataclass per generator.
+
+Everything else about a design follows from its parameter object: the golden model, the
+component, the testbench, the manifest and the command line. A field is declared with
+:func:`parameter`, which carries its help text, its legal range and its source in the paper.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+__all__ = ["Parameters", "parameter", "ParameterError"]
+
+
+class ParameterError(ValueError):
+    """A parameter breaks a rule. The message is one line: parameter, rule, value."""
+
+
+def parameter(default: Any, help: str, *, low: int | None = None, high: int | None = None,
+              choices: tuple[str, ...] | None = None, source: str = "",
+              metavar: str | None = None) -> Any:
+    """Declare a field of a parameter object.
+
+    ``default=None`` means that the value is derived from the other parameters unless given;
+    the help text says how. Integers take ``low`` and ``high`` (inclusive), strings ``choices``.
+    """
+    return dataclasses.field(default=default, metadata=dict(
+        help=help, low=low, high=high, choices=choices, source=source, metavar=metavar))
+
+
+def flag_name(field_name: str) -> str:
+    """Command-line flag of a field: ``a_format`` -> ``--a-format``, ``M`` -> ``--M``."""
+    return "--" + field_name.replace("_", "-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """Base of all parameter objects.
+
+    Construction checks every field against its declaration (wrong type: ``TypeError``; out of
+    range: :class:`ParameterError`) and then calls :meth:`check` for rules between parameters.
+    """
+
+    #: name of the generator that the parameters belong to
+    generator: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            self._check_field(field, getattr(self, field.name))
+        self.check()
+
+    def check(self) -> None:
+        """Rules between parameters; raise :class:`ParameterError` through :meth:`refuse`."""
+
+    def refuse(self, name: str, rule: str, value: Any = None) -> None:
+        """Raise the one-line error for parameter ``name``."""
+        shown = getattr(self, name) if value is None else value
+        raise ParameterError(f"{flag_name(name)} {rule}; got {shown}")
+
+    def _check_field(self, field: dataclasses.Field[Any], value: Any) -> None:
+        meta = field.metadata
+        if value is None and field.default is None:
+            return
+        if meta["choices"] is not None:
+            if not isinstance(value, str):
+                raise TypeError(f"{flag_name(field.name)} must be a string; got {value!r}")
+            if value not in meta["choices"]:
+                self.refuse(field.name, f"must be one of {', '.join(meta['choices'])}", value)
+        elif isinstance(field.default, bool):
+            if not isinstance(value, bool):
+                raise TypeError(f"{flag_name(field.name)} must be true or false; got {value!r}")
+        else:
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"{flag_name(field.name)} must be an integer; got {value!r}")
+            low, high = meta["low"], meta["high"]
+            if (low is not None and value < low) or (high is not None and value > high):
+                rule = f"must be {low}..{high}" if high is not None else f"must be at least {low}"
+                self.refuse(field.name, rule, str(value))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Field values as given, in declaration order (JSON-ready)."""
+        return dataclasses.asdict(self)
+
+    def flags(self) -> str:
+        """The command-line flags that rebuild this object; fields at their default are left out."""
+        words = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value == field.default:
+                continue
+            if isinstance(value, bool):
+                words.append(flag_name(field.name) if value else
+                             "--no-" + flag_name(field.name)[2:])
+            else:
+                words += [flag_name(field.name), str(value)]
+        return " ".join(words)
