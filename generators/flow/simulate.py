@@ -29,7 +29,7 @@ from typing import Any
 
 from ..emit import Emitted
 from ..errors import UsageError
-from .tools import need_programs, tool_environment
+from .tools import need_programs, tool_environment, verilator_program
 
 __all__ = ["Outcome", "BuildError", "simulate", "SIMULATORS"]
 
@@ -112,6 +112,32 @@ def _short_log(text: str, lines: int = 8) -> str:
     return "\n".join((errors or kept[-lines:])[:lines])
 
 
+def _runtime_key(waves: bool) -> str:
+    """What the objects of Verilator's run-time library depend on."""
+    program = verilator_program()
+    compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True, check=False)
+    key = json.dumps([_tool_versions("verilator"), str(program), compiler.stdout, waves,
+                      _BUILD_ARGS["verilator"]])
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def _keep_runtime(work: Path, runtime: Path) -> None:
+    """Keep the compiled run-time library: it does not depend on the design, and compiling it
+    takes longer than compiling a small design."""
+    if runtime.is_dir():
+        return
+    copy = Path(tempfile.mkdtemp(dir=runtime.parent, prefix=".runtime-"))
+    try:
+        for path in work.glob("verilated*.o"):
+            shutil.copyfile(path, copy / path.name)
+        copy.rename(runtime)
+    except OSError:
+        if not runtime.is_dir():        # else another process kept the same objects first
+            raise
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+
+
 def _prune(folder: Path) -> None:
     entries = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
     for entry in entries[:-_KEEP]:
@@ -134,12 +160,20 @@ def _build(verilog: str, top: str, simulator: str, waves: bool,
         (work / "design.v").write_text(verilog)
         job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
                    build_args=arguments, waves=waves)
+        runtime = folder / f"runtime-{_runtime_key(waves)}"
+        if simulator == "verilator" and runtime.is_dir():
+            for path in runtime.iterdir():
+                shutil.copyfile(path, work / path.name)
         # MAKEFLAGS: the runner passes no variables to make
-        status = _job(job, work, work / "build.log", {"MAKEFLAGS": "OPT_FAST=-O2"})
+        python = sys.executable.replace(" ", "\\ ")
+        status = _job(job, work, work / "build.log",
+                      {"MAKEFLAGS": f"OPT_FAST=-O2 PYTHON3={python}"})
         binary = work / ("sim.vvp" if simulator == "icarus" else top)
         if status or not binary.exists():
             text = (work / "build.log").read_text(errors="replace")
             raise BuildError(f"{simulator} could not build {top}:\n{_short_log(text)}")
+        if simulator == "verilator":
+            _keep_runtime(work, runtime)
         for path in work.iterdir():     # objects and generated C++: tens of megabytes
             if path not in (binary, work / "design.v", work / "build.log"):
                 path.unlink()
@@ -206,7 +240,9 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
                    environment={"LOWBIT_PLAN": str(run / "plan.json"),
                                 "LOWBIT_STATS": str(run / "stats.json")})
         start = time.monotonic()
-        _job(job, run, run / "run.log", {})
+        # the runner switches Icarus's trace off after our arguments: say it after that
+        _job(job, run, run / "run.log", {"SIM_CMD_SUFFIX": "-vcd"} if waves and
+             simulator == "icarus" else {})
         seconds = time.monotonic() - start
         tests, failures, message = _results(run / "results.xml")
         stats_file = run / "stats.json"

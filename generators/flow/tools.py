@@ -13,7 +13,7 @@ from ..errors import UsageError
 __all__ = ["need_programs", "tool_environment", "verilator_program"]
 
 #: program -> Debian/Ubuntu package
-_PACKAGES = {"g++": "g++", "make": "make", "perl": "perl",
+_PACKAGES = {"c++": "g++", "make": "make", "perl": "perl",
              "iverilog": "iverilog", "vvp": "iverilog"}
 
 
@@ -30,7 +30,7 @@ def verilator_program() -> Path | None:
 
 def need_programs(simulator: str, *, build: bool = True) -> None:
     """Refuse with one line if the simulator, or what it needs to build a model, is missing."""
-    programs = ("iverilog", "vvp") if simulator == "icarus" else ("g++", "make", "perl")
+    programs = ("iverilog", "vvp") if simulator == "icarus" else ("c++", "make", "perl")
     missing = [name for name in programs if shutil.which(name) is None] if build else []
     if missing:
         packages = sorted({_PACKAGES[name] for name in missing})
