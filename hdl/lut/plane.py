@@ -1,0 +1,71 @@
+"""The plane step: table entries times 2**plane, once per row instead of once per output.
+
+Integers are shifted and then offset by half their range (top bit inverted), as
+:class:`~lowbit.hdl.lut.column.LutCell` expects; floats take an exact exponent step with IEEE
+behaviour at both ends.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.lut.parameters import LutCoreParameters
+
+from ..common.fp_scale import FpScale
+from ..common.unit import Unit
+from .column import step_bits
+
+__all__ = ["PlaneStep", "EntryStep"]
+
+
+class EntryStep(wiring.Component):
+    """One entry times 2**plane (combinational)."""
+
+    def __init__(self, p: LutCoreParameters) -> None:
+        self.p = p
+        members = {"entry": In(p.entry_bits), "stepped": Out(step_bits(p))}
+        if p.plane_bits:
+            members["plane"] = In(p.plane_bits)
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.p
+        if p.is_float:
+            if p.plane_bits:
+                m.submodules.scale = scale = FpScale(p.table_float, p.w_bits - 1)
+                m.d.comb += [scale.input.eq(self.entry), scale.shift.eq(self.plane),
+                             self.stepped.eq(scale.output)]
+            else:
+                m.d.comb += self.stepped.eq(self.entry)
+            return m
+        shifted = Signal(p.scaled_bits)
+        entry = self.entry.as_signed()
+        m.d.comb += shifted.eq(entry << self.plane if p.plane_bits else entry)
+        m.d.comb += self.stepped.eq(Cat(shifted[:-1], ~shifted[-1]))
+        return m
+
+
+class PlaneStep(wiring.Component):
+    """All entries of all rows of a beat times 2**plane (combinational)."""
+
+    def __init__(self, p: LutCoreParameters) -> None:
+        self.p = p
+        words = p.M * p.groups * p.entries
+        members = {"entries": In(words * p.entry_bits), "stepped": Out(words * step_bits(p))}
+        if p.plane_bits:
+            members["plane"] = In(p.plane_bits)
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.p
+        stepped = []
+        for i in range(p.M * p.groups * p.entries):
+            m.submodules[f"entry_{i}"] = entry = Unit(EntryStep(p), "lut_entry_step")
+            m.d.comb += entry.entry.eq(self.entries.word_select(i, p.entry_bits))
+            if p.plane_bits:
+                m.d.comb += entry.plane.eq(self.plane)
+            stepped.append(entry.stepped)
+        m.d.comb += self.stepped.eq(Cat(stepped))
+        return m
