@@ -1,0 +1,204 @@
+"""Floating-point parts against NumPy (fp16, fp32) and exact integers rounded once (the rest)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth.hdl import Elaboratable, Module
+from amaranth.lib.wiring import Component, In, Out
+from lowbit.golden.formats import BF16, FP8_E4M3, FP8_E5M2, FP16, FP32, FloatFormat
+from lowbit.hdl.common.fp_add import FpAdd
+from lowbit.hdl.common.normalize import FixedToFloat
+from lowbit.tb.combinational import Evaluator
+
+FORMATS = [FP32, FP16, BF16, FP8_E4M3, FP8_E5M2]
+SEED = 20240611
+Array = np.ndarray[Any, Any]
+
+
+class Parts(Component):
+    """Several parts in one design, so that one build serves them all: ports NAME__PORT."""
+
+    def __init__(self, parts: Mapping[str, Component]) -> None:
+        self.parts = parts
+        super().__init__({f"{name}__{port}": member if member.flow == In else Out(member.shape)
+                          for name, part in parts.items()
+                          for port, member in part.signature.members.items()})
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        for name, part in self.parts.items():
+            m.submodules[name] = part
+            for port, member in part.signature.members.items():
+                outer, inner = getattr(self, f"{name}__{port}"), getattr(part, port)
+                m.d.comb += (inner.eq(outer) if member.flow == In else outer.eq(inner))
+        return m
+
+
+def run(parts: Mapping[str, Component], inputs: Mapping[str, Mapping[str, Any]],
+        cycles: int = 0) -> dict[str, Array]:
+    """Outputs ``{"NAME__PORT": values}``; shorter input columns are repeated to the longest."""
+    evaluator = Evaluator(Parts(parts))
+    flat = {f"{name}__{port}": np.atleast_1d(np.asarray(values))
+            for name, ports in inputs.items() for port, values in ports.items()}
+    count = max(len(values) for values in flat.values())
+    result = evaluator({name: np.resize(values, count) for name, values in flat.items()},
+                       cycles=cycles)
+    sizes = {name: max(np.size(v) for v in ports.values()) for name, ports in inputs.items()}
+    return {name: values[:sizes[name.split("__")[0]]] for name, values in result.items()}
+
+
+def corners(fmt: FloatFormat) -> Array:
+    """Codes where things happen: zeros, subnormals, around powers of two, extremes, specials."""
+    top = (1 << fmt.ebits) - 1
+    fields = {0, 1, 2, 3, fmt.bias - fmt.precision - 1, fmt.bias - fmt.precision, fmt.bias - 2,
+              fmt.bias - 1, fmt.bias, fmt.bias + 1, fmt.bias + fmt.precision + 1, top - 2,
+              top - 1, top}
+    mask = (1 << fmt.mbits) - 1
+    fractions = {0, 1, 2, 3, mask >> 1, (mask >> 1) + 1, mask - 1, mask}
+    codes = {field << fmt.mbits | fraction for field in fields if 0 <= field <= top
+             for fraction in fractions}
+    return np.array(sorted(codes | {code | 1 << (fmt.bits - 1) for code in codes}), np.int64)
+
+
+def pairs(fmt: FloatFormat, count: int, seed: int = SEED) -> tuple[Array, Array]:
+    """All pairs of an 8-bit format; else corner pairs, near exponents, cancellation, uniform."""
+    if fmt.bits == 8:
+        codes = np.arange(256)
+    else:
+        codes = corners(fmt)
+    a, b = (x.ravel() for x in np.meshgrid(codes, codes))
+    if fmt.bits == 8:
+        return a, b
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 1 << fmt.bits, count)
+    near = np.clip((x >> fmt.mbits & ((1 << fmt.ebits) - 1))
+                   + rng.integers(-fmt.precision - 3, fmt.precision + 4, count),
+                   0, (1 << fmt.ebits) - 1)
+    # few fraction bits set: ties are common
+    sparse = rng.integers(0, 1 << fmt.mbits, count) & rng.integers(0, 1 << fmt.mbits, count)
+    sparse = np.where(rng.random(count) < 0.5, sparse, rng.integers(0, 1 << fmt.mbits, count))
+    y = rng.integers(0, 2, count) << (fmt.bits - 1) | near << fmt.mbits | sparse
+    close = (x ^ 1 << (fmt.bits - 1)) + rng.integers(-4, 5, count) & (1 << fmt.bits) - 1
+    z = rng.integers(0, 1 << fmt.bits, count)
+    return np.concatenate([a, x, x, x]), np.concatenate([b, y, close, z])
+
+
+def exact(fmt: FloatFormat, code: Array) -> Array:
+    """Finite values as Python integers, unit 2**emin."""
+    sign, exponent, magnitude = fmt.decode(code)
+    value = magnitude.astype(object) << (exponent - 1).astype(object)
+    return np.where(sign == 1, -value, value)
+
+
+def rounded(fmt: FloatFormat, value: Array, exponent: Any) -> Array:
+    """Integers times 2**exponent, rounded once."""
+    value = np.asarray(value)
+    return fmt.round((value < 0).astype(np.int64), np.abs(value), exponent)
+
+
+def expected_sum(fmt: FloatFormat, a: Array, b: Array) -> Array:
+    if fmt.name in ("fp16", "fp32"):
+        with np.errstate(all="ignore"):
+            return fmt.canonical(fmt.from_array(fmt.to_array(a) + fmt.to_array(b)))
+    result = rounded(fmt, exact(fmt, a) + exact(fmt, b), fmt.emin)
+    fa, fb = fmt.is_finite(a), fmt.is_finite(b)
+    result = np.where(fa, result, a)
+    result = np.where(fb | ~fa, result, b)
+    opposite = ~fa & ~fb & (a != b)
+    nan = fmt.is_nan(a) | fmt.is_nan(b) | opposite
+    return np.where(nan, fmt.nan, result)
+
+
+def check(actual: Array, expected: Array, **operands: Array) -> None:
+    """Bit for bit; shows the first difference with its operands, in hexadecimal."""
+    bad = np.flatnonzero(np.asarray(actual) != np.asarray(expected))
+    if len(bad):
+        i = bad[0]
+        shown = ", ".join(f"{name}={int(v[i]):#x}" for name, v in operands.items())
+        raise AssertionError(f"{len(bad)} of {len(actual)} differ; first: {shown}: "
+                             f"got {int(actual[i]):#x}, expected {int(expected[i]):#x}")
+    assert len(actual) > 0
+
+
+# -- addition ---------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def sums() -> Any:
+    parts, inputs = {}, {}
+    for fmt in FORMATS:
+        a, b = pairs(fmt, 30_000)
+        for style in ("small", "fast"):
+            for stages in (0, 1):
+                name = f"{fmt.name}_{style}_{stages}"
+                parts[name] = FpAdd(fmt, stages, style)
+                inputs[name] = {"a": a, "b": b} | ({"en": 1} if stages else {})
+    return inputs, run(parts, inputs, cycles=1)
+
+
+@pytest.mark.parametrize("stages", [0, 1])
+@pytest.mark.parametrize("style", ["small", "fast"])
+@pytest.mark.parametrize("fmt", FORMATS, ids=lambda f: f.name)
+def test_add(sums: Any, fmt: FloatFormat, style: str, stages: int) -> None:
+    inputs, results = sums
+    name = f"{fmt.name}_{style}_{stages}"
+    a, b = inputs[name]["a"], inputs[name]["b"]
+    check(results[f"{name}__sum"], expected_sum(fmt, a, b), a=a, b=b)
+
+
+# -- fixed point to floating point ------------------------------------------------------------
+CONVERSIONS = [  # format, width, exponent range, stages, method
+    (FP32, 36, (-60, 20), 0, "count"), (FP32, 36, (-60, 20), 2, "search"),
+    (FP32, 24, (-48, -48), 1, "count"), (FP32, 64, (-200, 100), 0, "count"),
+    (FP32, 12, (-149, 0), 0, "search"), (FP32, 30, (-170, 127), 1, "count"),
+    (FP16, 20, (-24, 12), 0, "search"), (FP16, 33, (-60, 5), 0, "count"),
+    (FP16, 8, (0, 3), 0, "count"), (FP16, 1, (-3, 3), 0, "count"),
+    (FP16, 64, (-64, 0), 0, "search"), (BF16, 40, (-180, 120), 0, "count"),
+    (FP8_E4M3, 10, (-16, 8), 0, "count"), (FP8_E4M3, 6, (-40, 40), 0, "search"),
+    (FP8_E5M2, 9, (-30, 20), 2, "count"), (FP8_E5M2, 5, (3, 3), 0, "count"),
+]
+
+
+def fixed_values(width: int, count: int, rng: np.random.Generator) -> Array:
+    """Signed values of all lengths, extremes, powers of two and their neighbours."""
+    low, high = -(1 << (width - 1)), (1 << (width - 1)) - 1
+    special = [0, low, high, low + 1] + [s * (1 << k) + d for k in range(width - 1)
+                                         for s in (1, -1) for d in (-1, 0, 1)]
+    special = [v for v in special if low <= v <= high]
+    shift = rng.integers(0, width, count)
+    sign = rng.integers(0, 2, count)
+    length = [int(v) >> int(s) for v, s in
+              zip(rng.integers(0, 1 << 63, count, dtype=np.uint64) >> np.uint64(64 - width),
+                  shift, strict=True)] if width > 1 else [0] * count
+    values = special + [-v if s else v for v, s in zip(length, sign, strict=True)]
+    return np.array(values, object)
+
+
+@pytest.fixture(scope="module")
+def conversions() -> Any:
+    rng = np.random.default_rng(SEED)
+    parts, inputs = {}, {}
+    for i, (fmt, width, (low, high), stages, method) in enumerate(CONVERSIONS):
+        values = fixed_values(width, 8_000, rng)
+        exponents = rng.integers(low, high + 1, len(values))
+        exponents[:20], exponents[-20:] = low, high
+        part: dict[str, Any] = {"value": values}
+        if low != high:
+            part["exponent"] = exponents
+        if stages:
+            part["en"] = 1
+        parts[f"c{i}"] = FixedToFloat(fmt, width, (low, high), stages=stages, method=method)
+        inputs[f"c{i}"] = part
+    return inputs, run(parts, inputs, cycles=2)
+
+
+@pytest.mark.parametrize("i", range(len(CONVERSIONS)))
+def test_fixed_to_float(conversions: Any, i: int) -> None:
+    inputs, results = conversions
+    fmt, _, (low, high), _, _ = CONVERSIONS[i]
+    value = inputs[f"c{i}"]["value"]
+    exponent = np.asarray(inputs[f"c{i}"].get("exponent", np.full(len(value), low)))
+    expected = rounded(fmt, value, exponent)
+    check(results[f"c{i}__code"], expected, value=value, exponent=exponent)
