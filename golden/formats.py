@@ -202,6 +202,16 @@ class FloatFormat:
         code = np.where(np.isinf(x), self.inf | sign << (self.bits - 1), code)
         return np.where(np.isnan(x), self.nan, code)
 
+    def convert(self, code: Array, source: FloatFormat) -> Array:
+        """Codes of ``source`` to codes of this format, rounded once; NaN canonical."""
+        if source == self:
+            return np.asarray(code, np.int64)
+        sign, field, significand = source.decode(code)
+        result = self.round(sign, significand, field - 1 + source.emin)
+        inf = self.inf | sign << (self.bits - 1)
+        result = np.where(source.is_finite(code), result, inf)
+        return np.where(source.is_nan(code), self.nan, result)
+
     # -- NumPy views --------------------------------------------------------------------------
     def to_array(self, code: Array) -> Array:
         """Codes as an array of NumPy's own type, where it has one (fp16, fp32)."""

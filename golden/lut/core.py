@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FP32, FloatFormat, IntFormat
+from ..formats import FloatFormat, IntFormat
 from ..packing import Beats, weight_beats
 from .parameters import LutCoreParameters
 from .table import Tables, exact_terms, make_tables, round_exact
@@ -45,7 +45,7 @@ def select(p: LutCoreParameters, tables: Tables, beats: Beats, t: int) -> tuple[
     if p.table == "half":
         negative = 1 - (pattern >> (p.K - 1))
         pattern = (pattern ^ -negative) & (p.entries - 1)
-    table = beats.table[t] * p.groups + np.arange(p.groups)
+    table = beats.step[t] * p.groups + np.arange(p.groups)
     return tables.entries[:, table[:, None], pattern], negative[None]
 
 
@@ -108,29 +108,13 @@ def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None)
     with np.errstate(over="ignore", invalid="ignore"):
         value = fmt.to_array(acc)
         if p.is_quantized:
-            scaled = FP32.to_array(_scale_input(fmt, acc)) * tables.scale[:, None]
-            value = fmt.to_array(_convert(FP32.from_array(scaled), FP32, fmt))
+            value = value * tables.scale[:, None]
         if psum is not None:
             value = value + fmt.to_array(np.asarray(psum, np.int64))
     code = fmt.canonical(fmt.from_array(value))
     assert isinstance(p.out, FloatFormat)
-    code = _convert(code, fmt, p.out)
+    code = p.out.convert(code, fmt)
     return np.where(tables.invalid.any(axis=1)[:, None], p.out.nan, code)
-
-
-def _scale_input(fmt: FloatFormat, acc: Array) -> Array:
-    return _convert(acc, fmt, FP32)
-
-
-def _convert(code: Array, source: FloatFormat, target: FloatFormat) -> Array:
-    """Codes of one format to another, one rounding."""
-    if source == target:
-        return code
-    sign, field, significand = source.decode(code)
-    result = target.round(sign, significand, field - 1 + source.emin)
-    inf = target.inf | sign << (target.bits - 1)
-    result = np.where(source.is_finite(code), result, inf)
-    return np.where(source.is_nan(code), target.nan, result)
 
 
 def pad_activations(p: LutCoreParameters, codes: Array) -> Array:
@@ -157,7 +141,9 @@ def gemm(p: LutCoreParameters, codes: Array, q: Array, bits: int, zero: Array | 
         part = pad_activations(p, codes[:, start:start + step])
         beats = weight_beats(q[:, start:start + step], bits, p.K, p.groups, zero)
         result = run(make_tables(part, p), beats, psum)
-        psum = result if p.psum == p.out else None
+        psum = result
+        if isinstance(p.psum, FloatFormat) and isinstance(p.out, FloatFormat):
+            psum = p.psum.convert(result, p.out)
     return result
 
 

@@ -60,7 +60,7 @@ class LutParameters(Parameters):
         if not floating and self.datapath is not None:
             self.refuse("datapath", f"needs floating activations, and --a-format is "
                         f"{self.a_format}; leave it out")
-        if self.is_integer and self.acc not in (None, "int32"):
+        if self.is_integer and not self.is_quantized and self.acc not in (None, "int32"):
             self.refuse("acc", f"must be int32 for exact {self.a_format} sums "
                         "(--out-format converts the result)")
         if floating and self.acc == "int32":
@@ -224,13 +224,8 @@ class WeightParameters(LutParameters):
 
     @property
     def has_sign(self) -> bool:
-        """The weight stream carries a sign beside the index."""
+        """A pattern of the weight stream is index and sign (else the raw K bits)."""
         return self.table == "half" and self.negation == "offline"
-
-    @property
-    def index_bits(self) -> int:
-        """Index bits of one pattern in the weight stream."""
-        return self.K - 1 if self.has_sign else self.K
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +288,8 @@ class LutCoreParameters(WeightParameters):
             if self.table_source == "internal":
                 self.refuse("table_format", "int8 needs --table-source external: int8 tables are "
                             "precomputed", "int8 with internal")
+            if self.acc not in (None, "fp32"):
+                self.refuse("acc", "must be fp32 with --table-format int8")
             if self.datapath is not None:
                 self.refuse("datapath", "must be left out with --table-format int8: the entries "
                             "are integers with a scale")
@@ -384,8 +381,6 @@ class LutCoreParameters(WeightParameters):
         """Floating format in which a result meets its partial sum; None for integers."""
         if self.acc_format is not None:
             return self.acc_format
-        if self.is_quantized:
-            return FP32
         if self.out_format in ("fp32", "fp16"):
             fmt = get_format(self.out_format)
             assert isinstance(fmt, FloatFormat)
@@ -394,11 +389,7 @@ class LutCoreParameters(WeightParameters):
 
     @cached_property
     def acc_format(self) -> FloatFormat | None:
-        if self.is_quantized:
-            fmt = get_format(self.acc if self.acc in ("fp32", "fp16") else "fp32")
-            assert isinstance(fmt, FloatFormat)
-            return fmt
-        return super().acc_format
+        return FP32 if self.is_quantized else super().acc_format
 
     @cached_property
     def out(self) -> IntFormat | FloatFormat:
@@ -416,7 +407,7 @@ class LutCoreParameters(WeightParameters):
 
     def derived(self) -> dict[str, Any]:
         facts = super().derived()
-        facts.update(index_bits=self.index_bits, lanes=self.out_lanes, out_format=self.out.name,
+        facts.update(lanes=self.out_lanes, out_format=self.out.name,
                      psum_format=self.psum.name)
         if self.is_fixed:
             facts.update(acc_bits=self.acc_bits)

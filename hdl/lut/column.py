@@ -113,7 +113,7 @@ class LutCell(wiring.Component):
 class LutColumn(wiring.Component):
     """All rows of one weight column.
 
-    Weight side: ``index``, ``sign`` of each group, ``active``. Table side: ``entries`` of all rows
+    Weight side: ``patterns`` of the groups, ``active``. Table side: ``entries`` of all rows
     (row, group, entry; row 0 lowest). Results: ``value``, the accumulators of all rows, zero
     unless ``read`` is set, so that the core reads any column by an OR over columns. With
     ``--buffer double``, ``capture`` copies the accumulators into the set that is read.
@@ -121,11 +121,9 @@ class LutColumn(wiring.Component):
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.p = p
-        members = {"index": In(p.groups * p.index_bits), "active": In(1), "first": In(1),
+        members = {"patterns": In(p.groups * p.K), "active": In(1), "first": In(1),
                    "entries": In(p.M * p.groups * p.entries * step_bits(p)),
                    "read": In(1), "value": Out(p.M * value_bits(p))}
-        if p.has_sign:
-            members["sign"] = In(p.groups)
         if p.buffer == "double":
             members["capture"] = In(1)
         super().__init__(members)
@@ -136,9 +134,7 @@ class LutColumn(wiring.Component):
         for g in range(p.groups):
             m.submodules[f"decoder_{g}"] = decoder = Unit(PatternDecoder(p), "lut_decoder")
             m.d.comb += [decoder.active.eq(self.active),
-                         decoder.index.eq(self.index.word_select(g, p.index_bits))]
-            if p.has_sign:
-                m.d.comb += decoder.sign.eq(self.sign[g])
+                         decoder.pattern.eq(self.patterns.word_select(g, p.K))]
             lines.append(decoder.lines)
             if p.table == "half":
                 negative.append(decoder.negative)

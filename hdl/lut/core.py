@@ -96,11 +96,9 @@ class LutCore(wiring.Component):
         for n in range(p.N):
             m.submodules[f"column_{n}"] = column = Unit(LutColumn(p), "lut_column")
             m.d.comb += [
-                column.index.eq(beat.index.word_select(n, p.groups * p.index_bits)),
+                column.patterns.eq(beat.patterns.word_select(n, p.groups * p.K)),
                 column.active.eq(fire), column.first.eq(first),
                 column.entries.eq(step.stepped), column.read.eq(read[n])]
-            if p.has_sign:
-                m.d.comb += column.sign.eq(beat.sign.word_select(n, p.groups))
             if p.buffer == "double":
                 m.d.comb += column.capture.eq(done)
             values.append(column.value)

@@ -20,15 +20,13 @@ class LutDot(wiring.Component):
     """``dot`` = sum of +-a over K activations, by a table read.
 
     ``values``: K activations (``--table-source internal``), or ``entries``: the stored table.
-    ``index`` and ``sign`` as in the core's weight stream. ``dot``: a signed integer of
+    ``patterns`` as in the core's weight stream. ``dot``: a signed integer of
     ``p.dot_bits`` bits, or a float code. Aligned: ``exponent`` is the shared exponent field.
     """
 
     def __init__(self, p: LutDotParameters) -> None:
         self.p = p
-        members = {"index": In(p.groups * p.index_bits)}
-        if p.has_sign:
-            members["sign"] = In(p.groups)
+        members = {"patterns": In(p.groups * p.K)}
         if p.table_source == "internal":
             members["values"] = In(p.groups * p.K * p.activation.bits)
             if p.is_aligned:
@@ -47,9 +45,7 @@ class LutDot(wiring.Component):
         for g in range(p.groups):
             m.submodules[f"decoder_{g}"] = decoder = PatternDecoder(p)
             m.d.comb += [decoder.active.eq(1),
-                         decoder.index.eq(self.index.word_select(g, p.index_bits))]
-            if p.has_sign:
-                m.d.comb += decoder.sign.eq(self.sign[g])
+                         decoder.pattern.eq(self.patterns.word_select(g, p.K))]
             word = read_entry(p, decoder.lines, words[g * p.entries:(g + 1) * p.entries])
             negative = decoder.negative if p.table == "half" else 0
             if p.is_float:

@@ -99,7 +99,7 @@ class TableEntries(wiring.Component):
             m.submodules[f"round_{pattern}"] = rounder = FixedToFloat(
                 p.table_float, len(exact), (fmt.emin, fmt.emin))
             m.d.comb += rounder.value.eq(exact)
-            return rounder.output
+            return rounder.code
         bits = p.round_bits if p.is_aligned else 0
         entry = Signal(p.entry_bits, name=f"entry_{pattern}")
         if bits == 0:

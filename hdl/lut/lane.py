@@ -120,7 +120,7 @@ class OutputLane(wiring.Component):
         if p.is_aligned:
             exponent = self._stage(m, self.exponent, "exponent_at", 2)
             m.d.comb += to_float.exponent.eq(exponent + p.exponent_offset)
-        code = self._stage(m, to_float.output, "normalized")
+        code = self._stage(m, to_float.code, "normalized")
         if p.is_quantized:
             m.submodules.scale = product = FpMul(FP32, FP32, FP32, stages=1)
             m.d.comb += [product.a.eq(code), product.b.eq(self._stage(m, self.scale, "scale_at", 4)),

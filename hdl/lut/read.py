@@ -25,32 +25,29 @@ def line_bits(p: WeightParameters) -> int:
 class PatternDecoder(wiring.Component):
     """One weight pattern to read lines and sign (combinational; one per column and group).
 
-    ``index``: ``p.index_bits`` bits of the weight stream; ``sign`` (offline negation only) as the
-    packer computed it; ``active`` gates the read. With ``--negation hardware`` the raw pattern
-    arrives and sign and index are computed here (LUT Tensor Core: what offline remapping saves).
+    ``pattern``: K bits. With offline negation the packer has already made them the index (low
+    bits) and the sign (top bit); a full table takes the raw pattern as its index; with
+    ``--negation hardware`` sign and index are computed here from the raw pattern (what the
+    offline remapping of LUT Tensor Core saves). ``active`` gates the read.
     Outputs ``lines`` (see :func:`line_bits`) and ``negative`` (half tables).
     """
 
     def __init__(self, p: WeightParameters) -> None:
         self.p = p
-        members = {"index": In(p.index_bits), "active": In(1), "lines": Out(line_bits(p))}
-        if p.has_sign:
-            members["sign"] = In(1)
+        members = {"pattern": In(p.K), "active": In(1), "lines": Out(line_bits(p))}
         if p.table == "half":
             members["negative"] = Out(1)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.p
-        index: Value = self.index
+        index: Value = self.pattern
         if p.table == "half":
-            sign: Value
-            if p.has_sign:
-                sign = self.sign
-            else:
-                sign = ~self.index[p.K - 1]
+            index, sign = self.pattern[:-1], self.pattern[-1]
+            if not p.has_sign:
+                sign = ~sign
                 folded = Signal(p.K - 1)
-                m.d.comb += folded.eq(self.index[:p.K - 1] ^ sign.replicate(p.K - 1))
+                m.d.comb += folded.eq(index ^ sign.replicate(p.K - 1))
                 index = folded
             m.d.comb += self.negative.eq(sign & self.active)
         if p.select == "onehot":

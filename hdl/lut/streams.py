@@ -38,12 +38,11 @@ def table_layout(p: LutParameters, rows: int) -> data.StructLayout:
 
 
 def weight_layout(p: LutCoreParameters) -> data.StructLayout:
-    """One bit-plane of one beat: ``index`` and ``sign`` (column, group; group fastest), the
-    ``plane`` number, and where the beat stands: ``first`` and ``last`` of the operation,
+    """One bit-plane of one beat: ``patterns`` (column, group; group fastest; K bits each: index
+    and, on top, sign, or the raw pattern: see :class:`~.read.PatternDecoder`), the ``plane``
+    number, and where the beat stands: ``first`` and ``last`` of the operation,
     ``table_last`` of the tables it reads (they are consumed with it)."""
-    fields = {"index": p.N * p.groups * p.index_bits}
-    if p.has_sign:
-        fields["sign"] = p.N * p.groups
+    fields = {"patterns": p.N * p.groups * p.K}
     if p.plane_bits:
         fields["plane"] = p.plane_bits
     fields.update(first=1, last=1, table_last=1)
