@@ -34,8 +34,10 @@ def _describe(field: dataclasses.Field[Any]) -> str:
         high = meta["high"]
         words.append(f"{meta['low']}..{high}" if high is not None else f"{meta['low']} or more")
     default = field.default
-    if default is None or isinstance(default, bool):      # not 0 or 1, which equal False and True
-        default = {True: "on", False: "off", None: "derived"}[default]
+    if default is None:
+        default = "derived"
+    elif isinstance(default, bool):     # not by equality: 1 == True
+        default = "on" if default else "off"
     words.append(f"default {default}")
     if meta["source"]:
         words.append(meta["source"])

@@ -132,7 +132,8 @@ class FloatFormat:
         """
         sign, exponent, fraction = self.fields(code)
         normal = exponent > 0
-        return sign, np.where(normal, exponent, 1), fraction | (normal.astype(np.int64) << self.mbits)
+        hidden = normal.astype(np.int64) << self.mbits
+        return sign, np.where(normal, exponent, 1), fraction | hidden
 
     def is_finite(self, code: Array) -> Array:
         _, exponent, fraction = self.fields(code)
@@ -147,7 +148,8 @@ class FloatFormat:
     def to_float64(self, code: Array) -> Array:
         """Exact float64 values; NaN and inf where the code says so."""
         sign, exponent, significand = self.decode(code)
-        value = np.ldexp(significand.astype(np.float64), (exponent - 1 + self.emin).astype(np.int32))
+        power = (exponent - 1 + self.emin).astype(np.int32)
+        value = np.ldexp(significand.astype(np.float64), power)
         value = np.where(sign == 1, -value, value)
         inf = np.where(sign == 1, -np.inf, np.inf)
         value = np.where(self.is_finite(code), value, inf)
