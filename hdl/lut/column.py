@@ -43,7 +43,7 @@ class LutCell(wiring.Component):
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
-        self.p = p
+        self.parameters = p
         members = {"lines": In(p.groups * line_bits(p)), "first": In(1),
                    "entries": In(p.groups * p.entries * step_bits(p)), "value": Out(value_bits(p))}
         if p.table == "half":
@@ -52,7 +52,7 @@ class LutCell(wiring.Component):
 
     def _selected(self, m: Module) -> tuple[list[Value], list[Value]]:
         """Selected words and their signs, one per group."""
-        p = self.p
+        p = self.parameters
         width, lines = step_bits(p), line_bits(p)
         words: list[Value] = []
         for g in range(p.groups):
@@ -65,7 +65,7 @@ class LutCell(wiring.Component):
         return words, signs
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         words, signs = self._selected(m)
         if p.is_float:
             top = step_bits(p) - 1
@@ -95,7 +95,7 @@ class LutCell(wiring.Component):
         return register
 
     def _accumulate_float(self, m: Module, words: list[Value]) -> None:
-        p = self.p
+        p = self.parameters
         fmt = p.acc_format
         assert fmt is not None
         term = words[0]
@@ -120,7 +120,7 @@ class LutColumn(wiring.Component):
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
-        self.p = p
+        self.parameters = p
         members = {"patterns": In(p.groups * p.K), "active": In(1), "first": In(1),
                    "entries": In(p.M * p.groups * p.entries * step_bits(p)),
                    "read": In(1), "value": Out(p.M * value_bits(p))}
@@ -129,7 +129,7 @@ class LutColumn(wiring.Component):
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         lines, negative = [], []
         for g in range(p.groups):
             m.submodules[f"decoder_{g}"] = decoder = Unit(PatternDecoder(p), "lut_decoder")

@@ -34,7 +34,7 @@ class LutCore(wiring.Component):
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
-        self.p = p
+        self.parameters = p
         members: dict[str, Any] = {}
         if p.table_source == "internal":
             members["activation"] = In(stream.Signature(activation_layout(p, p.M)))
@@ -50,10 +50,10 @@ class LutCore(wiring.Component):
     def _beat(self, m: Module, fire: Signal) -> tuple[Any, Value]:
         """The weight beat at the table (registered unless ``pipeline`` is 0) and its valid."""
         weight = self.weight
-        if self.p.pipeline == 0:
+        if self.parameters.pipeline == 0:
             m.d.comb += weight.ready.eq(fire)
             return weight.payload, weight.valid
-        layout = weight_layout(self.p)
+        layout = weight_layout(self.parameters)
         beat = Signal(layout, name="beat", reset_less=True)
         valid = Signal(name="beat_valid")
         m.d.comb += weight.ready.eq(~valid | fire)
@@ -63,14 +63,14 @@ class LutCore(wiring.Component):
 
     def _table(self, m: Module) -> Any:
         """The stream of tables, from outside or from the table unit inside."""
-        if self.p.table_source == "external":
+        if self.parameters.table_source == "external":
             return self.table
-        m.submodules.table_unit = unit = LutTable(self.p, self.p.M)
+        m.submodules.table_unit = unit = LutTable(self.parameters)
         wiring.connect(m, wiring.flipped(self.activation), unit.activation)
         return unit.table
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         fire, busy = Signal(), Signal()
         beat, beat_valid = self._beat(m, fire)
         table = self._table(m)
@@ -119,7 +119,7 @@ class LutCore(wiring.Component):
 
     def _side(self, m: Module, table: Any, fire: Signal, beat: Any) -> dict[str, Value]:
         """What an operation leaves beside its sums, held for the lanes from its last beat on."""
-        p = self.p
+        p = self.parameters
         side: dict[str, Value] = {}
         if p.has_invalid:
             running = Signal(p.M, name="invalid_running", reset_less=True)
@@ -148,7 +148,7 @@ class LutCore(wiring.Component):
     def _drain(self, m: Module, start: Value, read: Signal, column_value: Signal, busy: Signal,
                ends: Value, side: dict[str, Value]) -> None:
         """Read the accumulators column by column, ``lanes`` rows at a time, through the lanes."""
-        p = self.p
+        p = self.parameters
         blocks = p.M // p.out_lanes
         draining, enable = Signal(), Signal()
         column = Signal(range(p.N))

@@ -25,7 +25,7 @@ class LutDot(wiring.Component):
     """
 
     def __init__(self, p: LutDotParameters) -> None:
-        self.p = p
+        self.parameters = p
         members = {"patterns": In(p.groups * p.K)}
         if p.table_source == "internal":
             members["values"] = In(p.groups * p.K * p.activation.bits)
@@ -39,7 +39,7 @@ class LutDot(wiring.Component):
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         words = self._table(m)
         terms: list[Value] = []
         for g in range(p.groups):
@@ -66,7 +66,7 @@ class LutDot(wiring.Component):
 
     def _table(self, m: Module) -> list[Value]:
         """Stored entries of all groups."""
-        p = self.p
+        p = self.parameters
         if p.table_source == "external":
             return [self.entries.word_select(i, p.entry_bits)
                     for i in range(p.groups * p.entries)]

@@ -34,14 +34,14 @@ class AlignActivation(wiring.Component):
     """
 
     def __init__(self, p: LutParameters) -> None:
-        self.p = p
+        self.parameters = p
         members = {"code": In(p.activation.bits), "term": Out(term_bits(p)), "finite": Out(1)}
         if p.is_aligned:
             members["exponent"] = In(p.exponent_bits)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         fmt = p.activation
         assert isinstance(fmt, FloatFormat)
         fraction = self.code[:fmt.mbits]
@@ -70,11 +70,11 @@ class TableEntries(wiring.Component):
     """
 
     def __init__(self, p: LutParameters) -> None:
-        self.p = p
+        self.parameters = p
         super().__init__({"terms": In(p.K * term_bits(p)), "entries": Out(p.entries * p.entry_bits)})
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         width = term_bits(p)
         terms: list[Value] = [self.terms.word_select(k, width).as_signed() for k in range(p.K)]
         split = p.K // 2
@@ -92,7 +92,7 @@ class TableEntries(wiring.Component):
 
     def _entry(self, m: Module, exact: Signal, pattern: int) -> Value:
         """An exact sum in table format."""
-        p = self.p
+        p = self.parameters
         if p.is_float:
             fmt = p.activation
             assert isinstance(fmt, FloatFormat)

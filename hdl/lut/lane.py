@@ -51,7 +51,7 @@ class OutputLane(wiring.Component):
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
-        self.p = p
+        self.parameters = p
         members = {"enable": In(1), "value": In(value_bits(p)), "result": Out(p.out.bits)}
         if offset_bits(p):
             members["offset"] = In(offset_bits(p))
@@ -76,7 +76,7 @@ class OutputLane(wiring.Component):
         return value
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         before, total = lane_latency(p)
         value = self._stage(m, self.value, "raw")
         if p.is_fixed:
@@ -102,7 +102,7 @@ class OutputLane(wiring.Component):
 
     def _fixed(self, m: Module, value: Value) -> Value:
         """Resolve carries and offset; then float it, and scale it, where asked for."""
-        p = self.p
+        p = self.parameters
         total = SegmentedAccumulator.resolve(p, value)
         if offset_bits(p):
             offset = self._stage(m, self.offset, "offset_at")

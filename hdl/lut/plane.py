@@ -24,14 +24,14 @@ class EntryStep(wiring.Component):
     """One entry times 2**plane (combinational)."""
 
     def __init__(self, p: LutCoreParameters) -> None:
-        self.p = p
+        self.parameters = p
         members = {"entry": In(p.entry_bits), "stepped": Out(step_bits(p))}
         if p.plane_bits:
             members["plane"] = In(p.plane_bits)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         if p.is_float:
             if p.plane_bits:
                 m.submodules.scale = scale = FpScale(p.table_float, p.w_bits - 1)
@@ -51,7 +51,7 @@ class PlaneStep(wiring.Component):
     """All entries of all rows of a beat times 2**plane (combinational)."""
 
     def __init__(self, p: LutCoreParameters) -> None:
-        self.p = p
+        self.parameters = p
         words = p.M * p.groups * p.entries
         members = {"entries": In(words * p.entry_bits), "stepped": Out(words * step_bits(p))}
         if p.plane_bits:
@@ -59,7 +59,7 @@ class PlaneStep(wiring.Component):
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         stepped = []
         for i in range(p.M * p.groups * p.entries):
             m.submodules[f"entry_{i}"] = entry = Unit(EntryStep(p), "lut_entry_step")

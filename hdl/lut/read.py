@@ -33,14 +33,14 @@ class PatternDecoder(wiring.Component):
     """
 
     def __init__(self, p: WeightParameters) -> None:
-        self.p = p
+        self.parameters = p
         members = {"pattern": In(p.K), "active": In(1), "lines": Out(line_bits(p))}
         if p.table == "half":
             members["negative"] = Out(1)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         index: Value = self.pattern
         if p.table == "half":
             index, sign = self.pattern[:-1], self.pattern[-1]

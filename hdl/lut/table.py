@@ -32,14 +32,14 @@ class LutTable(wiring.Component):
     """
 
     def __init__(self, p: LutTableParameters | LutCoreParameters) -> None:
-        self.p: LutParameters = p
+        self.parameters: LutParameters = p
         self.rows = p.M
         self.stages = p.pipeline if isinstance(p, LutTableParameters) else 1
         super().__init__({"activation": In(stream.Signature(activation_layout(p, p.M))),
                           "table": Out(stream.Signature(table_layout(p, p.M)))})
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.p
+        m, p = Module(), self.parameters
         source, sink = self.activation, self.table
         per_row = p.groups * p.K
         words = [source.payload["values"].word_select(i, p.activation.bits)
@@ -106,7 +106,7 @@ class LutTable(wiring.Component):
     def _shared_exponents(self, m: Module, words: list[Value], per_row: int,
                           moves: Value) -> list[Value]:
         """Shared exponent of each row for the tables of this beat."""
-        p = self.p
+        p = self.parameters
         fmt = p.activation
         assert isinstance(fmt, FloatFormat)
         payload = self.activation.payload
