@@ -11,6 +11,7 @@ from amaranth.hdl import Elaboratable, Module
 from amaranth.lib.wiring import Component, In, Out
 from lowbit.golden.formats import BF16, FP8_E4M3, FP8_E5M2, FP16, FP32, FloatFormat
 from lowbit.hdl.common.fp_add import FpAdd
+from lowbit.hdl.common.fp_mul import FpMul
 from lowbit.hdl.common.normalize import FixedToFloat
 from lowbit.tb.combinational import Evaluator
 
@@ -197,8 +198,66 @@ def conversions() -> Any:
 @pytest.mark.parametrize("i", range(len(CONVERSIONS)))
 def test_fixed_to_float(conversions: Any, i: int) -> None:
     inputs, results = conversions
-    fmt, _, (low, high), _, _ = CONVERSIONS[i]
+    fmt, _, (low, _), _, _ = CONVERSIONS[i]
     value = inputs[f"c{i}"]["value"]
     exponent = np.asarray(inputs[f"c{i}"].get("exponent", np.full(len(value), low)))
     expected = rounded(fmt, value, exponent)
     check(results[f"c{i}__code"], expected, value=value, exponent=exponent)
+
+
+# -- multiplication ---------------------------------------------------------------------------
+PRODUCTS = [(FP32, FP32, FP32), (FP16, FP16, FP16), (FP16, FP16, FP32), (BF16, BF16, BF16),
+            (BF16, FP16, FP32), (FP8_E4M3, FP8_E4M3, FP8_E4M3), (FP8_E5M2, FP8_E5M2, FP8_E5M2),
+            (FP8_E4M3, FP8_E5M2, FP16), (FP32, FP16, BF16)]
+
+
+def expected_product(fmt_a: FloatFormat, fmt_b: FloatFormat, out: FloatFormat, a: Array,
+                     b: Array) -> Array:
+    if fmt_a == fmt_b == out and out.name in ("fp16", "fp32"):
+        with np.errstate(all="ignore"):
+            code = out.from_array(out.to_array(a) * out.to_array(b))
+        zero = (a << 1 & (1 << out.bits) - 1 == 0) | (b << 1 & (1 << out.bits) - 1 == 0)
+        return np.where(zero & ~out.is_nan(code), 0,
+                        np.where(out.is_nan(code), out.nan, code))
+    (sa, ea, ma), (sb, eb, mb) = fmt_a.decode(a), fmt_b.decode(b)
+    sign = sa ^ sb
+    result = out.round(sign, ma * mb, ea + eb - 2 + fmt_a.emin + fmt_b.emin)
+    inf_a = ~fmt_a.is_finite(a) & ~fmt_a.is_nan(a)
+    inf_b = ~fmt_b.is_finite(b) & ~fmt_b.is_nan(b)
+    result = np.where(inf_a | inf_b, out.inf | sign << (out.bits - 1), result)
+    invalid = (inf_a & fmt_b.is_finite(b) & (mb == 0)) | (inf_b & fmt_a.is_finite(a) & (ma == 0))
+    return np.where(fmt_a.is_nan(a) | fmt_b.is_nan(b) | invalid, out.nan, result)
+
+
+def operand_pairs(fmt_a: FloatFormat, fmt_b: FloatFormat, count: int) -> tuple[Array, Array]:
+    """All pairs of 8-bit formats; else corner pairs, uniform ones, results near subnormals."""
+    if fmt_a.bits == fmt_b.bits == 8:
+        return pairs(fmt_a, 0)
+    rng = np.random.default_rng(SEED)
+    a, b = (x.ravel() for x in np.meshgrid(corners(fmt_a), corners(fmt_b)))
+    x, y = (rng.integers(0, 1 << fmt.bits, 2 * count) for fmt in (fmt_a, fmt_b))
+    # exponents whose sum lands about the smallest results of the first format
+    ex = x >> fmt_a.mbits & ((1 << fmt_a.ebits) - 1)
+    ey = np.clip(fmt_b.bias + rng.integers(-fmt_a.precision - 3, 4, 2 * count) - ex + 1,
+                 0, (1 << fmt_b.ebits) - 1)
+    low = y & ~(((1 << fmt_b.ebits) - 1) << fmt_b.mbits) | ey << fmt_b.mbits
+    half = np.arange(2 * count) % 2 == 0
+    return np.concatenate([a, x]), np.concatenate([b, np.where(half, y, low)])
+
+
+@pytest.fixture(scope="module")
+def products() -> Any:
+    parts, inputs = {}, {}
+    for i, (fmt_a, fmt_b, out) in enumerate(PRODUCTS):
+        a, b = operand_pairs(fmt_a, fmt_b, 30_000)
+        parts[f"m{i}"] = FpMul(fmt_a, fmt_b, out, stages=i % 2)
+        inputs[f"m{i}"] = {"a": a, "b": b} | ({"en": 1} if i % 2 else {})
+    return inputs, run(parts, inputs, cycles=1)
+
+
+@pytest.mark.parametrize("i", range(len(PRODUCTS)),
+                         ids=lambda i: "-".join(f.name for f in PRODUCTS[i]))
+def test_mul(products: Any, i: int) -> None:
+    inputs, results = products
+    a, b = inputs[f"m{i}"]["a"], inputs[f"m{i}"]["b"]
+    check(results[f"m{i}__product"], expected_product(*PRODUCTS[i], a, b), a=a, b=b)

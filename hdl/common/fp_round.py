@@ -34,15 +34,17 @@ def significand(fmt: FloatFormat, code: Value) -> Value:
 
 def round_and_pack(m: Module, fmt: FloatFormat, sign: ValueLike, word: Value, remaining: Value, *,
                    sticky: ValueLike = 0, infinite: ValueLike = 0, nan: ValueLike = 0,
-                   field_bits: int | None = None, name: str = "round") -> Value:
+                   overflow: bool = True, field_bits: int | None = None,
+                   name: str = "round") -> Value:
     """Round a normalised word once and pack it as a code of ``fmt``.
 
     The top bit of ``word`` is the hidden bit, with exponent field ``remaining + 1``; where it is
     0 the number is subnormal and ``remaining`` is 0 (or the word is zero). ``sticky`` tells of
     ones below the word. ``infinite`` and ``nan`` force their codes; a NaN is the canonical one,
     a zero word without sticky gives +0 and one that rounds to zero keeps its sign.
-    ``field_bits`` promises that the exponent field before the overflow check fits in that many
-    bits (default: whatever ``remaining`` can give).
+    ``overflow=False`` promises that no finite result overflows. ``field_bits`` promises that the
+    exponent field before the overflow check fits in that many bits (default: what ``remaining``
+    can give).
     """
     wanted = fmt.precision + 1
     if len(word) < wanted:
@@ -57,22 +59,26 @@ def round_and_pack(m: Module, fmt: FloatFormat, sign: ValueLike, word: Value, re
     rounded, carry = increment(m, fraction, up, name=f"{name}_fraction")
 
     # field = hidden ? remaining + 1 : 0, plus the carry of the fraction
-    field_bits = max(ebits, len(remaining) + 1) if field_bits is None else field_bits
+    if field_bits is None:
+        field_bits = max(ebits, len(remaining) + 1) if overflow else ebits
     above = Const(0, max(0, field_bits - len(remaining)))
     masked = Cat(remaining, above)[:field_bits] & hidden.replicate(field_bits)
     field, _ = ripple_add(m, masked, Cat(hidden, Const(0, field_bits - 1)), carry,
                           name=f"{name}_field")
     nan, infinite = Value.cast(nan)[0], Value.cast(infinite)[0]
-    top = field[:ebits].all() & (rounded.all() if fmt.fn else Const(1, 1))
-    overflow = Signal(name=f"{name}_overflow")
-    m.d.comb += overflow.eq(top | field[ebits:].any() | infinite | nan)
+    beyond: Value = Const(0, 1)
+    if overflow:
+        beyond = field[:ebits].all() & (rounded.all() if fmt.fn else Const(1, 1))
+        beyond = beyond | field[ebits:].any()
+    special = Signal(name=f"{name}_special")
+    m.d.comb += special.eq(beyond | infinite | nan)
     magnitude = Signal(fmt.bits - 1, name=f"{name}_magnitude")
     if fmt.fn:
-        m.d.comb += magnitude.eq(Cat(rounded, field[:ebits]) | overflow.replicate(fmt.bits - 1))
+        m.d.comb += magnitude.eq(Cat(rounded, field[:ebits]) | special.replicate(fmt.bits - 1))
     else:
-        kept = rounded & ~overflow.replicate(mbits)
+        kept = rounded & ~special.replicate(mbits)
         m.d.comb += magnitude.eq(Cat(kept[:mbits - 1], kept[mbits - 1] | nan,
-                                     field[:ebits] | overflow.replicate(ebits)))
+                                     field[:ebits] | special.replicate(ebits)))
     zero = Signal(name=f"{name}_zero")
     m.d.comb += zero.eq(~(word.any() | Value.cast(sticky)[0] | infinite))
     return Cat(magnitude, Value.cast(sign)[0] & ~zero & ~nan)

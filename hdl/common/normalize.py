@@ -97,8 +97,10 @@ class MagnitudeToFloat(Component):
                 m.d.sync += [signal.eq(value)
                              for signal, value in zip(held, names.values(), strict=True)]
             word, remaining, flags = held
+        # the field of the top bit is highest + 1, and rounding may carry once more
+        overflow = highest + 2 > fmt.max_exponent_field
         code = round_and_pack(m, fmt, flags[0], word, remaining, sticky=flags[1],
-                              infinite=flags[2], nan=flags[3])
+                              infinite=flags[2], nan=flags[3], overflow=overflow)
         m.d.comb += self.code.eq(code)
         return m
 
