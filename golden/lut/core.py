@@ -71,18 +71,19 @@ def _accumulate_float(p: LutCoreParameters, tables: Tables, beats: Beats) -> Arr
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(len(beats.plane)):
             entries, negative = select(p, tables, beats, t)
-            term = _group_sum(p, entries ^ negative * top)
-            step = acc.dtype.type(2.0) ** acc.dtype.type(beats.plane[t])
-            acc = acc + term * step
+            values = p.table_float.to_array(entries ^ negative * top)
+            step = values.dtype.type(1 << int(beats.plane[t]))
+            acc = acc + _group_sum(p, values * step)
     return fmt.canonical(fmt.from_array(acc))
 
 
-def _group_sum(p: LutCoreParameters, codes: Array) -> Array:
+def _group_sum(p: LutCoreParameters, values: Array) -> Array:
     """Entries of one plane (rows, groups, columns), summed exactly and rounded once."""
     fmt, table = p.acc_format, p.table_float
     assert fmt is not None
     if p.groups == 1 and fmt == table:
-        return fmt.to_array(codes[:, 0])
+        return values[:, 0]
+    codes = table.from_array(values)
     terms, unit = exact_terms(codes, table)
     result = round_exact(terms.sum(axis=1), unit, fmt)
     finite = table.is_finite(codes)

@@ -120,6 +120,14 @@ class LutParameters(Parameters):
         assert isinstance(fmt, FloatFormat)
         return fmt
 
+    @property
+    def table_window(self) -> tuple[int, int]:
+        """Exponents of the lowest and highest place that a float entry of a table can have."""
+        fmt = self.activation
+        assert isinstance(fmt, FloatFormat)
+        top = fmt.emin + fmt.precision + fmt.max_exponent_field - 2
+        return fmt.emin, top + clog2(self.K)
+
     # -- alignment ----------------------------------------------------------------------------
     @property
     def exact_guard(self) -> int:

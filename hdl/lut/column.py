@@ -100,7 +100,9 @@ class LutCell(wiring.Component):
         assert fmt is not None
         term = words[0]
         if p.groups > 1 or fmt != p.table_float:
-            m.submodules.group_sum = group_sum = FpSum(p.table_float, p.groups, fmt)
+            m.submodules.group_sum = group_sum = FpSum(
+                p.table_float, p.groups, fmt, lsb=p.table_window[0],
+                msb=p.table_window[1] + p.w_bits - 1)
             m.d.comb += group_sum.operands.eq(Cat(words))
             term = group_sum.sum
         m.submodules.add = add = FpAdd(fmt)

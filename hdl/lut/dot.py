@@ -55,7 +55,9 @@ class LutDot(wiring.Component):
             else:
                 terms.append(word.as_signed())
         if p.is_float and p.groups > 1:
-            m.submodules.group_sum = group_sum = FpSum(p.table_float, p.groups, p.table_float)
+            m.submodules.group_sum = group_sum = FpSum(
+                p.table_float, p.groups, p.table_float, lsb=p.table_window[0],
+                msb=p.table_window[1])
             m.d.comb += [group_sum.operands.eq(Cat(terms)), self.dot.eq(group_sum.sum)]
         else:
             total: Value = terms[0]

@@ -90,8 +90,8 @@ class OutputLane(wiring.Component):
             assert isinstance(p.out, FloatFormat)
             if fmt != p.out:
                 m.submodules.convert = convert = FpConvert(fmt, p.out)
-                m.d.comb += convert.input.eq(value)
-                value = convert.output
+                m.d.comb += convert.code.eq(value)
+                value = convert.result
             if p.has_invalid:
                 value = Mux(invalid, Const(p.out.nan, p.out.bits), value)
         else:

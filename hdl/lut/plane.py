@@ -35,8 +35,8 @@ class EntryStep(wiring.Component):
         if p.is_float:
             if p.plane_bits:
                 m.submodules.scale = scale = FpScale(p.table_float, p.w_bits - 1)
-                m.d.comb += [scale.input.eq(self.entry), scale.shift.eq(self.plane),
-                             self.stepped.eq(scale.output)]
+                m.d.comb += [scale.code.eq(self.entry), scale.shift.eq(self.plane),
+                             self.stepped.eq(scale.scaled)]
             else:
                 m.d.comb += self.stepped.eq(self.entry)
             return m
