@@ -18,8 +18,9 @@ from lowbit.generators import progress as progress_module
 from lowbit.generators.checkpoint import open_tensor
 from lowbit.generators.cli import main
 from lowbit.generators.errors import UsageError
-from lowbit.generators.packed import load_packed
+from lowbit.generators.packed import load_packed, pack_weights, save_packed
 from lowbit.golden.packing import split_steps, unpack_bits
+from lowbit.golden.quantize import Quantized
 
 ML = {"BF16": ml_dtypes.bfloat16, "F8_E4M3": ml_dtypes.float8_e4m3fn,
       "F8_E5M2": ml_dtypes.float8_e5m2, "F16": np.float16, "F32": np.float32, "F64": np.float64,
@@ -140,6 +141,20 @@ def test_stream_is_the_layer(weights: Path, tmp_path: Path, flags: str,
     a = np.random.default_rng(5).integers(-128, 128, (3, 40))
     expected = a @ packed.quantized.dequantize().T
     np.testing.assert_allclose(words_value(out, a), expected, rtol=1e-12, atol=1e-9)
+
+
+def test_tiles_keep_in_step(tmp_path: Path) -> None:
+    """Columns that need more zero-point beats set the beats of all tiles; padding needs none."""
+    rng = np.random.default_rng(6)
+    zero = np.full((5, 3), 8, np.uint8)
+    zero[4, 1] = 3
+    quantized = Quantized(rng.integers(0, 16, (5, 24), np.uint8), np.ones((5, 3), np.float32), zero,
+                          4, 8)
+    packed = pack_weights(quantized, K=4, groups=1, N=2)
+    assert packed.words.shape == (3, 2 * (5 + 8 + 5), 1)
+    save_packed(tmp_path / "p.npz", packed)
+    a = rng.integers(-128, 128, (2, 24))
+    assert (words_value(tmp_path / "p.npz", a) == a @ quantized.dequantize().T).all()
 
 
 def test_report(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
