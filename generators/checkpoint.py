@@ -49,8 +49,9 @@ class Tensor:
         if self.dtype == "bfloat16":
             return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
         if self.dtype in FP8:
-            return FP8[self.dtype][raw]
-        return raw.astype(np.float64 if self.dtype == "float64" else np.float32, copy=False)
+            return np.take(FP8[self.dtype], raw)
+        with np.errstate(invalid="ignore"):      # signalling NaN
+            return raw.astype(np.float64 if self.dtype == "float64" else np.float32, copy=False)
 
 
 def open_tensor(path: Path, name: str | None = None) -> Tensor:
@@ -61,7 +62,7 @@ def open_tensor(path: Path, name: str | None = None) -> Tensor:
     """
     try:
         with path.open("rb") as file:
-            magic = file.read(8)
+            magic = file.read(9)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if magic.startswith(b"\x93NUMPY"):
@@ -69,7 +70,8 @@ def open_tensor(path: Path, name: str | None = None) -> Tensor:
             raise UsageError(f"--tensor names a tensor of a safetensors file; {path} is a .npy "
                              "file, which holds one array: leave --tensor out")
         tensor = _open_npy(path)
-    elif magic.startswith((b"PK\x03\x04", b"\x80")):
+    elif magic.startswith((b"PK\x03\x04", b"\x80")) and magic[8:] != b"{":
+        # a safetensors header may be 128 bytes long, but then its text starts in byte 8
         raise UsageError(f"{path} is a zip archive or a pickle (a PyTorch or .npz file?), which is "
                          "not read; save the weights as .safetensors or .npy")
     else:

@@ -282,7 +282,8 @@ def unpack_bits(rows: Array, width: int, count: int, *, signed: bool = False) ->
     if not signed:
         return values.astype(f"u{size}", copy=False)
     spare = 8 * size - width
-    return (values.astype(f"u{size}") << np.array(spare, f"u{size}")).view(f"i{size}") >> spare
+    high: Array = (values.astype(f"u{size}") << np.array(spare, f"u{size}")).view(f"i{size}")
+    return np.right_shift(high, spare)
 
 
 def rows_to_ints(rows: Array) -> list[int]:

@@ -156,7 +156,8 @@ def quantize(weights: Weights, bits: int, group_size: int | None = None, *,
     method = _symmetric if symmetric else _asymmetric
     bad, where = 0, (0, 0)
     for rows in _blocks((n, k)):
-        block = np.asarray(weights[rows]).astype(np.float64, copy=False)
+        with np.errstate(invalid="ignore"):      # signalling NaN: refused below
+            block = np.asarray(weights[rows]).astype(np.float64, copy=False)
         finite = np.isfinite(block)
         if not finite.all():
             if not bad:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
                           raw=parameters.raw, name=tensor.name, source=tensor.dtype)
     error = error_report(tensor, quantized)
     save_packed(output, packed)
-    tiles, beats, size = packed.words.shape
+    tiles, beats, _ = packed.words.shape
     report: dict[str, Any] = {
         "tensor": tensor.name, "dtype": tensor.dtype, "shape": [n, k],
         "parameters": parameters.as_dict(), "groups_per_channel": quantized.scale.shape[1],
