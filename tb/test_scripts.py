@@ -35,7 +35,7 @@ case "$*" in
        printf '#!/bin/sh\necho "$PWD: $*"\n' >"${0%/*}/gen"
        chmod +x "${0%/*}/gen"
        cp "${0%/*}/gen" "${0%/*}/pytest"
-       ln -s /bin/true "${0%/*}/ruff" ;;
+       ln -sf /bin/true "${0%/*}/ruff" ;;
     esac ;;
 "-m mypy "*) echo "mypy by $0" ;;
 *) echo "unexpected: $*" >&2; exit 99 ;;
