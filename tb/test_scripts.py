@@ -17,8 +17,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 #: commands of every Debian and Ubuntu system (coreutils, util-linux)
-ESSENTIAL = ("cat", "chmod", "cp", "cut", "dirname", "flock", "ln", "mkdir", "mv", "readlink",
-             "rm", "sha256sum", "sleep")
+ESSENTIAL = ("cat", "chmod", "cp", "cut", "dirname", "flock", "ln", "mkdir", "mktemp", "mv",
+             "readlink", "rm", "sha256sum", "sleep")
 
 STAND_IN = r"""#!/bin/sh
 case "$*" in
@@ -34,8 +34,10 @@ case "$*" in
        echo project >>"$FAKE/log"
        printf '#!/bin/sh\necho "$PWD: $*"\n' >"${0%/*}/gen"
        chmod +x "${0%/*}/gen"
-       cp "${0%/*}/gen" "${0%/*}/pytest" ;;
+       cp "${0%/*}/gen" "${0%/*}/pytest"
+       ln -sf /bin/true "${0%/*}/ruff" ;;
     esac ;;
+"-m mypy "*) echo "mypy by $0" ;;
 *) echo "unexpected: $*" >&2; exit 99 ;;
 esac
 """
@@ -255,10 +257,19 @@ def test_arguments_go_to_pytest_alone(machine):
     assert (status, out) == (0, f"{machine.clone}: -n 2 tb/test_x.py -k a b\n")
 
 
+def test_whole_check_uses_the_environment_made(machine):
+    machine.fake("c++", "make", "perl")
+    machine.fake("chosen", text=STAND_IN)
+    status, out, _ = machine.run(machine.clone / "scripts" / "test", PYTHON="chosen")
+    python = machine.clone / ".venv" / "bin" / "python"
+    assert (status, out) == (0, f"mypy by {python}\n{machine.clone}: -n 2\n")
+
+
 def test_failed_lint_fails_the_whole(machine):
     machine.fake("c++", "make", "perl")
     machine.run(machine.clone / "scripts" / "setup")
     ruff = machine.clone / ".venv" / "bin" / "ruff"
+    ruff.unlink()
     ruff.write_text("#!/bin/sh\necho lint; exit 1\n", encoding="utf-8")
     ruff.chmod(0o755)
     assert machine.run(machine.clone / ".ci" / "run", CI="true") == (1, "lint\n", "")
