@@ -104,7 +104,7 @@ def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None)
         assert isinstance(p.out, IntFormat)
         return p.out.wrap(total)
     if not p.is_float:
-        exponent = tables.exponent + p.exponent_offset if p.is_aligned else tables.exponent
+        exponent = tables.exponent + (p.exponent_offset if p.is_aligned else 0)
         acc = fmt.round((acc < 0).astype(np.int64), np.abs(acc), exponent[:, None])
     with np.errstate(over="ignore", invalid="ignore"):
         value = fmt.to_array(acc)

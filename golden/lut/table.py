@@ -81,7 +81,8 @@ def make_tables(codes: Array, p: LutParameters) -> Tables:
     exponent, invalid = np.zeros(rows, np.int64), np.zeros(grouped.shape[:2], bool)
     if isinstance(fmt, FloatFormat):
         invalid = ~fmt.is_finite(grouped).all(axis=2)
-        exponent = row_exponent(codes, fmt)
+        if p.is_aligned:
+            exponent = row_exponent(codes, fmt)
     scale = np.ones(rows, np.float32)
     if p.is_quantized:
         entries, scale = _quantized(grouped, signs, p)
