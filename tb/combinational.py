@@ -29,6 +29,7 @@ Array = NDArray[Any]
 
 _MAIN = """\
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 #include "Vdut.h"
@@ -39,6 +40,8 @@ int main(int argc, char** argv) {{
     context.randSeed(1);
     Vdut dut{{&context}};
     int cycles = std::atoi(argv[1]);
+    dut.clk = 0;
+    dut.rst = 0;
     std::vector<unsigned char> in({in_bytes} + 1), out({out_bytes} + 1);
     while (std::fread(in.data(), 1, {in_bytes}, stdin) == {in_bytes}) {{
 {load}
@@ -59,7 +62,7 @@ class Evaluator:
     """A compiled component; call it with input arrays.
 
     ``component`` is an Amaranth component (interfaces with members of members are flattened,
-    names joined by ``__``). Its clock and reset, if it has any, are ``clk`` and ``rst``.
+    names joined by ``__``). Registers start at random values and are not reset.
     """
 
     def __init__(self, component: Component) -> None:

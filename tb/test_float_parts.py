@@ -11,7 +11,10 @@ from amaranth.hdl import Elaboratable, Module
 from amaranth.lib.wiring import Component, In, Out
 from lowbit.golden.formats import BF16, FP8_E4M3, FP8_E5M2, FP16, FP32, FloatFormat
 from lowbit.hdl.common.fp_add import FpAdd
+from lowbit.hdl.common.fp_convert import FpConvert
 from lowbit.hdl.common.fp_mul import FpMul
+from lowbit.hdl.common.fp_scale import FpScale
+from lowbit.hdl.common.fp_sum import FpSum
 from lowbit.hdl.common.normalize import FixedToFloat
 from lowbit.tb.combinational import Evaluator
 
@@ -261,3 +264,130 @@ def test_mul(products: Any, i: int) -> None:
     inputs, results = products
     a, b = inputs[f"m{i}"]["a"], inputs[f"m{i}"]["b"]
     check(results[f"m{i}__product"], expected_product(*PRODUCTS[i], a, b), a=a, b=b)
+
+
+# -- scaling by powers of two -----------------------------------------------------------------
+SCALES = [(fmt, shift) for fmt in FORMATS for shift in (1, 3, 7)] + [(FP16, 40), (FP8_E5M2, 0)]
+
+
+def codes_of(fmt: FloatFormat, count: int) -> Array:
+    """All codes up to 16 bits, else corners and uniform ones."""
+    if fmt.bits <= 16:
+        return np.arange(1 << fmt.bits)
+    rng = np.random.default_rng(SEED)
+    x = rng.integers(0, 1 << fmt.bits, count)
+    subnormal = x[: count // 4] & ((1 << fmt.mbits) - 1 | 1 << (fmt.bits - 1))
+    return np.concatenate([corners(fmt), x, subnormal >> rng.integers(0, 20, count // 4)])
+
+
+@pytest.fixture(scope="module")
+def scales() -> Any:
+    rng = np.random.default_rng(SEED)
+    parts, inputs = {}, {}
+    for i, (fmt, max_shift) in enumerate(SCALES):
+        code = codes_of(fmt, 40_000)
+        parts[f"s{i}"] = FpScale(fmt, max_shift)
+        inputs[f"s{i}"] = {"code": code} | (
+            {"shift": rng.integers(0, max_shift + 1, len(code))} if max_shift else {})
+    return inputs, run(parts, inputs)
+
+
+@pytest.mark.parametrize("i", range(len(SCALES)))
+def test_scale(scales: Any, i: int) -> None:
+    inputs, results = scales
+    fmt, _ = SCALES[i]
+    code = inputs[f"s{i}"]["code"]
+    shift = np.broadcast_to(inputs[f"s{i}"].get("shift", 0), code.shape)
+    sign, exponent, magnitude = fmt.decode(code)
+    expected = fmt.round(sign, magnitude, exponent - 1 + fmt.emin + shift)
+    unchanged = ~fmt.is_finite(code) | (magnitude == 0)
+    check(results[f"s{i}__scaled"], np.where(unchanged, code, expected), code=code, shift=shift)
+
+
+# -- conversion -------------------------------------------------------------------------------
+FORMAT_PAIRS = [(src, dst) for src in FORMATS for dst in FORMATS]
+
+
+@pytest.fixture(scope="module")
+def format_conversions() -> Any:
+    parts, inputs = {}, {}
+    for src, dst in FORMAT_PAIRS:
+        code = codes_of(src, 60_000)
+        if src is FP32:
+            # values about the halfway points of the narrower formats, over their exponent range
+            rng = np.random.default_rng(SEED)
+            exponent = rng.integers(FP32.bias - 30, FP32.bias + 18, 40_000) << FP32.mbits
+            fraction = rng.integers(0, 1 << 11, 40_000) << 12 | rng.choice([0, 0, 1, 4095], 40_000)
+            code = np.concatenate([code, exponent | fraction,
+                                   exponent | fraction | 1 << 31])
+        parts[f"{src.name}_{dst.name}"] = FpConvert(src, dst)
+        inputs[f"{src.name}_{dst.name}"] = {"code": code}
+    return inputs, run(parts, inputs)
+
+
+@pytest.mark.parametrize(("src", "dst"), FORMAT_PAIRS, ids=lambda f: f.name)
+def test_convert(format_conversions: Any, src: FloatFormat, dst: FloatFormat) -> None:
+    inputs, results = format_conversions
+    name = f"{src.name}_{dst.name}"
+    code = inputs[name]["code"]
+    sign, exponent, magnitude = src.decode(code)
+    expected = dst.round(sign, magnitude, exponent - 1 + src.emin)
+    infinite = ~src.is_finite(code) & ~src.is_nan(code)
+    expected = np.where(infinite, dst.inf | sign << (dst.bits - 1), expected)
+    expected = np.where(src.is_nan(code), dst.nan, expected)
+    check(results[f"{name}__result"], expected, code=code)
+
+
+# -- exact sums -------------------------------------------------------------------------------
+SUMS = [(FP16, 4, FP32, None, None), (FP16, 3, FP16, None, None), (FP16, 7, FP32, -24, 4),
+        (FP8_E4M3, 4, FP16, None, None), (FP8_E5M2, 5, FP32, None, None),
+        (BF16, 3, BF16, None, None), (FP16, 1, FP32, None, None),
+        (FP16, 4, FP16, -10, 3)]
+
+
+def sum_operands(fmt: FloatFormat, n: int, lsb: int | None, msb: int | None,
+                 count: int) -> Array:
+    """Rows of n codes: corners, uniform, and cancelling ones; inside the window if one is given."""
+    rng = np.random.default_rng(SEED + n)
+    if lsb is None:
+        rows = rng.integers(0, 1 << fmt.bits, (count, n))
+        rows[: count // 3] = rng.choice(corners(fmt), (count // 3, n))
+        # finite and near each other
+        near = rng.integers(0, 1 << fmt.bits, (count // 3, 1)) + rng.integers(-9, 10, (count // 3, n))
+        rows[-(count // 3):] = (near ^ rng.integers(0, 2, near.shape) << (fmt.bits - 1)) \
+            & (1 << fmt.bits) - 1
+        return rows
+    codes = np.arange(1 << fmt.bits)
+    codes = codes[fmt.is_finite(codes)]
+    value = exact(fmt, codes)
+    unit = 1 << (lsb - fmt.emin)
+    fits = np.array([v % unit == 0 and abs(v) < 1 << (msb + 1 - fmt.emin) for v in value])
+    return rng.choice(codes[fits], (count, n))
+
+
+@pytest.fixture(scope="module")
+def exact_sums() -> Any:
+    parts, inputs, rows = {}, {}, {}
+    for i, (fmt, n, out, lsb, msb) in enumerate(SUMS):
+        rows[i] = sum_operands(fmt, n, lsb, msb, 20_000)
+        packed = sum(rows[i][:, k].astype(object) << (k * fmt.bits) for k in range(n))
+        parts[f"t{i}"] = FpSum(fmt, n, out, lsb=lsb, msb=msb)
+        inputs[f"t{i}"] = {"operands": packed}
+    return rows, run(parts, inputs)
+
+
+@pytest.mark.parametrize("i", range(len(SUMS)))
+def test_sum(exact_sums: Any, i: int) -> None:
+    rows, results = exact_sums
+    fmt, _, out, _, _ = SUMS[i]
+    codes = rows[i]
+    finite = fmt.is_finite(codes)
+    total = np.where(finite, exact(fmt, codes), 0).sum(axis=1)
+    expected = rounded(out, total, fmt.emin)
+    nan = fmt.is_nan(codes).any(axis=1)
+    sign = codes >> (fmt.bits - 1) == 1
+    infinite = ~finite & ~fmt.is_nan(codes)
+    plus, minus = (infinite & ~sign).any(axis=1), (infinite & sign).any(axis=1)
+    expected = np.where(plus, out.inf, np.where(minus, out.inf | 1 << (out.bits - 1), expected))
+    expected = np.where(nan | (plus & minus), out.nan, expected)
+    check(results[f"t{i}__sum"], expected, **{f"x{k}": codes[:, k] for k in range(codes.shape[1])})
