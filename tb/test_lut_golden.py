@@ -69,7 +69,8 @@ def test_float_vectors() -> None:
         differ = ~((got == expected) | (np.isnan(got) & np.isnan(expected)))
         if differ.any():
             assert short == "bf16" and set(np.flatnonzero(differ.any(axis=1))) == {7}, name
-            np.testing.assert_array_equal(got[differ], case["y_rn_fp32"][differ], name)
+            exact = case["y_rn_fp32"][differ].astype(np.float64)
+            assert (np.abs(got[differ] - exact) < np.abs(expected[differ] - exact)).all(), name
             excused += int(differ.sum())
 
         p = LutCoreParameters(K=4, a_format=a_format, w_bits=bits, max_k=codes.shape[1])
