@@ -17,7 +17,7 @@ from typing import Any
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
-__all__ = ["Source", "Sink", "Bench", "load_plan"]
+__all__ = ["Source", "Sink", "Bench", "load_plan", "report"]
 
 Beat = dict[str, int]
 
@@ -26,6 +26,13 @@ def load_plan() -> dict[str, Any]:
     """What the driver asks of this run: parameters, seed, vectors."""
     plan: dict[str, Any] = json.loads(Path(os.environ["LOWBIT_PLAN"]).read_text())
     return plan
+
+
+def report(**stats: Any) -> None:
+    """Write a run's figures to where the driver wants them."""
+    path = os.environ.get("LOWBIT_STATS")
+    if path:
+        Path(path).write_text(json.dumps(stats))
 
 
 class Source:
@@ -142,7 +149,4 @@ class Bench:
 
     def report(self, **stats: Any) -> None:
         """Write the run's figures to where the driver wants them."""
-        seconds = time.perf_counter() - self.started
-        path = os.environ.get("LOWBIT_STATS")
-        if path:
-            Path(path).write_text(json.dumps(dict(cycles=self.cycles, seconds=seconds, **stats)))
+        report(cycles=self.cycles, seconds=time.perf_counter() - self.started, **stats)

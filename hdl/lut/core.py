@@ -18,7 +18,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 from ..common.unit import Unit
 from .column import LutColumn, value_bits
 from .lane import OutputLane, lane_latency, offset_bits
-from .plane import PlaneStep
+from .entry_step import EntryStep
 from .streams import activation_layout, psum_layout, result_layout, table_layout, weight_layout
 from .table import LutTable
 
@@ -80,12 +80,7 @@ class LutCore(wiring.Component):
         m.d.comb += [fire.eq(beat_valid & table.valid & ~hold),
                      table.ready.eq(fire & beat.table_last)]
 
-        step = PlaneStep(p)
-        m.submodules.plane_step = step
-        m.d.comb += step.entries.eq(table.payload.entries)
-        if p.plane_bits:
-            m.d.comb += step.plane.eq(beat.plane)
-
+        entries = self._stepped_entries(m, table.payload.entries, beat)
         # cycles from a beat to its accumulate; the accumulators are whole one cycle later
         delay = 1 if p.pipeline == 2 else 0
         first = self._delayed(m, fire & beat.first, delay, "first_at")
@@ -98,7 +93,7 @@ class LutCore(wiring.Component):
             m.d.comb += [
                 column.patterns.eq(beat.patterns.word_select(n, p.groups * p.K)),
                 column.active.eq(fire), column.first.eq(first),
-                column.entries.eq(step.stepped), column.read.eq(read[n])]
+                column.entries.eq(entries), column.read.eq(read[n])]
             if p.buffer == "double":
                 m.d.comb += column.capture.eq(done)
             values.append(column.value)
@@ -108,6 +103,18 @@ class LutCore(wiring.Component):
         self._drain(m, start, read, column_value, busy, fire & beat.last,
                     self._side(m, table.payload, fire, beat))
         return m
+
+    def _stepped_entries(self, m: Module, entries: Value, beat: Any) -> Value:
+        """All entries of all rows times 2**plane."""
+        p = self.parameters
+        stepped = []
+        for i in range(p.M * p.groups * p.entries):
+            m.submodules[f"step_{i}"] = step = Unit(EntryStep(p), "lut_entry_step")
+            m.d.comb += step.entry.eq(entries.word_select(i, p.entry_bits))
+            if p.plane_bits:
+                m.d.comb += step.plane.eq(beat.plane)
+            stepped.append(step.stepped)
+        return Cat(stepped)
 
     @staticmethod
     def _delayed(m: Module, pulse: Value, cycles: int, name: str) -> Value:

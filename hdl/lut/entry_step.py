@@ -14,10 +14,9 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.lut.parameters import LutCoreParameters
 
 from ..common.fp_scale import FpScale
-from ..common.unit import Unit
 from .column import step_bits
 
-__all__ = ["PlaneStep", "EntryStep"]
+__all__ = ["EntryStep"]
 
 
 class EntryStep(wiring.Component):
@@ -46,26 +45,3 @@ class EntryStep(wiring.Component):
         m.d.comb += self.stepped.eq(Cat(shifted[:-1], ~shifted[-1]))
         return m
 
-
-class PlaneStep(wiring.Component):
-    """All entries of all rows of a beat times 2**plane (combinational)."""
-
-    def __init__(self, p: LutCoreParameters) -> None:
-        self.parameters = p
-        words = p.M * p.groups * p.entries
-        members = {"entries": In(words * p.entry_bits), "stepped": Out(words * step_bits(p))}
-        if p.plane_bits:
-            members["plane"] = In(p.plane_bits)
-        super().__init__(members)
-
-    def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.parameters
-        stepped = []
-        for i in range(p.M * p.groups * p.entries):
-            m.submodules[f"entry_{i}"] = entry = Unit(EntryStep(p), "lut_entry_step")
-            m.d.comb += entry.entry.eq(self.entries.word_select(i, p.entry_bits))
-            if p.plane_bits:
-                m.d.comb += entry.plane.eq(self.plane)
-            stepped.append(entry.stepped)
-        m.d.comb += self.stepped.eq(Cat(stepped))
-        return m
