@@ -75,7 +75,7 @@ def _module(name: str, ports: list[str], body: str, order: dict[str, list[str]])
 def layout(raw: str, order: list[str], header: list[str]) -> str:
     """The final text: header comment, then the modules in ``order``."""
     found = _MODULE.findall(raw)
-    ports = {name: names.split(", ") if names else [] for name, names, _ in found}
+    ports = {name: re.findall(r"\w+", names) if names else [] for name, names, _ in found}
     modules = {name: _module(name, ports[name], body, ports) for name, _, body in found}
     text = "".join(f"// {line}".rstrip() + "\n" for line in header)
     text += "".join("\n" + modules[name] for name in order if name in modules)
