@@ -215,6 +215,7 @@ def _name_modules(top: list[rtlil.Module], units: dict[str, _Unit], top_name: st
             head, _, rest = module.name[1:].partition(".")
             head = names["\\" + head][1:]
             base = re.sub(r"\W", "_", f"{head}_{rest}".replace("U$", "u"))
+            base = base if base.startswith(prefix) else prefix + base
             name, count = base, 1
             while "\\" + name in taken:
                 count += 1
