@@ -33,7 +33,11 @@ def _describe(field: dataclasses.Field[Any]) -> str:
     if meta["low"] is not None:
         high = meta["high"]
         words.append(f"{meta['low']}..{high}" if high is not None else f"{meta['low']} or more")
-    default = {True: "on", False: "off", None: "derived"}.get(field.default, field.default)
+    default = field.default
+    if default is None:
+        default = "derived"
+    elif isinstance(default, bool):     # not by equality: 1 == True
+        default = "on" if default else "off"
     words.append(f"default {default}")
     if meta["source"]:
         words.append(meta["source"])

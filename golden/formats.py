@@ -132,7 +132,8 @@ class FloatFormat:
         """
         sign, exponent, fraction = self.fields(code)
         normal = exponent > 0
-        return sign, np.where(normal, exponent, 1), fraction | (normal.astype(np.int64) << self.mbits)
+        hidden = normal.astype(np.int64) << self.mbits
+        return sign, np.where(normal, exponent, 1), fraction | hidden
 
     def is_finite(self, code: Array) -> Array:
         _, exponent, fraction = self.fields(code)
@@ -147,7 +148,8 @@ class FloatFormat:
     def to_float64(self, code: Array) -> Array:
         """Exact float64 values; NaN and inf where the code says so."""
         sign, exponent, significand = self.decode(code)
-        value = np.ldexp(significand.astype(np.float64), (exponent - 1 + self.emin).astype(np.int32))
+        power = (exponent - 1 + self.emin).astype(np.int32)
+        value = np.ldexp(significand.astype(np.float64), power)
         value = np.where(sign == 1, -value, value)
         inf = np.where(sign == 1, -np.inf, np.inf)
         value = np.where(self.is_finite(code), value, inf)
@@ -201,6 +203,16 @@ class FloatFormat:
         code = self.round(sign, magnitude, exponent.astype(np.int64) - 53)
         code = np.where(np.isinf(x), self.inf | sign << (self.bits - 1), code)
         return np.where(np.isnan(x), self.nan, code)
+
+    def convert(self, code: Array, source: FloatFormat) -> Array:
+        """Codes of ``source`` to codes of this format, rounded once; NaN canonical."""
+        if source == self:
+            return np.asarray(code, np.int64)
+        sign, field, significand = source.decode(code)
+        result = self.round(sign, significand, field - 1 + source.emin)
+        inf = self.inf | sign << (self.bits - 1)
+        result = np.where(source.is_finite(code), result, inf)
+        return np.where(source.is_nan(code), self.nan, result)
 
     # -- NumPy views --------------------------------------------------------------------------
     def to_array(self, code: Array) -> Array:

@@ -1,0 +1,137 @@
+"""Weight matrices from .safetensors and .npy files, decoded a few rows at a time.
+
+Nothing is ever unpickled: .npy files with Python objects, and PyTorch's own files, are refused.
+The safetensors library checks the file (header, offsets, length); the numbers are decoded here,
+because NumPy has no bfloat16 and no 8-bit floats.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from lowbit.golden.formats import FP8_E4M3, FP8_E5M2
+
+from .errors import UsageError
+
+__all__ = ["Tensor", "open_tensor"]
+
+Array = NDArray[Any]
+
+#: safetensors name -> (our name, storage type)
+DTYPES = {"F64": ("float64", "<f8"), "F32": ("float32", "<f4"), "F16": ("float16", "<f2"),
+          "BF16": ("bfloat16", "<u2"), "F8_E4M3": ("fp8_e4m3", "u1"), "F8_E5M2": ("fp8_e5m2", "u1")}
+NPY_DTYPES = ("float16", "float32", "float64")
+FP8 = {f.name: f.to_float64(np.arange(256)).astype(np.float32) for f in (FP8_E4M3, FP8_E5M2)}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A matrix in a file. Slicing rows reads and decodes them, exactly, to float32 or wider."""
+
+    name: str
+    dtype: str
+    data: Array      #: memory map (n, k) of the stored elements
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    def __getitem__(self, rows: slice) -> Array:
+        raw = np.asarray(self.data[rows])
+        if self.dtype == "bfloat16":
+            return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
+        if self.dtype in FP8:
+            return np.take(FP8[self.dtype], raw)
+        with np.errstate(invalid="ignore"):      # signalling NaN
+            return raw.astype(np.float64 if self.dtype == "float64" else np.float32, copy=False)
+
+
+def open_tensor(path: Path, name: str | None = None) -> Tensor:
+    """The matrix ``name`` of a safetensors file (needless where it has one), or a .npy file's.
+
+    :class:`UsageError` where there is none: file unreadable, truncated or of another kind,
+    name unknown, type not a float, shape not two-dimensional.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(9)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    if magic.startswith(b"\x93NUMPY"):
+        if name is not None:
+            raise UsageError(f"--tensor names a tensor of a safetensors file; {path} is a .npy "
+                             "file, which holds one array: leave --tensor out")
+        tensor = _open_npy(path)
+    elif magic.startswith((b"PK\x03\x04", b"\x80")) and magic[8:] != b"{":
+        # a safetensors header may be 128 bytes long, but then its text starts in byte 8
+        raise UsageError(f"{path} is a zip archive or a pickle (a PyTorch or .npz file?), which is "
+                         "not read; save the weights as .safetensors or .npy")
+    else:
+        tensor = _open_safetensors(path, name)
+    if len(tensor.shape) != 2 or 0 in tensor.shape:
+        raise UsageError("weights must have shape (n, k), both at least 1; "
+                         f"{tensor.name} has shape {tuple(tensor.shape)}")
+    return tensor
+
+
+def _open_npy(path: Path) -> Tensor:
+    try:
+        data = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        # Python objects in it, a short file; a damaged header shows in many ways
+        raise UsageError(f"{path} is not a readable .npy array: {_line(error)}") from None
+    dtype = data.dtype.newbyteorder("=").name
+    if dtype not in NPY_DTYPES:
+        raise UsageError(f"weights must be {', '.join(NPY_DTYPES)} in a .npy file; "
+                         f"{path} holds {dtype}")
+    return Tensor(path.name, dtype, data)
+
+
+def _open_safetensors(path: Path, name: str | None) -> Tensor:
+    try:
+        with safe_open(path, framework="np") as checked:
+            names = list(checked.keys())
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(length))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a readable safetensors file (truncated, or of another "
+                         f"kind): {_line(error)}") from None
+    if name is None:
+        if len(names) != 1:
+            raise UsageError(f"--tensor must name one of the {len(names)} tensors of {path}"
+                             f"{_list(names[:5])}")
+        name = names[0]
+    if name not in names:
+        raise UsageError(f"no tensor '{name}' in {path}{_list(_near(name, names))}")
+    entry = header[name]
+    if entry["dtype"] not in DTYPES:
+        raise UsageError(f"weights must be one of {', '.join(DTYPES)}; {name} is {entry['dtype']}")
+    dtype, storage = DTYPES[entry["dtype"]]
+    shape = tuple(entry["shape"])
+    if 0 in shape:      # nothing to map; the shape is refused by the caller
+        return Tensor(name, dtype, np.empty(shape, storage))
+    data = np.memmap(path, storage, "r", 8 + length + entry["data_offsets"][0], shape)
+    return Tensor(name, dtype, data)
+
+
+def _near(name: str, names: list[str]) -> list[str]:
+    """Names like ``name``: those that contain it, then those spelled alike."""
+    near = [n for n in names if name in n] + difflib.get_close_matches(name, names, n=5, cutoff=0.5)
+    return list(dict.fromkeys(near))[:5] or names[:5]
+
+
+def _list(names: list[str]) -> str:
+    return f"; there is {', '.join(names)}" if names else ""
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

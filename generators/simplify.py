@@ -1,0 +1,188 @@
+"""Cleaning of Amaranth's RTLIL: one name per net, no dead logic, no unused high bits.
+
+Amaranth keeps a wire for every signal of the source, connected to the net that carries its value,
+and computes sums one bit wider than their readers want. Yosys would clean that up only by turning
+the readable processes into multiplexers, so it is done here. Nothing is restructured: operators,
+registers and processes stay what they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from .rtlil import Cell, Module, rename
+
+__all__ = ["simplify"]
+
+_REF = re.compile(r"(\\\S+|\$\d+)(?: \[(?:(\d+):)?(\d+)\])?")
+_CHUNK = re.compile(rf"(\d+)'([01x]+)|{_REF.pattern}")
+
+#: operators of which the low result bits depend on the low operand bits only
+_MODULAR = frozenset(("$add", "$sub", "$mul", "$and", "$or", "$xor", "$not", "$neg", "$mux"))
+#: cells that only compute: without readers they may go
+_PURE = _MODULAR | frozenset((
+    "$eq", "$ne", "$lt", "$le", "$gt", "$ge", "$shl", "$shr", "$sshl", "$sshr", "$shift",
+    "$shiftx", "$divfloor", "$modfloor", "$reduce_bool", "$reduce_and", "$reduce_or",
+    "$reduce_xor", "$dff", "$adff"))
+
+
+def _result(cell: Cell) -> str:
+    """The result of a pure cell."""
+    return cell.ports["\\Q" if cell.type.endswith("dff") else "\\Y"]
+
+
+def _read(module: Module, text: str) -> Iterator[tuple[str, int]]:
+    """The wires that an expression reads, with the number of their low bits that it needs."""
+    for name, high, low in _REF.findall(text):
+        wire = module.wires.get(name)
+        if wire is not None:
+            yield name, int(high or low) + 1 if low else wire.width
+
+
+def _inputs(cell: Cell) -> Iterator[str]:
+    for port, text in cell.ports.items():
+        if cell.type not in _PURE or port not in ("\\Y", "\\Q"):
+            yield text
+
+
+def _process_reads(process: list[str]) -> Iterator[str]:
+    for line in process[1:]:
+        # assign TARGET VALUE: the target is one (sliced) wire
+        yield _REF.sub("", line[7:], count=1) if line.startswith("assign ") else line
+
+
+def _readers(module: Module) -> dict[str, Counter[int]]:
+    """For every wire: how many readers need how many of its low bits."""
+    readers: dict[str, Counter[int]] = defaultdict(Counter)
+    texts = [text for cell in module.cells for text in _inputs(cell)]
+    texts += [text for process in module.processes for text in _process_reads(process)]
+    texts += [right for _, right in module.connects]
+    for text in texts:
+        for name, bits in _read(module, text):
+            readers[name][bits] += 1
+    return readers
+
+
+def _target(process: list[str]) -> str:
+    match = next((m for line in process if (m := re.match(r"assign (\S+)", line))), None)
+    return match[1] if match else ""
+
+
+def _drop_dead(module: Module) -> dict[str, list[tuple[str, int]]]:
+    """Remove aliases, cells and processes of which nobody reads the result.
+
+    Returns, for automatic wires, the source names (and widths) of the aliases that have gone.
+    """
+    names: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    while True:
+        readers = _readers(module)
+
+        def dead(name: str | None, readers: dict[str, Counter[int]] = readers) -> bool:
+            return (name in module.wires and not readers.get(name or "")
+                    and module.wires[name or ""].direction is None)
+
+        gone = [pair for pair in module.connects if dead(module.full(pair[0]))]
+        for left, right in gone:
+            for name, _ in _read(module, right):
+                if name[0] == "$":
+                    whole = _REF.fullmatch(right)
+                    lowest = whole is not None and whole[3] in (None, "0")
+                    width = module.wires[module.full(left) or ""].width
+                    names[name].append((left, width) if lowest else (f"{left}_bits", 0))
+        module.connects = [pair for pair in module.connects if pair not in gone] \
+            if gone else module.connects
+        cells = [cell for cell in module.cells
+                 if cell.type not in _PURE or not dead(module.full(_result(cell)))]
+        processes = [process for process in module.processes if not dead(_target(process))]
+        if not gone and (len(cells), len(processes)) == (len(module.cells), len(module.processes)):
+            break
+        module.cells, module.processes = cells, processes
+    driven = {name for cell in module.cells for text in cell.ports.values()
+              for name, _ in _read(module, text)}
+    driven |= {name for left, _ in module.connects for name, _ in _read(module, left)}
+    driven |= {_target(process) for process in module.processes}
+    module.wires = {name: wire for name, wire in module.wires.items()
+                    if wire.direction or name in driven or readers.get(name)}
+    return names
+
+
+def _low_bits(text: str, width: int) -> str | None:
+    """The low ``width`` bits of an expression, or None if that is not a simple one."""
+    chunk = _CHUNK.fullmatch(text)
+    if chunk is None:
+        return None
+    if chunk[2] is not None:
+        return f"{width}'{chunk[2][-width:]}"
+    low = int(chunk[5] or 0)
+    return f"{chunk[3]} [{low + width - 1}:{low}]"
+
+
+def _narrow(module: Module) -> None:
+    """Give operators the width that their readers need (an adder's unused carry goes)."""
+    readers = _readers(module)
+    drivers = {}
+    for cell in module.cells:
+        if cell.type in _MODULAR:
+            name = module.full(_result(cell))
+            if name is not None and name[0] == "$":
+                drivers[name] = cell
+    work = list(drivers)
+    while work:
+        name = work.pop()
+        cell, wire = drivers[name], module.wires[name]
+        needed = max((bits for bits, count in readers[name].items() if count), default=wire.width)
+        operands = ("\\A",) if cell.type in ("$not", "$neg") else ("\\A", "\\B")
+        widths = {port: cell.number("\\WIDTH" if cell.type == "$mux" else f"{port}_WIDTH")
+                  for port in operands}
+        new = {port: _low_bits(cell.ports[port], needed)
+               for port in operands if widths[port] > needed}
+        if cell.type == "$mux" and (needed == wire.width or None in new.values()):
+            continue
+        wire.width = needed
+        cell.ports["\\Y"] = name
+        cell.set_number("\\WIDTH" if cell.type == "$mux" else "\\Y_WIDTH", needed)
+        for port, text in new.items():
+            if text is None:
+                continue
+            for operand, bits in _read(module, cell.ports[port]):
+                readers[operand][bits] -= 1
+            cell.ports[port] = text
+            if cell.type != "$mux":
+                cell.set_number(f"{port}_WIDTH", needed)
+            for operand, bits in _read(module, text):
+                readers[operand][bits] += 1
+                if operand in drivers:
+                    work.append(operand)
+
+
+def simplify(module: Module) -> None:
+    """Clean one module in place."""
+    new: dict[str, str] = {}
+    # An output that merely repeats an internal wire takes that wire's place.
+    connects = []
+    for left, right in module.connects:
+        port, wire = module.full(left), module.full(right)
+        if (port and wire and module.wires[port].direction == "output" and wire not in new
+                and module.wires[wire].direction is None):
+            new[wire] = port
+        else:
+            connects.append((left, right))
+    module.connects = connects
+    for wire in new:
+        del module.wires[wire]
+    rename(module, new)
+
+    names = _drop_dead(module)
+    _narrow(module)
+    new, taken = {}, set(module.wires)
+    for wire, aliases in names.items():
+        if wire in module.wires:
+            width = module.wires[wire].width
+            for alias, bits in aliases:
+                if bits in (0, width) and alias not in taken:
+                    new[wire] = alias
+                    taken.add(alias)
+                    break
+    rename(module, new)

@@ -1,0 +1,93 @@
+"""Operations of the core as the beats of its streams: one Python integer per field and beat.
+
+The one place that packs golden arrays into the port words of docs/lut.md; benches and ``gen run``
+both drive the design through it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..formats import FP32
+from ..packing import Beats, pack_bits, rows_to_ints, unpack_bits
+from .parameters import LutCoreParameters, LutParameters
+from .table import Tables
+
+__all__ = ["table_beats", "activation_beats", "weight_fields", "psum_beats", "results_of"]
+
+Array = NDArray[Any]
+Fields = list[dict[str, int]]
+
+
+def _words(values: Array, width: int) -> list[int]:
+    """(beats, n) integers to one packed integer per beat."""
+    return rows_to_ints(pack_bits(np.asarray(values, np.int64).reshape(len(values), -1), width))
+
+
+def _zip(columns: dict[str, list[int]]) -> Fields:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def table_beats(p: LutParameters, tables: Tables) -> Fields:
+    """The ``table`` stream of one operation, one beat per set of ``groups`` tables."""
+    rows, count, entries = tables.entries.shape
+    steps = count // p.groups
+    grouped = tables.entries.reshape(rows, steps, p.groups * entries).transpose(1, 0, 2)
+    columns = {"entries": _words(grouped, p.entry_bits)}
+    if p.is_aligned:
+        columns["exponent"] = _words(np.broadcast_to(tables.exponent, (steps, rows)),
+                                     p.exponent_bits)
+    if p.is_quantized:
+        scale = FP32.from_array(tables.scale)
+        columns["scale"] = _words(np.broadcast_to(scale, (steps, rows)), 32)
+    if p.activation.is_float:
+        invalid = tables.invalid.reshape(rows, steps, p.groups).any(axis=2)
+        columns["invalid"] = _words(invalid.T, 1)
+    return _zip(columns)
+
+
+def activation_beats(p: LutParameters, codes: Array) -> Fields:
+    """The ``activation`` stream of one operation: codes (rows, k), k a whole number of beats.
+
+    Aligned: a scanning pass and then the pass that makes tables.
+    """
+    rows, k = codes.shape
+    per_beat = p.K * p.groups
+    beats = codes.reshape(rows, k // per_beat, per_beat).transpose(1, 0, 2)
+    words = _words(beats, p.activation.bits)
+    if not p.is_aligned:
+        return [{"values": word} for word in words]
+    return ([{"values": word, "scan": 1, "first": 0} for word in words]
+            + [{"values": word, "scan": 0, "first": int(i == 0)} for i, word in enumerate(words)])
+
+
+def weight_fields(p: LutCoreParameters, beats: Beats) -> Fields:
+    """The ``weight`` stream of one operation."""
+    columns = {"patterns": rows_to_ints(beats.words(raw=not p.has_sign))}
+    if p.plane_bits:
+        columns["plane"] = beats.plane.tolist()
+    columns.update(first=beats.first.astype(int).tolist(), last=beats.last.astype(int).tolist(),
+                   table_last=beats.group_last.astype(int).tolist())
+    return _zip(columns)
+
+
+def _in_output_order(p: LutCoreParameters, values: Array) -> Array:
+    """(rows, columns) to (beats, lanes): columns ascending, rows within a column."""
+    return values.T.reshape(-1, p.out_lanes)
+
+
+def psum_beats(p: LutCoreParameters, psum: Array) -> Fields:
+    """The ``psum`` stream of one operation; ``psum`` (M, N) codes or integers."""
+    return [{"values": word} for word in _words(_in_output_order(p, psum), p.psum.bits)]
+
+
+def results_of(p: LutCoreParameters, words: list[int]) -> Array:
+    """Results (M, N) of one operation from its output words, int64 codes or integers."""
+    size = -(-p.out_lanes * p.out.bits // 8)
+    rows = np.frombuffer(b"".join(w.to_bytes(size, "little") for w in words), np.uint8)
+    values = unpack_bits(rows.reshape(len(words), size), p.out.bits, p.out_lanes,
+                         signed=not p.out.is_float)
+    return values.astype(np.int64).reshape(p.N, p.M).T

@@ -1,0 +1,300 @@
+"""Bit order of weights, activations and words: the one authority on it.
+
+**Codes.** A weight is an unsigned b-bit code q with r = s(q - z). The core works on the
+reinterpreted weight q' = 2q - (2**b - 1), which is odd and symmetric about 0, so that each bit of
+q is a plane of signs: q' = sum of 2**i * (2*bit_i(q) - 1) (LUT Tensor Core, section 3.1.2;
+docs/numerics.md, section 2).
+
+**Patterns.** A table covers K neighbouring activations. Bit j of a plane's K-bit *pattern*
+belongs to activation j of the table: 1 adds it, 0 subtracts it.
+
+**Steps.** A reduction of k activations is cut into quantisation groups (or is one group), each
+padded at its end with zero activations to a multiple of ``K * groups``. One *step* is
+``K * groups`` activations: the ``groups`` tables that a core reads at the same time.
+
+**Beats.** One beat is what a core takes in one cycle: a plane number and one pattern for each of
+``groups`` tables and N columns. Steps come in ascending order; in a step the planes come in
+ascending order, then the zero-point term. That term, -z' * sum(a), is itself a sum of planes,
+z' = sum of 2**i * (2*bit_i(z) - 1), of the table entry for the all-ones pattern: beat i adds it
+where bit i of z is 0 and subtracts it where the bit is 1. It takes b beats a step, or one (plane
+0, subtract) in groups where all columns have z = 2**(b-1), that is z' = 1.
+
+**Words.** Element 0 of a packed vector sits in the least significant bits. A weight word holds,
+for column n and table g, a K-bit field at bit ``(n * groups + g) * K``: the table index in the
+low K - 1 bits and the sign on top, or the raw pattern for a core that folds in hardware or has a
+full table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .parameters import ParameterError
+
+__all__ = ["Beats", "check_codes", "check_zero", "fold", "group_count", "group_spans",
+           "ints_to_rows", "pack_bits", "plane_bits", "reinterpret", "rows_to_ints", "split_steps",
+           "step_groups", "unfold", "unpack_bits", "weight_beats", "zero_beats"]
+
+Array = NDArray[Any]
+
+
+# -- codes ------------------------------------------------------------------------------------
+def check_codes(codes: Array, bits: int) -> Array:
+    """Codes as uint8 (cols, k); :class:`ParameterError` for another shape or a code too large."""
+    codes = np.asarray(codes)
+    if not 1 <= bits <= 8:
+        raise ParameterError(f"--w-bits must be 1..8; got {bits}")
+    if codes.dtype.kind not in "iu" or codes.ndim != 2 or codes.size == 0:
+        raise ParameterError("weight codes must be integers of shape (cols, k), both at least 1; "
+                             f"got {codes.dtype} of shape {codes.shape}")
+    low, high = int(codes.min()), int(codes.max())
+    if low < 0 or high >= 1 << bits:
+        raise ParameterError(f"weight codes must be 0..{(1 << bits) - 1} for {bits} bits; "
+                             f"got {low if low < 0 else high}")
+    return codes.astype(np.uint8, copy=False)
+
+
+def check_zero(zero: Array, bits: int, columns: int, groups: int) -> Array:
+    """Zero points as uint8 (columns, groups), from (columns,) or (columns, groups) integers."""
+    zero = np.asarray(zero)
+    if zero.dtype.kind not in "iu" or zero.shape not in ((columns,), (columns, groups)):
+        raise ParameterError(f"zero points must be integers of shape ({columns},) or "
+                             f"({columns}, {groups}); got {zero.dtype} of shape {zero.shape}")
+    if int(zero.min()) < 0 or int(zero.max()) >= 1 << bits:
+        worst = int(zero.min()) if int(zero.min()) < 0 else int(zero.max())
+        raise ParameterError(f"zero points must be 0..{(1 << bits) - 1} for {bits} bits; "
+                             f"got {worst}")
+    zero = zero.astype(np.uint8, copy=False)
+    return np.broadcast_to(zero if zero.ndim == 2 else zero[:, None], (columns, groups))
+
+
+def reinterpret(codes: Array, bits: int, scale: Array | None = None,
+                zero: Array | None = None) -> tuple[Array, Array | None, Array | None]:
+    """(q', s', z') of codes q, scale s and zero point z: r = s(q - z) = s'(q' - z').
+
+    q' and z' are int16, s' keeps the type of ``scale``; a part that is not given comes back None.
+    """
+    top = (1 << bits) - 1
+    odd = 2 * np.asarray(codes).astype(np.int16) - np.int16(top)
+    half = None if scale is None else np.asarray(scale) / np.asarray(scale).dtype.type(2)
+    offset = None if zero is None else 2 * np.asarray(zero).astype(np.int16) - np.int16(top)
+    # 2z + 1 - 2**b is the same map as 2q - (2**b - 1)
+    return odd, half, offset
+
+
+def plane_bits(codes: Array, bits: int) -> Array:
+    """Bit-planes of codes: uint8 0/1, one leading axis of ``bits`` planes, plane 0 first."""
+    codes = np.asarray(codes, np.uint8)
+    shifts = np.arange(bits, dtype=np.uint8).reshape((bits,) + (1,) * codes.ndim)
+    return codes >> shifts & np.uint8(1)
+
+
+def fold(patterns: Array, K: int) -> tuple[Array, Array]:
+    """(sign, index) of K-bit patterns for a half table whose entries have the top bit set.
+
+    sign = NOT the top bit; index = the low K - 1 bits, inverted where the sign is 1. The pattern's
+    value is -T[index] where the sign is 1, else T[index]. Both uint8, shaped as ``patterns``.
+    """
+    patterns = np.asarray(patterns, np.uint8)
+    sign = patterns >> np.uint8(K - 1) ^ np.uint8(1)
+    low = np.uint8((1 << (K - 1)) - 1)
+    return sign, (patterns ^ sign * low) & low
+
+
+def unfold(sign: Array, index: Array, K: int) -> Array:
+    """Patterns that :func:`fold` maps to (sign, index)."""
+    sign, index = np.asarray(sign, np.uint8), np.asarray(index, np.uint8)
+    full = np.uint8((1 << K) - 1)
+    return (index | np.uint8(1 << (K - 1))) ^ sign * full
+
+
+# -- groups and steps -------------------------------------------------------------------------
+def group_count(k: int, group_size: int | None) -> int:
+    """Number of quantisation groups in a channel of k weights; None means the whole channel."""
+    return 1 if group_size is None else -(-k // group_size)
+
+
+def group_spans(k: int, group_size: int | None) -> list[tuple[slice, slice, int]]:
+    """Runs of equal-sized groups: (weights, groups, size of each), the ragged tail on its own."""
+    size = k if group_size is None else min(group_size, k)
+    whole = k // size
+    spans = [(slice(0, whole * size), slice(0, whole), size)]
+    if whole * size < k:
+        spans.append((slice(whole * size, k), slice(whole, whole + 1), k - whole * size))
+    return spans
+
+
+def split_steps(x: Array, K: int, groups: int = 1, group_size: int | None = None) -> Array:
+    """Cut (rows, k) activations or codes into (rows, steps, groups, K), zero-padded.
+
+    Every quantisation group starts a new step, so a table never straddles two groups.
+    """
+    x = np.asarray(x)
+    rows, step, parts = x.shape[0], K * groups, []
+    for columns, _, size in group_spans(x.shape[1], group_size):
+        part = x[:, columns].reshape(rows, -1, size)
+        padding = -size % step
+        if padding:
+            part = np.pad(part, ((0, 0), (0, 0), (0, padding)))
+        parts.append(part.reshape(rows, -1, groups, K))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def step_groups(k: int, K: int, groups: int = 1, group_size: int | None = None) -> Array:
+    """The quantisation group of each step: int64 (steps,)."""
+    counts = [-(-size // (K * groups)) for _, span, size in group_spans(k, group_size)
+              for _ in range(span.start, span.stop)]
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+# -- beats ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Beats:
+    """The weight stream of one tile: T beats for N columns."""
+
+    K: int               #: activations of a table
+    plane: Array         #: uint8 (T,): the beat counts 2**plane
+    patterns: Array      #: uint8 (T, groups, N): raw K-bit patterns
+    step: Array          #: int64 (T,): the step, that is the set of tables, that the beat reads
+    first: Array         #: bool (T,): starts a reduction
+    last: Array          #: bool (T,): ends a reduction, the result is complete
+    group_last: Array    #: bool (T,): last beat of its step, the next beat needs new tables
+
+    def __len__(self) -> int:
+        return len(self.plane)
+
+    def fields(self, *, raw: bool = False) -> Array:
+        """K-bit fields in port order: uint8 (T, N * groups), table 0 of column 0 first.
+
+        Index with the sign on top, or the pattern as it is with ``raw``.
+        """
+        field = self.patterns
+        if not raw:
+            sign, index = fold(field, self.K)
+            field = index | sign << np.uint8(self.K - 1)
+        return field.transpose(0, 2, 1).reshape(len(self), -1)
+
+    def words(self, *, raw: bool = False) -> Array:
+        """Weight words: uint8 (T, bytes), least significant byte first."""
+        return pack_bits(self.fields(raw=raw), self.K)
+
+
+def zero_beats(zero: Array, bits: int) -> Array:
+    """Zero-point beats a step needs in each quantisation group: int64 (quantisation groups,).
+
+    ``zero``: (columns, quantisation groups). One beat where every column is two's complement
+    (z = 2**(bits-1)), else ``bits``.
+    """
+    plain = (np.asarray(zero) == 1 << (bits - 1)).all(axis=0)
+    return np.where(plain, 1, bits)
+
+
+def weight_beats(codes: Array, bits: int, K: int, groups: int = 1, zero: Array | None = None, *,
+                 group_size: int | None = None, per_group: bool = False,
+                 counts: Array | None = None) -> Beats:
+    """The weight stream for one tile of columns.
+
+    ``codes``: integers (N, k) below 2**bits. ``zero``: None where there is no zero-point term
+    (z' = 0), or (N,) or (N, quantisation groups). ``per_group``: every quantisation group is a
+    reduction of its own (first and last at its ends), as dequantisation needs it; otherwise
+    the k activations are one reduction. ``counts``: :func:`zero_beats` of more columns than these,
+    so that several tiles keep in step. Raises :class:`ParameterError` for bad codes or zero points.
+    """
+    codes = check_codes(codes, bits)
+    columns, k = codes.shape
+    of_step = step_groups(k, K, groups, group_size)
+    steps, quant_groups = len(of_step), group_count(k, group_size)
+    terms = np.zeros(steps, np.int64)
+    if zero is not None:
+        zero = check_zero(zero, bits, columns, quant_groups)
+        needed = zero_beats(zero, bits)
+        counts = needed if counts is None else np.asarray(counts)
+        if counts.shape != needed.shape or not np.isin(counts, (1, bits)).all() or \
+                (counts < needed).any():
+            raise ValueError(f"counts must be zero_beats() of these columns and others; "
+                             f"got {counts.tolist()} where {needed.tolist()} are needed")
+        terms = counts[of_step]
+    start = np.concatenate(([0], np.cumsum(bits + terms)))
+    step = np.repeat(np.arange(steps), bits + terms)
+    within = np.arange(start[-1]) - start[step]
+    plane = np.where(within < bits, within, within - bits).astype(np.uint8)
+
+    patterns = np.zeros((start[-1], groups, columns), np.uint8)
+    parts = split_steps(codes, K, groups, group_size)          # (N, steps, groups, K)
+    for i in range(bits):
+        pattern = np.packbits(parts >> np.uint8(i) & np.uint8(1), axis=-1, bitorder="little")
+        patterns[start[:-1] + i] = pattern[..., 0].transpose(1, 2, 0)
+    if zero is not None:
+        beat = np.flatnonzero(within >= bits)
+        # adding the all-ones entry is the pattern of ones, subtracting it the pattern of zeros;
+        # fewer beats than planes: a lone one for z' = 1, which subtracts
+        z = zero[:, of_step[step[beat]]].T                     # (zero beats, N)
+        adds = (z >> plane[beat, None] & 1 == 0) & (terms[step[beat], None] == bits)
+        patterns[beat] = np.where(adds, np.uint8((1 << K) - 1), np.uint8(0))[:, None, :]
+
+    group_last = np.zeros(start[-1], bool)
+    group_last[start[1:] - 1] = True
+    edge = np.diff(of_step, prepend=-1) != 0 if per_group else np.arange(steps) == 0
+    first, last = np.zeros(start[-1], bool), np.zeros(start[-1], bool)
+    first[start[:-1][edge]] = True
+    last[start[1:][np.append(edge[1:], True)] - 1] = True
+    return Beats(K, plane, patterns, step, first, last, group_last)
+
+
+# -- words ------------------------------------------------------------------------------------
+def pack_bits(values: Array, width: int) -> Array:
+    """Pack (..., n) integers into (..., bytes) uint8, element 0 in the least significant bits.
+
+    The low ``width`` (1..64) bits of each element are taken: two's complement for signed ones.
+    """
+    values = np.asarray(values)
+    size = values.dtype.itemsize
+    if width > 8 * size:
+        values = values.astype(np.int64 if values.dtype.kind == "i" else np.uint64)
+        size = 8
+    values = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    octets = values.view(np.uint8).reshape(values.shape + (size,))
+    shape = values.shape[:-1] + (values.shape[-1] * width,)
+    if width == 8 * size:
+        return octets.reshape(values.shape[:-1] + (values.shape[-1] * size,))
+    bits = np.unpackbits(octets, axis=-1, count=width, bitorder="little")
+    return np.packbits(bits.reshape(shape), axis=-1, bitorder="little")
+
+
+def unpack_bits(rows: Array, width: int, count: int, *, signed: bool = False) -> Array:
+    """The inverse of :func:`pack_bits`: (..., bytes) uint8 to (..., count) integers.
+
+    The element type is the smallest that holds ``width`` (1..64) bits.
+    """
+    rows = np.ascontiguousarray(rows, np.uint8)
+    size = next(s for s in (1, 2, 4, 8) if width <= 8 * s)
+    bits = np.unpackbits(rows, axis=-1, count=count * width, bitorder="little")
+    bits = bits.reshape(rows.shape[:-1] + (count, width))
+    octets = np.packbits(bits, axis=-1, bitorder="little")
+    octets = np.concatenate((octets, np.zeros(octets.shape[:-1] + (size - octets.shape[-1],),
+                                              np.uint8)), axis=-1)
+    values = octets.view(np.dtype(f"<u{size}"))[..., 0]
+    if not signed:
+        return values.astype(f"u{size}", copy=False)
+    spare = 8 * size - width
+    high: Array = (values.astype(f"u{size}") << np.array(spare, f"u{size}")).view(f"i{size}")
+    return np.right_shift(high, spare)
+
+
+def rows_to_ints(rows: Array) -> list[int]:
+    """Packed words (T, bytes) as Python integers, one for each word."""
+    rows = np.ascontiguousarray(rows, np.uint8)
+    data, size = rows.tobytes(), rows.shape[-1]
+    return [int.from_bytes(data[i:i + size], "little") for i in range(0, len(data), size)]
+
+
+def ints_to_rows(words: Iterable[int], width: int) -> Array:
+    """Python integers of ``width`` bits as packed words: uint8 (T, bytes)."""
+    size = -(-width // 8)
+    data = b"".join(word.to_bytes(size, "little") for word in words)
+    return np.frombuffer(data, np.uint8).reshape(-1, size)

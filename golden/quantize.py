@@ -1,0 +1,193 @@
+"""Integer quantisation of weights in groups: r = s(q - z) with unsigned b-bit codes q.
+
+Two kinds, both with one float32 scale s for each group of a channel:
+
+* *symmetric*: z = (2**b - 1) / 2, so that z' = 0 and r = s' q' with the odd levels
+  q' = -(2**b - 1) .. 2**b - 1 of :func:`lowbit.golden.packing.reinterpret`, as many below zero as
+  above; there is no zero-point term. s' = max|w| / (2**b - 1); with one bit (r = ±s') s' is the
+  mean of |w|, which minimises the squared error. A weight half way goes to the higher level.
+* *asymmetric*: integer z in 0..2**b - 1. s = (high - low) / (2**b - 1) where low..high is the range
+  of the group and of 0; z = -low / s rounded; q = w / s rounded, plus z, clipped. Zero is exact.
+
+Scales are rounded to float32 such that s' = s / 2 is exact, before codes are taken from them; codes
+come from float64 quotients, rounded half to even. A group whose scale is 0 (all weights 0, or too
+small for float32) has the code 2**(b-1) everywhere and, where asymmetric, z = 2**(b-1). A channel
+that the group size does not divide ends in a shorter group, quantised over what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .packing import group_count, group_spans, reinterpret
+from .parameters import ParameterError
+
+__all__ = ["ErrorReport", "Quantized", "Weights", "error_report", "quantize"]
+
+Array = NDArray[Any]
+
+#: weights handled at a time: bounds the float64 scratch memory
+BLOCK = 1 << 18
+
+
+class Weights(Protocol):
+    """What is quantised: an array (n, k) of floats, or a reader that gives rows on demand."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """Quantised weights of n channels of k: r = s(q - z)."""
+
+    codes: Array             #: uint8 (n, k)
+    scale: Array             #: float32 (n, groups): s
+    zero: Array | None       #: uint8 (n, groups): z; None if symmetric (z' = 0)
+    bits: int
+    group_size: int | None   #: None: one group a channel
+
+    @property
+    def symmetric(self) -> bool:
+        return self.zero is None
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Storage of codes, 32-bit scales and b-bit zero points, per weight."""
+        per_group = 32 + (0 if self.zero is None else self.bits)
+        return self.bits + per_group * self.scale.size / self.codes.size
+
+    def dequantize(self, rows: slice = slice(None)) -> Array:
+        """The represented weights of some channels, exact in float64."""
+        odd, half, offset = reinterpret(self.codes[rows], self.bits,
+                                        self.scale[rows].astype(np.float64),
+                                        None if self.zero is None else self.zero[rows])
+        out = odd.astype(np.float64)
+        for columns, groups, size in group_spans(out.shape[1], self.group_size):
+            part = out[:, columns].reshape(len(out), -1, size)
+            if offset is not None:
+                part = part - offset[:, groups, None]
+            assert half is not None
+            out[:, columns] = (part * half[:, groups, None]).reshape(len(out), -1)
+        return out
+
+
+@dataclass(frozen=True)
+class ErrorReport:
+    """Quantisation error over a tensor."""
+
+    mse: float
+    normalized_mse: float    #: sum of squared errors / sum of squared weights (0 for zero weights)
+    max_error: float         #: largest |error|
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    rows = max(1, BLOCK // shape[1])
+    for start in range(0, shape[0], rows):
+        yield slice(start, min(start + rows, shape[0]))
+
+
+def _check(weights: Weights, bits: int, group_size: int | None) -> None:
+    if not 1 <= bits <= 8:
+        raise ParameterError(f"--w-bits must be 1..8; got {bits}")
+    if group_size is not None and group_size < 1:
+        raise ParameterError(f"--group-size must be at least 1; got {group_size}")
+    if len(weights.shape) != 2 or 0 in weights.shape:
+        raise ParameterError("weights must have shape (n, k), both at least 1; "
+                             f"got {tuple(weights.shape)}")
+
+
+def _symmetric(part: Array, bits: int) -> tuple[Array, Array, Array]:
+    """(codes, scale, zero) of weights (rows, groups, size); the zero points are dummies."""
+    middle = 1 << (bits - 1)
+    magnitude = np.abs(part)
+    half = magnitude.mean(axis=2) if bits == 1 else magnitude.max(axis=2) / (2 * middle - 1)
+    scale = _scale(2 * half)
+    codes = np.clip(np.floor(part / _divisor(scale)) + middle, 0, 2 * middle - 1)
+    return codes, scale, np.full(scale.shape, middle)
+
+
+def _asymmetric(part: Array, bits: int) -> tuple[Array, Array, Array]:
+    """(codes, scale, zero) of weights (rows, groups, size)."""
+    top = (1 << bits) - 1
+    low, high = np.minimum(part.min(axis=2), 0), np.maximum(part.max(axis=2), 0)
+    scale = _scale(high / top - low / top)
+    zero = np.clip(np.rint(-low / _divisor(scale)[..., 0]), 0, top)
+    codes = np.clip(np.rint(part / _divisor(scale)) + zero[..., None], 0, top)
+    return codes, scale, zero
+
+
+def _scale(exact: Array) -> Array:
+    """Scales as float32 whose half is a float32 too."""
+    with np.errstate(over="ignore"):
+        scale = np.float32(2) * (exact / 2).astype(np.float32)
+    if not np.isfinite(scale).all():
+        raise ParameterError("a group's scale must fit float32; got "
+                             f"{exact[~np.isfinite(scale)].max():.3g}")
+    return scale
+
+
+def _divisor(scale: Array) -> Array:
+    """Scales as float64 divisors (rows, groups, 1), 1 in place of 0."""
+    return np.where(scale == 0, 1, scale).astype(np.float64)[..., None]
+
+
+def quantize(weights: Weights, bits: int, group_size: int | None = None, *,
+             symmetric: bool = False, progress: Callable[[int], None] | None = None) -> Quantized:
+    """Quantise weights (n, k) to codes of ``bits`` (1..8) in groups of ``group_size`` along k.
+
+    ``progress`` is told the number of channels done. Weights are read a few rows at a time. Raises
+    :class:`ParameterError` for parameters out of range and for weights that are NaN or infinite.
+    """
+    _check(weights, bits, group_size)
+    n, k = weights.shape
+    groups = group_count(k, group_size)
+    codes = np.empty((n, k), np.uint8)
+    scale = np.empty((n, groups), np.float32)
+    zero = np.empty((n, groups), np.uint8)
+    middle = 1 << (bits - 1)
+    method = _symmetric if symmetric else _asymmetric
+    bad, where = 0, (0, 0)
+    for rows in _blocks((n, k)):
+        with np.errstate(invalid="ignore"):      # signalling NaN: refused below
+            block = np.asarray(weights[rows]).astype(np.float64, copy=False)
+        finite = np.isfinite(block)
+        if not finite.all():
+            if not bad:
+                row, column = np.argwhere(~finite)[0]
+                where = (rows.start + int(row), int(column))
+            bad += int(np.count_nonzero(~finite))
+        if not bad:      # once refused, the other rows are only counted
+            for columns, span, size in group_spans(k, group_size):
+                part = block[:, columns].reshape(len(block), -1, size)
+                with np.errstate(over="ignore"):      # an infinite scale is refused
+                    q, s, z = method(part, bits)
+                flat = s == 0
+                q[flat], z[flat] = middle, middle
+                codes[rows, columns] = q.reshape(len(block), -1)
+                scale[rows, span], zero[rows, span] = s, z
+        if progress is not None:
+            progress(rows.stop)
+    if bad:
+        raise ParameterError(f"weights must be finite; {bad} of {n * k} are NaN or infinite, "
+                             f"the first at row {where[0]}, column {where[1]}")
+    return Quantized(codes, scale, None if symmetric else zero, bits, group_size)
+
+
+def error_report(weights: Weights, quantized: Quantized) -> ErrorReport:
+    """Error of the represented weights against the original ones, in float64."""
+    squares = power = worst = 0.0
+    for rows in _blocks(quantized.codes.shape):
+        block = np.asarray(weights[rows]).astype(np.float64, copy=False)
+        error = quantized.dequantize(rows) - block
+        squares += float(np.einsum("ij,ij", error, error))
+        power += float(np.einsum("ij,ij", block, block))
+        worst = max(worst, float(np.abs(error).max()))
+    return ErrorReport(squares / quantized.codes.size, squares / power if power else 0.0, worst)

@@ -1,0 +1,84 @@
+"""A repeated component: emitted once, instantiated many times.
+
+Amaranth emits a module per *instance*. A :class:`Unit` wraps a component that occurs many times:
+while a design is being emitted it becomes an instance of one shared Verilog module; everywhere
+else (Amaranth's simulator, a flat conversion) it is the component itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from amaranth.hdl import Elaboratable
+from amaranth.lib import wiring
+
+__all__ = ["Unit", "Emission", "emitting"]
+
+
+class Emission(Protocol):
+    """What a unit needs from the emission under way (see ``generators/emit.py``)."""
+
+    def instance(self, unit: Unit) -> Any:
+        """Register the unit's module if it is new; return an instance of it."""
+
+
+_emission: ContextVar[Emission | None] = ContextVar("emission", default=None)
+
+
+@contextmanager
+def emitting(emission: Emission) -> Iterator[None]:
+    """Within this context units elaborate to instances of shared modules."""
+    token = _emission.set(emission)
+    try:
+        yield
+    finally:
+        _emission.reset(token)
+
+
+class Unit(Elaboratable):
+    """One instance of ``component`` as the shared module ``name``.
+
+    Use it exactly as the component: the ports (and any other attribute) of the component are
+    attributes of the unit. Units may contain units.
+
+    Parameters
+    ----------
+    component:
+        the component; its ports become the ports of the instance.
+    name:
+        module name; all units of one name must be the same hardware.
+    key:
+        what makes two units of one name the same hardware: hashable, every parameter in it.
+        Default ``component.parameters``.
+    """
+
+    def __init__(self, component: wiring.Component, name: str, key: Hashable = None) -> None:
+        if key is None:
+            key = getattr(component, "parameters", None)
+        if key is None:
+            raise TypeError(f"unit '{name}' needs a key: its component has no `parameters`")
+        self.component = component
+        self.name = name
+        self.key: Hashable = (type(component), key)
+        hash(self.key)
+
+    @property
+    def signature(self) -> wiring.Signature:
+        return self.component.signature
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute == "component":    # not set yet: __init__ failed
+            raise AttributeError(attribute)
+        return getattr(self.component, attribute)
+
+    def elaborate(self, platform: Any) -> Any:
+        emission = _emission.get()
+        if emission is None:
+            return self.component
+        # Only the first component of a name is elaborated; Amaranth warns about the others
+        # ("created but never used") unless they are marked as used.
+        self.component._MustUse__used = True    # type: ignore[attr-defined]
+        return emission.instance(self)

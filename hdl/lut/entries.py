@@ -1,0 +1,129 @@
+"""The entries of one table: K activations to all signed sums, exactly, then in table format.
+
+Sums share their halves: for K = 4, twelve adders make eight entries (a0 +- a1, a3 +- a2, then one
+adder an entry).
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.formats import FloatFormat
+from lowbit.golden.lut.parameters import LutParameters
+
+from ..common.normalize import FixedToFloat
+
+__all__ = ["TableEntries", "AlignActivation", "term_bits"]
+
+
+def term_bits(p: LutParameters) -> int:
+    """Bits of an activation as the signed integer that the sums are made of."""
+    fmt = p.activation
+    if not isinstance(fmt, FloatFormat):
+        return fmt.bits
+    return (p.guard_bits if p.is_aligned else fmt.precision + fmt.max_exponent_field - 1) + 1
+
+
+class AlignActivation(wiring.Component):
+    """One floating activation as a signed integer (combinational).
+
+    Aligned: in units that the shared ``exponent`` gives, truncated toward zero below the guard.
+    Float: in units of the format's smallest subnormal, exact. ``finite`` is low for inf and NaN.
+    """
+
+    def __init__(self, p: LutParameters) -> None:
+        self.parameters = p
+        members = {"code": In(p.activation.bits), "term": Out(term_bits(p)), "finite": Out(1)}
+        if p.is_aligned:
+            members["exponent"] = In(p.exponent_bits)
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        fmt = p.activation
+        assert isinstance(fmt, FloatFormat)
+        fraction = self.code[:fmt.mbits]
+        field = self.code[fmt.mbits:-1]
+        normal = field.any()
+        significand = Cat(fraction, normal)
+        top = field.all() & fraction.all() if fmt.fn else field.all()
+        place = Signal(fmt.ebits)
+        m.d.comb += [self.finite.eq(~top), place.eq(Cat(field[0] | ~normal, field[1:]))]
+        magnitude = Signal(term_bits(p) - 1)
+        if p.is_aligned:
+            shift = Signal(fmt.ebits)
+            m.d.comb += shift.eq(self.exponent - place)
+            full = Cat(Const(0, p.guard_bits - fmt.precision), significand)
+            m.d.comb += magnitude.eq(full >> shift)
+        else:
+            m.d.comb += magnitude.eq(significand << (place - 1)[:fmt.ebits])
+        m.d.comb += self.term.eq(Mux(self.code[-1], -magnitude, magnitude))
+        return m
+
+
+class TableEntries(wiring.Component):
+    """K signed terms to the stored entries of one table (combinational).
+
+    ``terms``: K words of :func:`term_bits`; ``entries``: ``p.entries`` words of ``p.entry_bits``.
+    """
+
+    def __init__(self, p: LutParameters) -> None:
+        self.parameters = p
+        super().__init__({"terms": In(p.K * term_bits(p)), "entries": Out(p.entries * p.entry_bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        width = term_bits(p)
+        terms: list[Value] = [self.terms.word_select(k, width).as_signed() for k in range(p.K)]
+        split = p.K // 2
+        low = _all_signs(m, terms[:split], "low")
+        high = _all_signs(m, terms[split:], "high")
+        half = 1 << (p.K - 1)
+        words = []
+        for pattern in range(half if p.table == "half" else 0, 2 * half):
+            total = high[pattern >> split] + low[pattern & ((1 << split) - 1)]
+            exact = Signal(total.shape(), name=f"sum_{pattern}")
+            m.d.comb += exact.eq(total)
+            words.append(self._entry(m, exact, pattern))
+        m.d.comb += self.entries.eq(Cat(words))
+        return m
+
+    def _entry(self, m: Module, exact: Signal, pattern: int) -> Value:
+        """An exact sum in table format."""
+        p = self.parameters
+        if p.is_float:
+            fmt = p.activation
+            assert isinstance(fmt, FloatFormat)
+            m.submodules[f"round_{pattern}"] = rounder = FixedToFloat(
+                p.table_float, len(exact), (fmt.emin, fmt.emin))
+            m.d.comb += rounder.value.eq(exact)
+            return rounder.code
+        bits = p.round_bits if p.is_aligned else 0
+        entry = Signal(p.entry_bits, name=f"entry_{pattern}")
+        if bits == 0:
+            m.d.comb += entry.eq(exact)
+            return entry
+        floor, rest = exact[bits:].as_signed(), exact[:bits]
+        up = rest[-1] & (rest[:-1].any() | floor[0])
+        rounded = Signal(len(floor) + 1, name=f"rounded_{pattern}")
+        m.d.comb += rounded.eq(floor + up)
+        value, limit = rounded.as_signed(), p.entry_limit
+        m.d.comb += entry.eq(Mux(value > limit, limit, Mux(value < -limit, -limit, value)))
+        return entry
+
+
+def _all_signs(m: Module, terms: list[Value], name: str) -> list[Value]:
+    """Signed sums of ``terms`` for every pattern (bit k set: term k counts plus)."""
+    sums: list[Value] = []
+    for pattern in range(1 << len(terms)):
+        total: Value = Const(0, 1)
+        for k, term in enumerate(terms):
+            total = total + term if pattern >> k & 1 else total - term
+        if len(terms) == 1:
+            total = terms[0] if pattern else -terms[0]
+        word = Signal(total.shape(), name=f"{name}_{pattern}")
+        m.d.comb += word.eq(total)
+        sums.append(word)
+    return sums

@@ -1,0 +1,47 @@
+"""The plane step: table entries times 2**plane, once per row instead of once per output.
+
+Integers are shifted and then offset by half their range (top bit inverted), as
+:class:`~lowbit.hdl.lut.column.LutCell` expects; floats take an exact exponent step with IEEE
+behaviour at both ends.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.lut.parameters import LutCoreParameters
+
+from ..common.fp_scale import FpScale
+from .column import step_bits
+
+__all__ = ["EntryStep"]
+
+
+class EntryStep(wiring.Component):
+    """One entry times 2**plane (combinational)."""
+
+    def __init__(self, p: LutCoreParameters) -> None:
+        self.parameters = p
+        members = {"entry": In(p.entry_bits), "stepped": Out(step_bits(p))}
+        if p.plane_bits:
+            members["plane"] = In(p.plane_bits)
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        if p.is_float:
+            if p.plane_bits:
+                m.submodules.scale = scale = FpScale(p.table_float, p.w_bits - 1)
+                m.d.comb += [scale.code.eq(self.entry), scale.shift.eq(self.plane),
+                             self.stepped.eq(scale.scaled)]
+            else:
+                m.d.comb += self.stepped.eq(self.entry)
+            return m
+        shifted = Signal(p.scaled_bits)
+        entry = self.entry.as_signed()
+        m.d.comb += shifted.eq(entry << self.plane if p.plane_bits else entry)
+        m.d.comb += self.stepped.eq(Cat(shifted[:-1], ~shifted[-1]))
+        return m
+

@@ -1,0 +1,136 @@
+"""Output lane: an accumulator's value becomes a result. One lane serves many outputs in turn.
+
+Steps, each a pipeline stage held by ``enable``: resolve the pending carries and the offset of the
+entries; normalise to a float (aligned) and scale it (INT8 tables); add the partial sum; convert
+to the output format. Which steps exist follows from the parameters.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.formats import FP32, FloatFormat
+from lowbit.golden.lut.parameters import LutCoreParameters
+
+from ..common.fp_add import FpAdd
+from ..common.fp_convert import FpConvert
+from ..common.fp_mul import FpMul
+from ..common.normalize import FixedToFloat
+from .accumulator import SegmentedAccumulator
+from .column import value_bits
+
+__all__ = ["OutputLane", "lane_latency", "offset_bits"]
+
+
+def offset_bits(p: LutCoreParameters) -> int:
+    """Bits of the beat counter that gives the offset to subtract (0: floats have none)."""
+    return 0 if p.is_float else max(p.acc_bits - p.scaled_bits + 1, 0)
+
+
+def lane_latency(p: LutCoreParameters) -> tuple[int, int]:
+    """Enabled cycles from ``value`` to the use of ``psum``, and to ``result``."""
+    before = 1 + (not p.is_float)
+    if p.is_fixed and p.result_float is not None:
+        before += 2
+    if p.is_quantized:
+        before += 2
+    add = 0
+    if p.preload:
+        add = 1 if p.result_float is None else 2
+    return before, before + max(add, 1)
+
+
+class OutputLane(wiring.Component):
+    """Accumulator value to result; see :func:`lane_latency`.
+
+    Inputs belong together in one enabled cycle: ``value`` (:func:`~.column.value_bits`),
+    ``offset`` (active beats times groups), ``exponent`` or ``scale`` of the row, ``invalid``;
+    ``psum`` comes :func:`lane_latency` cycles later. ``result`` is registered.
+    """
+
+    def __init__(self, p: LutCoreParameters) -> None:
+        self.parameters = p
+        members = {"enable": In(1), "value": In(value_bits(p)), "result": Out(p.out.bits)}
+        if offset_bits(p):
+            members["offset"] = In(offset_bits(p))
+        if p.is_aligned:
+            members["exponent"] = In(p.exponent_bits)
+        if p.is_quantized:
+            members["scale"] = In(32)
+        if p.has_invalid:
+            members["invalid"] = In(1)
+        if p.preload:
+            members["psum"] = In(p.psum.bits)
+        super().__init__(members)
+
+    def _stage(self, m: Module, value: Value, name: str, stages: int = 1) -> Value:
+        """``value`` registered ``stages`` times under ``enable``."""
+        for i in range(stages):
+            register = Signal(value.shape(), name=f"{name}_{i + 1}" if stages > 1 else name,
+                              reset_less=True)
+            with m.If(self.enable):
+                m.d.sync += register.eq(value)
+            value = register
+        return value
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        before, total = lane_latency(p)
+        value = self._stage(m, self.value, "raw")
+        if p.is_fixed:
+            value = self._fixed(m, value)
+        fmt = p.result_float
+        if p.preload:
+            value = self._add_psum(m, value, fmt)
+        if fmt is not None and p.has_invalid:
+            invalid = self._stage(m, self.invalid, "invalid_at", total - 1)
+        if fmt is not None:
+            assert isinstance(p.out, FloatFormat)
+            if fmt != p.out:
+                m.submodules.convert = convert = FpConvert(fmt, p.out)
+                m.d.comb += convert.code.eq(value)
+                value = convert.result
+            if p.has_invalid:
+                value = Mux(invalid, Const(p.out.nan, p.out.bits), value)
+        else:
+            value = value.as_signed()
+        with m.If(self.enable):
+            m.d.sync += self.result.eq(value)
+        return m
+
+    def _fixed(self, m: Module, value: Value) -> Value:
+        """Resolve carries and offset; then float it, and scale it, where asked for."""
+        p = self.parameters
+        total = SegmentedAccumulator.resolve(p, value)
+        if offset_bits(p):
+            offset = self._stage(m, self.offset, "offset_at")
+            total = total - Cat(Const(0, p.scaled_bits - 1), offset)
+        exact = self._stage(m, total[:p.acc_bits].as_signed(), "exact")
+        fmt = p.result_float
+        if fmt is None:
+            return exact
+        low, high = 0, 0
+        if p.is_aligned:
+            assert isinstance(p.activation, FloatFormat)
+            low, high = 1 + p.exponent_offset, p.activation.max_exponent_field + p.exponent_offset
+        m.submodules.to_float = to_float = FixedToFloat(fmt, p.acc_bits, (low, high), stages=1)
+        m.d.comb += [to_float.value.eq(exact), to_float.en.eq(self.enable)]
+        if p.is_aligned:
+            exponent = self._stage(m, self.exponent, "exponent_at", 2)
+            m.d.comb += to_float.exponent.eq(exponent + p.exponent_offset)
+        code = self._stage(m, to_float.code, "normalized")
+        if p.is_quantized:
+            m.submodules.scale = product = FpMul(FP32, FP32, FP32, stages=1)
+            m.d.comb += [product.a.eq(code), product.b.eq(self._stage(m, self.scale, "scale_at", 4)),
+                         product.en.eq(self.enable)]
+            code = self._stage(m, product.product, "scaled")
+        return code
+
+    def _add_psum(self, m: Module, value: Value, fmt: FloatFormat | None) -> Value:
+        if fmt is None:
+            return value + self.psum.as_signed()
+        m.submodules.add = add = FpAdd(fmt, stages=1)
+        m.d.comb += [add.a.eq(value), add.b.eq(self.psum), add.en.eq(self.enable)]
+        return add.sum

@@ -1,0 +1,130 @@
+"""The table precompute unit: a stream of activations to a stream of tables.
+
+One unit serves all N columns (LUT Tensor Core: precompute once, broadcast). Latency: one cycle,
+or two with ``--pipeline 2``; one set of tables a cycle.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.formats import FloatFormat
+from lowbit.golden.lut.parameters import LutCoreParameters, LutParameters, LutTableParameters
+
+from ..common.unit import Unit
+from .entries import AlignActivation, TableEntries, term_bits
+from .streams import activation_layout, table_layout
+
+__all__ = ["LutTable"]
+
+
+class LutTable(wiring.Component):
+    """Streams: ``activation`` in, ``table`` out (fields: :mod:`.streams`).
+
+    Aligned: the beats of an operation come twice. With ``scan`` set they only raise the running
+    maximum of each row's exponents; the beat with ``first`` then takes that maximum as the shared
+    exponent of the operation and starts a new one, so that the next operation's scan may run
+    between the tables of this one.
+    """
+
+    def __init__(self, p: LutTableParameters | LutCoreParameters) -> None:
+        self.parameters: LutParameters = p
+        self.rows = p.M
+        self.stages = p.pipeline if isinstance(p, LutTableParameters) else 1
+        super().__init__({"activation": In(stream.Signature(activation_layout(p, p.M))),
+                          "table": Out(stream.Signature(table_layout(p, p.M)))})
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        source, sink = self.activation, self.table
+        per_row = p.groups * p.K
+        words = [source.payload["values"].word_select(i, p.activation.bits)
+                 for i in range(self.rows * per_row)]
+        take, scan = Signal(), Signal()
+        m.d.comb += scan.eq(source.payload.scan if p.is_aligned else 0)
+        exponent: list[Value] = []
+        if p.is_aligned:
+            exponent = self._shared_exponents(m, words, per_row, source.valid & take)
+
+        terms, finite = list(words), []
+        if isinstance(p.activation, FloatFormat):
+            for i, word in enumerate(words):
+                m.submodules[f"align_{i}"] = align = Unit(AlignActivation(p), "lut_align")
+                m.d.comb += align.code.eq(word)
+                if p.is_aligned:
+                    m.d.comb += align.exponent.eq(exponent[i // per_row])
+                terms[i] = align.term
+                finite.append(align.finite)
+        side: dict[str, Value] = {}
+        if finite:
+            rows = [Cat(finite[r * per_row:(r + 1) * per_row]) for r in range(self.rows)]
+            side["invalid"] = ~Cat(row.all() for row in rows)
+        if p.is_aligned:
+            side["exponent"] = Cat(exponent)
+
+        # every stage is an elastic register: it takes a beat when it is empty or being emptied
+        valid: Value = source.valid & ~scan
+        side["terms"] = Cat(terms)
+        ready = Signal(name="ready_out")
+        m.d.comb += take.eq(ready)
+        if self.stages == 2:
+            valid, side, ready = self._register(m, valid, side, ready, "aligned")
+        width = p.K * term_bits(p)
+        entries = []
+        for t in range(self.rows * p.groups):
+            m.submodules[f"table_{t}"] = table = Unit(TableEntries(p), "lut_entries")
+            m.d.comb += table.terms.eq(side["terms"].word_select(t, width))
+            entries.append(table.entries)
+        del side["terms"]
+        side["entries"] = Cat(entries)
+        valid, side, ready = self._register(m, valid, side, ready, "table")
+        m.d.comb += [source.ready.eq(take | scan), sink.valid.eq(valid), ready.eq(sink.ready)]
+        for name, value in side.items():
+            m.d.comb += sink.payload[name].eq(value)
+        return m
+
+    @staticmethod
+    def _register(m: Module, valid: Value, fields: dict[str, Value], ready: Signal,
+                  name: str) -> tuple[Value, dict[str, Value], Signal]:
+        """One elastic stage: drives ``ready`` of its source; returns what its sink sees."""
+        full = Signal(name=f"{name}_full")
+        sink_ready = Signal(name=f"{name}_sink_ready")
+        m.d.comb += ready.eq(~full | sink_ready)
+        held: dict[str, Any] = {}
+        with m.If(ready):
+            m.d.sync += full.eq(valid)
+        for field, value in fields.items():
+            held[field] = register = Signal(len(value), name=f"{name}_{field}", reset_less=True)
+            with m.If(ready & valid):
+                m.d.sync += register.eq(value)
+        return full, held, sink_ready
+
+    def _shared_exponents(self, m: Module, words: list[Value], per_row: int,
+                          moves: Value) -> list[Value]:
+        """Shared exponent of each row for the tables of this beat."""
+        p = self.parameters
+        fmt = p.activation
+        assert isinstance(fmt, FloatFormat)
+        payload = self.activation.payload
+        shared: list[Value] = []
+        for row in range(self.rows):
+            running = Signal(fmt.ebits, name=f"running_{row}", init=0)
+            held = Signal(fmt.ebits, name=f"shared_{row}", reset_less=True)
+            peak: Value = Mux(running == 0, 1, running)
+            current = Mux(payload.first, peak, held)
+            largest: Value = running
+            for word in words[row * per_row:(row + 1) * per_row]:
+                field, fraction = word[fmt.mbits:-1], word[:fmt.mbits]
+                finite = ~(field.all() & fraction.all()) if fmt.fn else ~field.all()
+                largest = Mux(finite & (field > largest), field, largest)
+            with m.If(self.activation.valid & payload.scan):
+                m.d.sync += running.eq(largest)
+            with m.Elif(moves & payload.first):
+                m.d.sync += [held.eq(peak), running.eq(0)]
+            shared.append(current)
+        return shared
+

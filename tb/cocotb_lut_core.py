@@ -1,0 +1,126 @@
+"""Bench of lut_core: random operations through its streams, every result against the golden model.
+
+Operations differ in reduction length, weight width, zero points and kind of activations; streams
+stall at random, and operations follow each other without a pause. A preloaded core adds random
+partial sums.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import cocotb
+import numpy as np
+from numpy.typing import NDArray
+
+from lowbit.golden.formats import FloatFormat
+from lowbit.golden.lut.core import operation
+from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.golden.lut.ports import (
+    activation_beats,
+    psum_beats,
+    results_of,
+    table_beats,
+    weight_fields,
+)
+from lowbit.golden.lut.table import make_tables
+from lowbit.golden.packing import weight_beats
+from lowbit.tb.stimulus import KINDS, activations
+from lowbit.tb.streams import Bench, Sink, Source, load_plan
+
+Array = NDArray[Any]
+
+
+class Stimulus:
+    """Operations with their golden results, until ``words`` results are reached."""
+
+    def __init__(self, p: LutCoreParameters, seed: int, words: int) -> None:
+        self.p = p
+        self.rng = np.random.default_rng(seed)
+        self.inputs: list[dict[str, int]] = []
+        self.weights: list[dict[str, int]] = []
+        self.psums: list[dict[str, int]] = []
+        self.expected: list[Array] = []
+        count = max(-(-words // (p.M * p.N)), 3)
+        # every corner row appears, whatever the number of operations
+        corners = [str(kind) for kind in KINDS]
+        while len(self.expected) < count or (corners and p.M * p.N * len(self.expected) < words):
+            kinds, corners = tuple(corners[:p.M]), corners[p.M:]
+            self._operation(kinds or None)
+
+    def _operation(self, kinds: tuple[str, ...] | None) -> None:
+        p, rng = self.p, self.rng
+        per_beat = p.K * p.groups
+        steps = int(rng.integers(1, min(p.max_k // per_beat, 12) + 1))
+        bits = int(rng.integers(1, p.w_bits + 1))
+        codes = np.stack([activations(rng, p.activation, 1, steps * per_beat,
+                                      None if kinds is None else (kinds[i % len(kinds)],))[0]
+                          for i in range(p.M)])
+        q = rng.integers(0, 1 << bits, (p.N, steps * per_beat), dtype=np.uint8)
+        zero = None
+        if p.zero_point:
+            choice = rng.integers(3)
+            zero = [None, np.full(p.N, 1 << (bits - 1)),
+                    rng.integers(0, 1 << bits, p.N)][choice]
+        tables = make_tables(codes, p)
+        beats = weight_beats(q, bits, p.K, p.groups, zero)
+        psum = self._psum() if p.preload else None
+        self.inputs += activation_beats(p, codes) if p.table_source == "internal" else \
+            table_beats(p, tables)
+        self.weights += weight_fields(p, beats)
+        if psum is not None:
+            self.psums += psum_beats(p, psum)
+        self.expected.append(operation(p, tables, beats, psum))
+
+    def _psum(self) -> Array:
+        p, rng = self.p, self.rng
+        shape = (p.M, p.N)
+        fmt = p.psum
+        if not isinstance(fmt, FloatFormat):
+            return rng.integers(fmt.low, fmt.high, shape, endpoint=True)
+        values = fmt.from_float64(rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 4, shape))
+        special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan, 1 << (fmt.bits - 1)])
+        return np.where(rng.random(shape) < 0.1, rng.choice(special, shape), values)
+
+
+@cocotb.test()
+async def equals_golden(dut: Any) -> None:
+    """Every result of every operation, bit for bit."""
+    plan = load_plan()
+    p = LutCoreParameters(**plan["parameters"])
+    stimulus = Stimulus(p, plan["seed"], plan["vectors"])
+    rng = random.Random(plan["seed"])
+    bench = Bench(dut)
+
+    words: list[int] = []
+    lasts: list[int] = []
+
+    def take(beat: dict[str, int]) -> None:
+        words.append(beat["values"])
+        lasts.append(beat["last"])
+
+    stall = rng.choice([0.0, 0.2, 0.5]) if plan.get("stalls", True) else 0.0
+    name = "activation" if p.table_source == "internal" else "table"
+    streams: list[Source | Sink] = [
+        Source(dut, name, stimulus.inputs, rng, stall),
+        Source(dut, "weight", stimulus.weights, rng, rng.choice([0.0, stall])),
+        Sink(dut, "result", ("values", "last"), take, rng, rng.choice([0.0, stall]))]
+    if p.preload:
+        streams.append(Source(dut, "psum", stimulus.psums, rng, rng.choice([0.0, stall])))
+    per_operation = p.M * p.N // p.out_lanes
+    total = per_operation * len(stimulus.expected)
+    await bench.reset()
+    await bench.run(streams, lambda: len(words) == total)
+
+    ends = [int(i % per_operation == per_operation - 1) for i in range(total)]
+    assert lasts == ends, "result_last must mark the last beat of every operation, and only that"
+    wrong = 0
+    for i, expected in enumerate(stimulus.expected):
+        got = results_of(p, words[i * per_operation:(i + 1) * per_operation])
+        for m, n in np.argwhere(got != expected)[:4]:
+            cocotb.log.error("operation %d, row %d, column %d: got %#x, golden %#x", i, m, n,
+                             int(got[m, n]), int(expected[m, n]))
+        wrong += int((got != expected).sum())
+    bench.report(words=total * p.out_lanes, mismatches=wrong, operations=len(stimulus.expected))
+    assert wrong == 0, f"{wrong} of {total * p.out_lanes} results differ from the golden model"

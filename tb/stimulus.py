@@ -1,0 +1,71 @@
+"""Activations for benches and tests: random rows of several kinds, and directed corner rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowbit.golden.formats import FloatFormat, IntFormat
+
+__all__ = ["activations", "KINDS"]
+
+Array = NDArray[Any]
+
+#: kinds of activation row; the first ones are drawn more often
+KINDS = ("gaussian", "outlier", "any", "zero", "largest", "alternating", "subnormal", "cancel",
+         "wide", "nonfinite")
+
+
+def activations(rng: np.random.Generator, fmt: IntFormat | FloatFormat, rows: int, k: int,
+                kinds: tuple[str, ...] | None = None) -> Array:
+    """Random codes (integers for integer formats), int64 (rows, k); each row is of one kind."""
+    weights = np.array([4, 3, 3, 1, 1, 1, 1, 1, 1, 1], float)
+    names = rng.choice(KINDS, rows, p=weights / weights.sum()) if kinds is None else \
+        rng.choice(kinds, rows)
+    return np.stack([_row(rng, fmt, k, str(name)) for name in names])
+
+
+def _row(rng: np.random.Generator, fmt: IntFormat | FloatFormat, k: int, kind: str) -> Array:
+    if isinstance(fmt, IntFormat):
+        return _integer_row(rng, fmt, k, kind)
+    top = (1 << (fmt.bits - 1)) - 1
+    largest = (fmt.nan if fmt.fn else fmt.inf) - 1
+    sign = rng.integers(0, 2, k) << (fmt.bits - 1)
+    if kind == "gaussian":
+        return fmt.from_float64(rng.standard_normal(k))
+    if kind == "outlier":
+        x = rng.standard_normal(k)
+        return fmt.from_float64(np.where(rng.random(k) < 0.1, 40 * x, x))
+    if kind == "zero":
+        return sign
+    if kind == "largest":
+        return largest | sign
+    if kind == "alternating":
+        return largest | (np.arange(k) & 1) << (fmt.bits - 1)
+    if kind == "subnormal":
+        return rng.integers(0, 1 << fmt.mbits, k) | sign
+    if kind == "cancel":
+        codes = np.full(k, largest) ^ (np.arange(k) & 1) << (fmt.bits - 1)
+        codes[rng.integers(k)] = 1
+        return codes
+    if kind == "wide":
+        return np.minimum(rng.integers(0, largest + 1, k), largest) | sign
+    codes = np.minimum(rng.integers(0, top + 1, k), largest) | sign
+    if kind == "nonfinite":
+        codes[rng.integers(k)] = rng.choice([fmt.nan, fmt.inf, top, fmt.inf | 1 << (fmt.bits - 1)])
+    return codes
+
+
+def _integer_row(rng: np.random.Generator, fmt: IntFormat, k: int, kind: str) -> Array:
+    if kind in ("gaussian", "outlier"):
+        return np.clip(np.rint(rng.standard_normal(k) * fmt.high / 4), fmt.low,
+                       fmt.high).astype(np.int64)
+    if kind == "zero":
+        return np.zeros(k, np.int64)
+    if kind in ("largest", "nonfinite"):
+        return np.full(k, fmt.low if rng.integers(2) else fmt.high, np.int64)
+    if kind in ("alternating", "cancel"):
+        return np.where(np.arange(k) & 1, fmt.low, fmt.high).astype(np.int64)
+    return rng.integers(fmt.low, fmt.high + 1, k)

@@ -1,0 +1,152 @@
+"""Valid/ready streams in cocotb benches: sources and sinks with random stalls, one cycle loop.
+
+Ports are packed vectors, so a beat is a few Python integers; everything a stream needs per cycle
+is one read of a handshake bit and, when something moves, one write per field.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
+
+__all__ = ["Source", "Sink", "Bench", "load_plan", "report"]
+
+Beat = dict[str, int]
+
+
+def load_plan() -> dict[str, Any]:
+    """What the driver asks of this run: parameters, seed, vectors."""
+    plan: dict[str, Any] = json.loads(Path(os.environ["LOWBIT_PLAN"]).read_text())
+    return plan
+
+
+def report(**stats: Any) -> None:
+    """Write a run's figures to where the driver wants them."""
+    path = os.environ.get("LOWBIT_STATS")
+    if path:
+        Path(path).write_text(json.dumps(stats))
+
+
+class Source:
+    """Drives a stream from a list of beats; idles with probability ``stall``, fields scrambled."""
+
+    def __init__(self, dut: Any, name: str, beats: Sequence[Beat], rng: random.Random,
+                 stall: float) -> None:
+        self.valid, self.ready = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_ready")
+        self.beats, self.rng, self.stall = beats, rng, stall
+        names = beats[0] if beats else {}
+        self.fields = {field: getattr(dut, f"{name}_{field}") for field in names}
+        self.widths = {field: len(handle) for field, handle in self.fields.items()}
+        self.next = 0
+        self.driving = False
+        self.valid.value = 0
+
+    @property
+    def done(self) -> bool:
+        return self.next == len(self.beats)
+
+    def drive(self, moved: bool) -> None:
+        """After a clock edge: present the next beat, or go idle."""
+        if moved:
+            self.next += 1
+            self.driving = False
+        if self.driving:
+            return
+        if self.done or self.rng.random() < self.stall:
+            self.valid.value = 0
+            for field, handle in self.fields.items():
+                handle.value = self.rng.getrandbits(self.widths[field])
+            return
+        for field, value in self.beats[self.next].items():
+            self.fields[field].value = value
+        self.valid.value = 1
+        self.driving = True
+
+    def moves(self) -> bool:
+        """Before a clock edge: will the beat be taken?"""
+        return self.driving and int(self.ready.value) == 1
+
+
+class Sink:
+    """Takes beats and hands them to ``check(fields)``; not ready with probability ``stall``."""
+
+    def __init__(self, dut: Any, name: str, fields: Sequence[str], check: Callable[[Beat], None],
+                 rng: random.Random, stall: float) -> None:
+        self.valid, self.ready = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_ready")
+        self.fields = {field: getattr(dut, f"{name}_{field}") for field in fields}
+        self.check, self.rng, self.stall = check, rng, stall
+        self.open = False
+        self.ready.value = 0
+        self.pending: Beat | None = None
+
+    def drive(self, moved: bool) -> None:
+        is_open = self.rng.random() >= self.stall
+        if is_open != self.open:
+            self.ready.value = int(is_open)
+            self.open = is_open
+
+    def moves(self) -> bool:
+        valid = int(self.valid.value) == 1
+        if not valid:
+            assert self.pending is None, "valid fell before the beat was taken"
+            return False
+        if not self.open and self.stall == 0:
+            return False
+        beat = {field: int(handle.value) for field, handle in self.fields.items()}
+        assert self.pending in (None, beat), "a waiting beat changed"
+        if not self.open:
+            self.pending = beat
+            return False
+        self.pending = None
+        self.check(beat)
+        return True
+
+
+class Bench:
+    """Clock, reset and the cycle loop over all streams of a design."""
+
+    def __init__(self, dut: Any, period: int = 10) -> None:
+        self.dut = dut
+        self.cycles = 0
+        self.clock = Clock(dut.clk, period, "ns")
+        self.started = 0.0
+
+    async def reset(self) -> None:
+        """Start the clock and hold reset for three cycles."""
+        self.clock.start()
+        reset, active = (self.dut.rst, 1) if hasattr(self.dut, "rst") else (self.dut.rst_n, 0)
+        reset.value = active
+        for _ in range(3):
+            await RisingEdge(self.dut.clk)
+        await FallingEdge(self.dut.clk)
+        reset.value = 1 - active
+        await RisingEdge(self.dut.clk)
+        self.started = time.perf_counter()
+
+    async def run(self, streams: Sequence[Source | Sink], done: Callable[[], bool],
+                  idle_limit: int = 2000) -> None:
+        """Cycle until ``done()``; fails when nothing moves for ``idle_limit`` cycles."""
+        clock, idle = self.dut.clk, 0
+        moved = [False] * len(streams)
+        edge, settled = RisingEdge(clock), ReadOnly()
+        while not done():
+            for stream, has_moved in zip(streams, moved, strict=True):
+                stream.drive(has_moved)
+            await settled
+            moved = [stream.moves() for stream in streams]
+            idle = 0 if any(moved) else idle + 1
+            assert idle < idle_limit, f"no stream moved for {idle_limit} cycles"
+            await edge
+            self.cycles += 1
+
+    def report(self, **stats: Any) -> None:
+        """Write the run's figures to where the driver wants them."""
+        report(cycles=self.cycles, seconds=time.perf_counter() - self.started, **stats)
