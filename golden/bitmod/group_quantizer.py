@@ -68,10 +68,11 @@ def _thresholds(largest: Array, quarters: int, grid_max2x: int) -> tuple[Array, 
     right = quarters * largest               # float64, exact: 24 + 6 bits
     factor = 2.0 * grid_max2x
     floor = (right / factor).astype(np.float32)
-    over = floor * factor > right            # exact products
+    product = floor.astype(np.float64) * factor          # exact as well
+    over = product > right
     if over.any():
         floor = np.where(over, np.nextafter(floor, np.float32(-np.inf)), floor)
-    return floor, floor.astype(np.float64) * factor != right
+    return floor, product != right
 
 
 def _basic_codes(ordered: Array, largest: Array, dtype: DataType,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,8 @@ from lowbit.golden.parameters import ParameterError
 from .datatypes import DataType
 from .group_quantizer import quantize_groups
 
-__all__ = ["QuantizedTensor", "ErrorReport", "quantize", "second_level"]
+__all__ = ["QuantizedTensor", "ErrorReport", "check_options", "quantize",
+           "second_level"]
 
 Array = NDArray[Any]
 
@@ -152,12 +153,29 @@ def second_level(scales: Array) -> tuple[Array, Array]:
     return np.rint(ratio * 127).astype(np.uint8), (largest / 127).astype(np.float32)
 
 
+def check_options(group_size: int, scale_bits: int) -> None:
+    """Refuse a group size or scale width that :func:`quantize` does not take."""
+    if group_size < 1:
+        raise ParameterError(f"--group-size must be at least 1; got {group_size}")
+    if scale_bits not in SCALE_BITS:
+        raise ParameterError(f"--scale-bits must be 8 or 16; got {scale_bits}")
+
+
 def _row_blocks(rows: int, columns: int) -> list[slice]:
     step = max(1, BLOCK // max(columns, 1))
     return [slice(i, min(i + step, rows)) for i in range(0, rows, step)]
 
 
-def quantize(weights: Array, dtype: DataType, group_size: int = 128, scale_bits: int = 8,
+class Rows(Protocol):
+    """A matrix that is read by rows: an array, or a tensor in a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> Array: ...
+
+
+def quantize(weights: Rows, dtype: DataType, group_size: int = 128, scale_bits: int = 8,
              progress: Callable[[int, int], None] | None = None
              ) -> tuple[QuantizedTensor, ErrorReport]:
     """Quantise ``weights`` (rows = output channels, k = inputs), block by block of rows.
@@ -167,13 +185,10 @@ def quantize(weights: Array, dtype: DataType, group_size: int = 128, scale_bits:
     done, weights in all). :class:`ParameterError` for NaN or infinite weights, a shape that is
     not two-dimensional, and scales that the chosen width cannot hold.
     """
-    if weights.ndim != 2 or weights.size == 0:
-        raise ParameterError("weights must be a matrix (output channels, inputs); "
-                             f"got shape {weights.shape}")
-    if group_size < 1:
-        raise ParameterError(f"--group-size must be at least 1; got {group_size}")
-    if scale_bits not in SCALE_BITS:
-        raise ParameterError(f"--scale-bits must be 8 or 16; got {scale_bits}")
+    if len(weights.shape) != 2 or 0 in weights.shape:
+        raise ParameterError("weights must be a matrix (output channels, inputs), not empty; "
+                             f"got shape {tuple(weights.shape)}")
+    check_options(group_size, scale_bits)
     rows, columns = weights.shape
     groups = -(-columns // group_size)
     asym = dtype.kind == "int_asym"
