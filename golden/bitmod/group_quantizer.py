@@ -15,6 +15,7 @@ Contract: docs/numerics.md, section 5; paper Algorithm 1, equations 1 and 2.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from lowbit.golden.parameters import ParameterError
 
 from .datatypes import DataType
 
-__all__ = ["GroupResult", "quantize_groups"]
+__all__ = ["GroupResult", "Scratch", "quantize_groups"]
 
 Array = NDArray[Any]
 
@@ -45,27 +46,43 @@ class GroupResult:
     errors: Array         #: float64 (candidates, n): mean square error of each special value
 
 
-def quantize_groups(weights: Array, dtype: DataType) -> GroupResult:
+class Scratch:
+    """Arrays that are used again from call to call: fresh large ones cost more than the
+    arithmetic on them, because the system hands their pages out one by one."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, Array] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """An array of any content; the one that was taken under ``name`` before is lost."""
+        size = math.prod(shape)
+        found = self._arrays.get(name)
+        if found is None or found.size < size or found.dtype != dtype:
+            found = self._arrays[name] = np.empty(size, dtype)
+        return found[:size].reshape(shape)
+
+
+def quantize_groups(weights: Array, dtype: DataType, scratch: Scratch | None = None) -> GroupResult:
     """Quantise ``weights`` float32 (n, G), each row a group with a scale of its own.
 
     :class:`ParameterError` if a weight is NaN or infinite.
     """
     weights = np.ascontiguousarray(weights, np.float32)
     kernel = {"float": _float_groups, "int": _int_groups, "int_asym": _asym_groups}[dtype.kind]
-    result = kernel(weights, dtype)
+    result = kernel(weights, dtype, scratch or Scratch())
     if not np.isfinite(result.scales).all():
         raise ParameterError("weights must be finite; the tensor has NaN or infinite values")
     return result
 
 
 # -- FP3 and FP4 ----------------------------------------------------------------------------------
-def _thresholds(largest: Array, quarters: int, grid_max2x: int) -> tuple[Array, Array]:
-    """Threshold quarters/4 of a grid in units of the weights, as float32 rounded down.
+def _thresholds(largest: Array, quarters: Array, grid_max2x: int) -> tuple[Array, Array]:
+    """Thresholds quarters/4 of a grid in units of the weights, as float32 rounded down.
 
-    Returns the largest float32 <= quarters/4 * largest / (grid_max2x/2), per group, and whether
-    it is less than that (the threshold itself is no float32).
+    Returns the largest float32 <= quarters/4 * largest / (grid_max2x/2), per group and threshold
+    (n, t), and whether it is less than that (the threshold itself is no float32).
     """
-    right = quarters * largest               # float64, exact: 24 + 6 bits
+    right = quarters * largest[:, None]      # float64, exact: 24 + 6 bits
     factor = 2.0 * grid_max2x
     floor = (right / factor).astype(np.float32)
     product = floor.astype(np.float64) * factor          # exact as well
@@ -75,35 +92,37 @@ def _thresholds(largest: Array, quarters: int, grid_max2x: int) -> tuple[Array, 
     return floor, product != right
 
 
-def _basic_codes(ordered: Array, largest: Array, dtype: DataType,
-                 grid_max2x: int) -> tuple[Array, Array]:
+def _basic_codes(ordered: Array, largest: Array, dtype: DataType, grid_max2x: int,
+                 scratch: Scratch) -> tuple[Array, Array]:
     """Index and value (in halves) of the nearest basic magnitude, both uint8 (n, G).
 
     ``ordered`` holds the weights' bits with the sign rotated to the end: 2 * magnitude + sign.
     A tie goes to the lower value, that is to the larger magnitude for a negative weight only:
     the threshold is passed from 2 * floor + 1 on if it is a float32, else from 2 * floor + 2 on.
     """
-    magnitudes = dtype.magnitudes2x
+    magnitudes = np.array(dtype.magnitudes2x)
+    floor, inexact = _thresholds(largest, magnitudes[1:] + magnitudes[:-1], grid_max2x)
+    limits = 2 * floor.view(np.uint32) + inexact.astype(np.uint32)
     index, value2x = np.zeros(ordered.shape, np.uint8), np.zeros(ordered.shape, np.uint8)
-    passed = np.empty(ordered.shape, bool)
-    for low, high in zip(magnitudes, magnitudes[1:]):
-        floor, inexact = _thresholds(largest, low + high, grid_max2x)
-        limit = 2 * floor.view(np.uint32) + inexact.astype(np.uint32)
-        np.greater(ordered, limit[:, None], out=passed)
+    passed = scratch.array("passed", ordered.shape, bool)
+    step = scratch.array("step", ordered.shape, np.uint8)
+    for number, height in enumerate(np.diff(magnitudes)):
+        np.greater(ordered, limits[:, number, None], out=passed)
         index += passed.view(np.uint8)
         # summing the steps is several times faster than looking the values up afterwards
-        value2x += passed.view(np.uint8) * np.uint8(high - low)
+        value2x += np.multiply(passed.view(np.uint8), np.uint8(height), out=step)
     return index, value2x
 
 
-def _float_groups(weights: Array, dtype: DataType) -> GroupResult:
+def _float_groups(weights: Array, dtype: DataType, scratch: Scratch) -> GroupResult:
     groups, size = weights.shape
-    magnitude = np.abs(weights)
+    magnitude = np.abs(weights, out=scratch.array("magnitude", weights.shape, np.float32))
     largest = magnitude.max(1).astype(np.float64)
     if not np.isfinite(largest).all():
         return _refused(groups)
     bits = weights.view(np.uint32)
-    ordered = (bits << 1) | (bits >> 31)
+    ordered = np.left_shift(bits, 1, out=scratch.array("ordered", weights.shape, np.uint32))
+    ordered |= bits >> 31
     candidates2x = [round(2 * v) for v in dtype.special_values]
     maxima = [max(dtype.magnitudes2x[-1], abs(v)) for v in candidates2x] or [
         dtype.magnitudes2x[-1]]
@@ -111,8 +130,9 @@ def _float_groups(weights: Array, dtype: DataType) -> GroupResult:
     index, scale, residual, error = {}, {}, {}, {}
     for top in dict.fromkeys(maxima):
         scale[top] = largest / (top / 2)
-        index[top], value2x = _basic_codes(ordered, largest, dtype, top)
-        residual[top] = value2x * (scale[top] / 2)[:, None]
+        index[top], value2x = _basic_codes(ordered, largest, dtype, top, scratch)
+        residual[top] = scratch.array(f"residual{top}", weights.shape, np.float64)
+        np.multiply(value2x, (scale[top] / 2)[:, None], out=residual[top])
         residual[top] -= magnitude
         error[top] = np.einsum("ij,ij->i", residual[top], residual[top])
 
@@ -148,13 +168,11 @@ def _nearest_to(weights: Array, largest: Array, dtype: DataType, value2x: int, t
     basic2x = sorted({s * m for m in dtype.magnitudes2x for s in (1, -1)})
     below = [g for g in basic2x if g < value2x]
     above = [g for g in basic2x if g > value2x]
-    inside = np.ones(weights.shape, bool)
-    if below:
-        floor, _ = _thresholds(largest, below[-1] + value2x, top)
-        inside = weights > floor[:, None]
-    if above:
-        floor, _ = _thresholds(largest, above[0] + value2x, top)
-        inside &= weights <= floor[:, None]
+    middles = np.array([g + value2x for g in (*below[-1:], *above[:1])])
+    floor, _ = _thresholds(largest, middles, top)
+    inside = weights > floor[:, 0, None] if below else weights <= floor[:, 0, None]
+    if below and above:
+        inside &= weights <= floor[:, 1, None]
     inside[largest == 0] = False
     return np.flatnonzero(inside)
 
@@ -176,19 +194,19 @@ def _refused(groups: int) -> GroupResult:
 
 
 # -- integers -------------------------------------------------------------------------------------
-def _int_groups(weights: Array, dtype: DataType) -> GroupResult:
+def _int_groups(weights: Array, dtype: DataType, scratch: Scratch) -> GroupResult:
     """Symmetric integers (equation 1) with ties to the lower value, as for the other grids.
 
     w * max|grid| is exact in float64 and the quotient correctly rounded: a tie comes out as one,
     and the nearest quotient that is none stays 2**-34 away, so the comparison is exact.
     """
     groups, size = weights.shape
-    weights = weights.astype(np.float64)
-    largest = np.abs(weights).max(1)
+    largest = np.abs(weights).max(1).astype(np.float64)
     if not np.isfinite(largest).all():
         return _refused(groups)
     scales = largest / dtype.max_value
-    quotient = weights * dtype.max_value
+    quotient = scratch.array("quotient", weights.shape, np.float64)
+    np.multiply(weights, float(dtype.max_value), out=quotient, dtype=np.float64)
     quotient /= np.where(largest == 0, 1.0, largest)[:, None]
     quotient -= 0.5
     quotient = np.ceil(quotient, out=quotient)
@@ -200,7 +218,7 @@ def _int_groups(weights: Array, dtype: DataType) -> GroupResult:
     return GroupResult(codes, zeros.astype(np.uint8), scales, zeros, errors)
 
 
-def _asym_groups(weights: Array, dtype: DataType) -> GroupResult:
+def _asym_groups(weights: Array, dtype: DataType, scratch: Scratch) -> GroupResult:
     """Asymmetric integers (equation 2): the zero point is not clamped, both roundings are half
     to even, codes are clamped to 0 .. 2**b - 1 (two ties can add up to one step more).
 

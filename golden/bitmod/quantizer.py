@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lowbit.golden.parameters import ParameterError
 
 from .datatypes import DataType
-from .group_quantizer import quantize_groups
+from .group_quantizer import Scratch, quantize_groups
 
 __all__ = ["QuantizedTensor", "ErrorReport", "check_options", "quantize",
            "second_level"]
@@ -200,13 +200,13 @@ def quantize(weights: Rows, dtype: DataType, group_size: int = 128, scale_bits: 
         np.empty((rows, groups), np.float16) if scale_bits == 16 else None,
         np.empty((rows, groups), np.int32) if asym else None)
     report = ErrorReport(weights=rows * columns, groups=rows * groups)
-    work = np.empty(max(BLOCK, columns))
+    scratch = Scratch()
     for part in _row_blocks(rows, columns):
         with np.errstate(over="ignore"):     # float64 beyond float32: infinite, refused below
             block = np.ascontiguousarray(weights[part], np.float32)
-        scales = _quantize_rows(block, tensor, part, report)
+        scales = _quantize_rows(block, tensor, part, report, scratch)
         _store_scales(scales, tensor, part)
-        _add_errors(block, scales, tensor, part, report, work)
+        _add_errors(block, scales, tensor, part, report, scratch)
         if progress is not None:
             progress(part.stop * columns, rows * columns)
     counts = np.bincount(tensor.selectors.ravel(), minlength=len(dtype.special_values))
@@ -225,12 +225,13 @@ def _spans(columns: int, size: int) -> list[tuple[slice, slice, int]]:
 
 
 def _quantize_rows(block: Array, tensor: QuantizedTensor, part: slice,
-                   report: ErrorReport) -> Array:
+                   report: ErrorReport, scratch: Scratch) -> Array:
     """Fill codes, selectors and zero points of the rows ``part``; returns the scales."""
     count, columns = block.shape
     scales = np.empty((count, tensor.groups))
     for inputs, groups, size in _spans(columns, tensor.group_size):
-        result = quantize_groups(block[:, inputs].reshape(-1, size), tensor.dtype)
+        result = quantize_groups(block[:, inputs].reshape(-1, size), tensor.dtype,
+                                 scratch)
         tensor.codes[part, inputs] = result.codes.reshape(count, -1)
         tensor.selectors[part, groups] = result.selectors.reshape(count, -1)
         scales[:, groups] = result.scales.reshape(count, -1)
@@ -258,8 +259,8 @@ def _store_scales(scales: Array, tensor: QuantizedTensor, part: slice) -> None:
 
 
 def _add_errors(block: Array, scales: Array, tensor: QuantizedTensor, part: slice,
-                report: ErrorReport, work: Array) -> None:
-    """Add the energy of the weights and the error of what is stored (``work``: scratch)."""
+                report: ErrorReport, scratch: Scratch) -> None:
+    """Add the energy of the weights and the error of what is stored."""
     effective = tensor.group_scales(part)
     report.zeroed_groups += int(((effective == 0) & (scales > 0)).sum())
     count, columns = block.shape
@@ -270,9 +271,8 @@ def _add_errors(block: Array, scales: Array, tensor: QuantizedTensor, part: slic
             index = codes + (tensor.selectors[part, groups, None] << tensor.dtype.bits)
         else:
             index = codes
-        # clip: every index is in range, and the checked form is several times slower, as is
-        # the allocation of an array each time
-        values = work[:index.size].reshape(index.shape)
+        # clip: every index is in range, and the checked form is slower
+        values = scratch.array("values", index.shape, np.float64)
         np.take(tensor.dtype.table2x.ravel() / 2, index, mode="clip", out=values)
         if tensor.zero_points is not None:
             values -= tensor.zero_points[part, groups, None]
