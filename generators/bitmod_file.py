@@ -91,20 +91,20 @@ class BitmodFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with path.open("rb") as file:
-                magic = file.read(4)
+            self._file = path.open("rb")
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from None
-        if magic != b"PK\x03\x04":
-            self._refuse("it is not an .npz archive")
         try:
-            self._archive = np.load(path, allow_pickle=False)
-        except Exception as error:
-            self._damaged(error)
-        try:
+            if self._file.read(4) != b"PK\x03\x04":
+                self._refuse("it is not an .npz archive")
+            self._file.seek(0)
+            try:
+                self._archive = np.load(self._file, allow_pickle=False)
+            except Exception as error:
+                self._damaged(error)
             self._read_header()
         except BaseException:
-            self._archive.close()
+            self._file.close()
             raise
 
     def _read_header(self) -> None:
@@ -135,6 +135,7 @@ class BitmodFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self._archive.close()
+        self._file.close()
 
     def tensor(self, name: str | None = None) -> QuantizedTensor:
         """The tensor ``name``, or the only one; :class:`UsageError` otherwise."""

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="8: INT8 scales of groups times an FP32 scale of the channel; "
                              "16: FP16 scales; default 8")
     parser.add_argument("--tensor", action="append", metavar="NAME",
-                        help="a tensor of a safetensors file, or a pattern (*, ?); may be repeated; "
-                             "default all matrices of floats")
+                        help="a tensor of a safetensors file, or a pattern (*, ?) of matrices; may "
+                             "be repeated; default all matrices of floats")
     parser.add_argument("-o", dest="output", metavar="FILE.npz", required=True,
                         help="packed file to write")
     parser.add_argument("--force", action="store_true",
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         for source in sources:
             try:
                 tensor, report = quantize(source.rows, dtype, args.group_size, args.scale_bits,
-                                          lambda n, _, base=done: show(base + n, source.name))
+                                          partial(_step, show, done, source.name))
             except ParameterError as error:
                 raise UsageError(f"{source.name}: {error}") from None
             done += source.size
@@ -118,6 +119,11 @@ def _text(result: dict[str, Any]) -> str:
                  f"{result['scale_bits']}-bit scales, {result['bytes']} bytes, "
                  f"{result['seconds']:.1f} s")
     return "\n".join(lines)
+
+
+def _step(show: Callable[[int, str], None], base: int, name: str, done: int, _: int) -> None:
+    """Progress in one tensor as progress in all of them."""
+    show(base + done, name)
 
 
 def _progress(total: int) -> Callable[[int, str], None]:
@@ -177,19 +183,18 @@ def _sources(path: Path, patterns: list[str] | None) -> list[_Source]:
         return [_npy_source(path, patterns)]
     header, start = _header(path)
     names = sorted(header)
-    if patterns is None:
-        chosen = [n for n in names if len(header[n]["shape"]) == 2 and 0 not in header[n]["shape"]
-                  and header[n]["dtype"] in FLOAT_TYPES]
-        if not chosen:
-            raise UsageError(f"{path} has no matrix of {', '.join(FLOAT_TYPES)}")
-    else:
-        chosen = []
-        for pattern in patterns:
-            hits = [pattern] if pattern in header else fnmatch.filter(names, pattern)
-            if not hits:
-                raise UsageError(f"no tensor '{pattern}' in {path}; "
-                                 f"there is {', '.join(names[:5])}")
-            chosen += [n for n in hits if n not in chosen]
+    matrices = [n for n in names if len(header[n]["shape"]) == 2 and 0 not in header[n]["shape"]
+                and header[n]["dtype"] in FLOAT_TYPES]
+    if not matrices and patterns is None:
+        raise UsageError(f"{path} has no matrix of {', '.join(FLOAT_TYPES)}")
+    chosen = matrices if patterns is None else []
+    for pattern in patterns or []:
+        # a pattern finds matrices only; a name says what is meant, and is refused if it is none
+        hits = [pattern] if pattern in header else fnmatch.filter(matrices, pattern)
+        if not hits:
+            raise UsageError(f"no tensor '{pattern}' in {path}; "
+                             f"there is {', '.join(matrices[:5] or names[:5])}")
+        chosen += [n for n in hits if n not in chosen]
     for name in chosen:
         shape, kind = header[name]["shape"], header[name]["dtype"]
         if len(shape) != 2 or 0 in shape:

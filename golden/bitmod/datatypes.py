@@ -80,7 +80,8 @@ class DataType:
 
     def __post_init__(self) -> None:
         if self.special_values and self.kind != "float":
-            raise ParameterError(f"--special-values belong to FP3 and FP4 types, not to {self.name}")
+            raise ParameterError("--special-values belong to FP3 and FP4 types, "
+                                 f"not to {self.name}")
         if self.kind == "float":
             check_special_values(self.special_values, self.magnitudes2x)
 

@@ -27,6 +27,8 @@ __all__ = ["GroupSums", "group_terms", "group_sums", "dequantize_groups", "layer
 
 Array = NDArray[Any]
 
+DEFAULT = BitmodPeParameters()
+
 
 @dataclass(frozen=True)
 class GroupSums:
@@ -63,8 +65,9 @@ def group_terms(codes: Array, special_values: Array | None, dtype: DataType,
     values, number = np.unique(special_values, return_inverse=True)
     tables = [terms_of(dtype, float(v)) for v in values]
     number = number.reshape(special_values.shape)[:, np.arange(codes.shape[1]) // group_size]
-    stacked = Terms(*(np.stack([getattr(t, name) for t in tables])
-                      for name in ("sign", "exp", "man")), tables[0].bsig)
+    sign, exp, man = (np.stack([getattr(t, name) for t in tables])
+                      for name in ("sign", "exp", "man"))
+    stacked = Terms(sign, exp, man, tables[0].bsig)
     return stacked[number, codes]
 
 
@@ -101,7 +104,7 @@ def _one_group(activations: Array, terms: Terms, parameters: BitmodPeParameters)
     # |a| < 2**16, |w| <= 2**7; the accumulator plus one more product must fit
     bits = 1 + 16 + 7 + size.bit_length() + 1 - unit
     integer: type = np.int64 if bits <= 63 else object
-    total = np.zeros((rows, terms.sign.shape[0]), integer)
+    total: Array = np.zeros((rows, terms.sign.shape[0]), integer)
     sign, exponent, significand = FP16.decode(activations)
     for start in range(0, size, lanes):
         chunk = slice(start, start + lanes)
@@ -160,7 +163,7 @@ def dequantize_groups(sums: GroupSums, scale_codes: Array) -> Array:
 def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,
           group_size: int, *, special_values: Array | None = None,
           channel_scale: Array | None = None, out_fp16: bool = False,
-          parameters: BitmodPeParameters = BitmodPeParameters()) -> Array:
+          parameters: BitmodPeParameters = DEFAULT) -> Array:
     """A whole layer as the tile computes it: float32 (or float16) (rows, columns).
 
     ``activations`` float16 (rows, k); ``codes`` uint8 (columns, k); ``scale_codes`` uint8

@@ -210,7 +210,8 @@ def quantize(weights: Rows, dtype: DataType, group_size: int = 128, scale_bits: 
         if progress is not None:
             progress(part.stop * columns, rows * columns)
     counts = np.bincount(tensor.selectors.ravel(), minlength=len(dtype.special_values))
-    report.histogram = {f"{v:+g}": int(n) for v, n in zip(dtype.special_values, counts)}
+    report.histogram = {f"{v:+g}": int(n) for v, n in zip(dtype.special_values, counts,
+                                                              strict=False)}
     report.stored_bits = tensor.codes.size * dtype.bits + tensor.metadata_bits()
     return tensor, report
 
