@@ -10,7 +10,9 @@ import pytest
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import (BitmodArrayParameters, BitmodEncoderParameters,
                                              BitmodPeParameters, BitmodTileParameters)
-from lowbit.golden.bitmod.pe import dequantize_groups, group_sums, group_terms, layer
+from lowbit.golden.bitmod.pe import (dequantize_groups, group_sums, group_terms, layer,
+                                     tensor_layer)
+from lowbit.golden.bitmod.quantizer import quantize
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.parameters import ParameterError
 from lowbit.tb.shared_data import shared
@@ -153,6 +155,30 @@ def test_default_pe_is_close_to_the_matrix_product():
     y = layer(a, codes, dtype, np.full((6, 2), 3), 128)
     bound = 3 * np.abs(a.astype(np.float64)) @ np.abs(weights).T
     assert (np.abs(y - 3 * a.astype(np.float64) @ weights.T) <= 1.2e-4 * bound).all()
+
+
+@pytest.mark.parametrize("name", ["bitmod4", "bitmod3", "fp4", "int6", "int8"])
+def test_quantized_tensor_through_the_pe(name):
+    """The layer's output is the product with the dequantised weights, up to the PE's error."""
+    rng = np.random.default_rng(14)
+    weights = rng.standard_normal((7, 200)).astype(np.float32) * 0.02
+    tensor, _ = quantize(weights, get_data_type(name), 64)
+    a = rng.standard_normal((3, 200)).astype(np.float16)
+    exact = a.astype(np.float64) @ tensor.dequantize().astype(np.float64).T
+    bound = np.abs(a.astype(np.float64)) @ np.abs(tensor.dequantize().astype(np.float64)).T
+    for parameters, limit in ((BitmodPeParameters(), 1.2e-4), (CONFIGURATIONS["exact"], 1e-6)):
+        y = tensor_layer(a, tensor, parameters=parameters)
+        assert y.dtype == np.float32 and (np.abs(y - exact) <= limit * bound).all()
+    assert tensor_layer(a, tensor, out_fp16=True).dtype == np.float16
+
+
+def test_tensors_that_the_pe_cannot_take():
+    weights, a = np.eye(8, dtype=np.float32), np.ones((1, 8), np.float16)
+    for name, bits, k, words in (("int4_asym", 8, 8, "has zero points"),
+                                 ("fp4", 16, 8, "--scale-bits 8"), ("fp4", 8, 4, "shape")):
+        tensor, _ = quantize(weights, get_data_type(name), 8, bits)
+        with pytest.raises(ParameterError, match=words):
+            tensor_layer(a[:, :k], tensor)
 
 
 @pytest.mark.parametrize("bad", [0x7C00, 0xFC00, 0x7C01, 0x7E00, 0xFFFF])

@@ -61,7 +61,7 @@ def test_fixed_point_windows():
 def test_refusals():
     with pytest.raises(ParameterError, match="needs three"):
         fixed_point_terms(np.array([2, 11]))
-    with pytest.raises(ValueError, match="zero point"):
+    with pytest.raises(ParameterError, match="int4_asym has zero points"):
         terms_of(get_data_type("int4_asym"))
 
 

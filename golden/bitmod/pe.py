@@ -18,12 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.formats import FP16, FP32, bit_length
+from lowbit.golden.parameters import ParameterError
 
 from .datatypes import DataType
 from .parameters import ACTIVATION_BIAS, BitmodPeParameters
+from .quantizer import QuantizedTensor
 from .terms import Terms, terms_of
 
-__all__ = ["GroupSums", "group_terms", "group_sums", "dequantize_groups", "layer"]
+__all__ = ["GroupSums", "group_terms", "group_sums", "dequantize_groups", "layer",
+           "tensor_layer"]
 
 Array = NDArray[Any]
 
@@ -101,8 +104,9 @@ def _one_group(activations: Array, terms: Terms, parameters: BitmodPeParameters)
     """The accumulator after one group, (rows, columns)."""
     rows, size = activations.shape
     unit, lanes = _unit(terms, parameters), parameters.lanes
-    # |a| < 2**16, |w| <= 2**7; the accumulator plus one more product must fit
-    bits = 1 + 16 + 7 + size.bit_length() + 1 - unit
+    # |a| < 2**16, |w| <= 2**weight_bits; one more bit for the steps between two terms of a weight
+    weight_bits = (int(np.abs(terms.values2x()).max(initial=1)) - 1).bit_length() - 1
+    bits = 1 + 16 + weight_bits + size.bit_length() + 1 - unit
     integer: type = np.int64 if bits <= 63 else object
     total: Array = np.zeros((rows, terms.sign.shape[0]), integer)
     sign, exponent, significand = FP16.decode(activations)
@@ -158,6 +162,26 @@ def dequantize_groups(sums: GroupSums, scale_codes: Array) -> Array:
     # Python integers: an exact sum times a scale code may need more than 63 bits
     product = np.abs(sums.integer).astype(object) * np.asarray(scale_codes)[None].astype(object)
     return FP32.round((sums.integer < 0).astype(np.int64), product, sums.exponent)
+
+
+def tensor_layer(activations: Array, tensor: QuantizedTensor, *, out_fp16: bool = False,
+                 parameters: BitmodPeParameters = DEFAULT) -> Array:
+    """:func:`layer` with the weights of ``gen quantize``: float32 or float16 (rows, n).
+
+    ``activations`` float16 (rows, k). :class:`~lowbit.golden.parameters.ParameterError` for
+    asymmetric types, 16-bit scales and another k.
+    """
+    if tensor.scale_codes is None:
+        raise ParameterError("weights must have 8-bit scales, which the PE multiplies bit by bit; "
+                             f"these have {tensor.scale_bits}-bit scales: quantize them with "
+                             "--scale-bits 8")
+    if activations.ndim != 2 or activations.shape[1] != tensor.shape[1]:
+        raise ParameterError(f"activations must have shape (rows, {tensor.shape[1]}) for these "
+                             f"weights; got {activations.shape}")
+    special = tensor.special_values() if tensor.dtype.kind == "float" else None
+    return layer(activations, tensor.codes, tensor.dtype, tensor.scale_codes, tensor.group_size,
+                 special_values=special, channel_scale=tensor.channel_scale, out_fp16=out_fp16,
+                 parameters=parameters)
 
 
 def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.parameters import ParameterError
+
 from .datatypes import DataType, check_special_values
 
 __all__ = ["Terms", "booth_terms", "fixed_point_terms", "terms_of"]
@@ -87,10 +89,13 @@ def _two_terms(magnitude2x: int) -> list[tuple[int, int, int]]:
 def terms_of(dtype: DataType, special_value: float = 0.0) -> Terms:
     """Term table of every code of a data type: arrays (2**bits, terms).
 
-    An asymmetric type has none: its zero point needs the correction path (sum of activations).
+    :class:`~lowbit.golden.parameters.ParameterError` for an asymmetric type, whose zero point
+    would need a path that corrects by the sum of activations.
     """
     if dtype.kind == "int_asym":
-        raise ValueError(f"{dtype.name} codes carry a zero point and have no terms of their own")
+        raise ParameterError(f"--dtype {dtype.name} has zero points, which need a correction by "
+                             "the sum of activations that this design does not have; use a "
+                             "symmetric type")
     values2x = dtype.values2x(special_value)
     if dtype.kind == "int":
         return booth_terms(values2x // 2, dtype.bits)
