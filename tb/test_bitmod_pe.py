@@ -146,6 +146,13 @@ def test_layer_steps():
     assert half.dtype == np.float16 and np.array_equal(half, expected)
 
 
+def test_a_zero_result_is_positive():
+    a, codes = np.full((1, 4), -1, np.float16), np.full((2, 4), 3, np.uint8)
+    y = layer(a, codes, get_data_type("int4"), np.ones((2, 1), int), 4,
+              channel_scale=np.float32([0, 2]))
+    assert y.view(np.uint32).tolist() == [[0, np.float32(-24).view(np.uint32)]]
+
+
 def test_default_pe_is_close_to_the_matrix_product():
     rng = np.random.default_rng(13)
     a = rng.standard_normal((4, 256)).astype(np.float16)

@@ -130,6 +130,9 @@ def test_asymmetric_follows_equation_2():
         assert result.zero_points[row] == zero
         assert (result.codes[row] == np.clip(np.rint(group / step) + zero, 0, 15)).all()
     assert result.zero_points.min() < 0             # not clamped to the codes' range
+    # both ends on a tie: 7.5 rounds to 8, plus the zero point 8, and is clamped
+    ends = quantize_groups(np.float32([[-7.5, 7.5, 0, 1]]), dtype)
+    assert (ends.zero_points.tolist(), ends.codes.tolist()) == ([8], [[0, 15, 8, 9]])
     repeated = quantize_groups(np.full((1, 8), -0.37, np.float32), dtype)
     value = (int(repeated.codes[0, 0]) - int(repeated.zero_points[0])) * repeated.scales[0]
     assert value == np.float32(-0.37)
