@@ -166,8 +166,11 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
                    build_args=arguments, waves=waves)
         runtime = folder / f"runtime-{_runtime_key(waves)}"
         if simulator == "verilator" and runtime.is_dir():
+            later = time.time() + 3600
             for path in runtime.iterdir():
                 shutil.copyfile(path, work / path.name)
+                # they depend on the design's makefile, which Verilator is about to write
+                os.utime(work / path.name, (later, later))
         # MAKEFLAGS: the runner passes no variables to make
         python = sys.executable.replace(" ", "\\ ")
         status = _job(job, work, work / "build.log",
