@@ -27,7 +27,7 @@ from .core import operation
 from .parameters import LutCoreParameters
 from .table import make_tables
 
-__all__ = ["Block", "Gemm", "gemm", "check_scale", "psum_codes", "result_array"]
+__all__ = ["Block", "Gemm", "Operands", "gemm", "check_scale", "psum_codes", "result_array"]
 
 Array = NDArray[Any]
 
@@ -64,38 +64,43 @@ def check_scale(scale: Array, columns: int, groups: int) -> Array:
     return np.broadcast_to(scale if scale.ndim == 2 else scale[:, None], (columns, groups))
 
 
+@dataclass(frozen=True)
+class Operands:
+    """What a GEMM multiplies, r = s(q - z)."""
+
+    codes: Array                    #: (rows, k) integers, or raw floating codes
+    q: Array                        #: (columns, k) unsigned weight codes
+    bits: int                       #: bits of a weight code
+    zero: Array | None = None       #: (columns,) or (columns, groups) z; None: z' = 0
+    scale: Array | None = None      #: (columns,) or (columns, groups) float32 s
+    group_size: int | None = None   #: activations that share z and s; None: all
+
+
 class Gemm:
     """Sum of a * q' (with zero points: a * (q' - z')) over k, with scales its dequantised form.
-
-    ``codes`` (rows, k): integers or raw floating codes. ``q`` (columns, k): unsigned weight codes
-    of ``bits`` bits. ``zero`` (columns,) or (columns, quantisation groups): unsigned zero points.
-    ``scale``: as ``zero``, float32 s of r = s(q - z). ``group_size``: activations that share
-    scale and zero point, None for all of them.
 
     Raises :class:`ParameterError` for operands that do not fit each other, or the core.
     """
 
-    def __init__(self, p: LutCoreParameters, codes: Array, q: Array, bits: int,
-                 zero: Array | None = None, *, scale: Array | None = None,
-                 group_size: int | None = None) -> None:
+    def __init__(self, p: LutCoreParameters, x: Operands) -> None:
         self.p = p
-        self.rows, self.columns, k = len(codes), len(q), codes.shape[1]
-        if q.shape[1:] != (k,):
-            raise ParameterError(f"activations and weights must have the same k; got {k} and "
-                                 f"{' x '.join(map(str, q.shape[1:]))}")
-        if bits > p.w_bits:
-            raise ParameterError(f"weights of {bits} bits need as many bit-planes; this design "
+        self.rows, self.columns, k = len(x.codes), len(x.q), x.codes.shape[1]
+        if x.q.shape[1:] != (k,):
+            raise ParameterError("activations and weights must have the same k; got shapes "
+                                 f"{x.codes.shape} and {x.q.shape}")
+        if x.bits > p.w_bits:
+            raise ParameterError(f"weights of {x.bits} bits need as many bit-planes; this design "
                                  f"has {p.w_bits}")
-        if zero is not None and not p.zero_point:
+        if x.zero is not None and not p.zero_point:
             raise ParameterError("zero points need a design with --zero-point; this one has none")
-        self.scale = None if scale is None else \
-            check_scale(scale, self.columns, group_count(k, group_size))
-        self._beats = weight_beats(q, bits, p.K, p.groups, zero, group_size=group_size)
-        self._steps = split_steps(codes, p.K, p.groups, group_size)
+        self.scale = None if x.scale is None else \
+            check_scale(x.scale, self.columns, group_count(k, x.group_size))
+        self._beats = weight_beats(x.q, x.bits, p.K, p.groups, x.zero, group_size=x.group_size)
+        self._steps = split_steps(x.codes, p.K, p.groups, x.group_size)
         self._edges = np.searchsorted(self._beats.step, np.arange(self._steps.shape[1] + 1))
-        self.blocks = self._cut(step_groups(k, p.K, p.groups, group_size))
+        self.blocks = self._cut(step_groups(k, p.K, p.groups, x.group_size))
         if not p.preload and any(block.chained for block in self.blocks):
-            what = "k" if scale is None else "a quantisation group"
+            what = "k" if x.scale is None else "a quantisation group"
             raise ParameterError(f"{what} is longer than --max-k {p.max_k}, and partial sums need "
                                  "a design with --preload; raise --max-k")
 
@@ -164,7 +169,7 @@ class Gemm:
 def gemm(p: LutCoreParameters, codes: Array, q: Array, bits: int,
          zero: Array | None = None) -> Array:
     """Golden GEMM without scales, as codes of ``p.out`` (rows, columns): see :class:`Gemm`."""
-    whole = Gemm(p, np.asarray(codes), np.asarray(q), bits, zero)
+    whole = Gemm(p, Operands(codes, q, bits, zero))
     return whole.codes(whole.run())[0]
 
 
