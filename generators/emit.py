@@ -135,9 +135,13 @@ class _Collector:
                     wire.port = order.index(wire.name[1:])
                 elif wire.name[1:] in order[:2]:
                     wire.port = order.index(wire.name[1:]) - 2
-        for port in order[:2]:
-            if not own.uses("\\" + port):
-                del own.wires["\\" + port]
+        for module in reversed(modules):    # parents after their children
+            for port in ("\\" + order[0], "\\" + order[1]):
+                if port in module.wires and not module.uses(port):
+                    del module.wires[port]
+                    for cell in (cell for parent in modules for cell in parent.cells):
+                        if cell.type == module.name:
+                            cell.ports.pop(port, None)
         return modules
 
     def instance(self, unit: Unit) -> Instance:
@@ -211,6 +215,7 @@ def _name_modules(top: list[rtlil.Module], units: dict[str, _Unit], top_name: st
             head, _, rest = module.name[1:].partition(".")
             head = names["\\" + head][1:]
             base = re.sub(r"\W", "_", f"{head}_{rest}".replace("U$", "u"))
+            base = base if base.startswith(prefix) else prefix + base
             name, count = base, 1
             while "\\" + name in taken:
                 count += 1
@@ -218,15 +223,17 @@ def _name_modules(top: list[rtlil.Module], units: dict[str, _Unit], top_name: st
             names[module.name] = "\\" + name
             taken.add("\\" + name)
     for module in modules:
+        rtlil.drop_memory_contents(module)
         simplify(module)
-    ports = {module.name: rtlil.tidy_names(module, names.__contains__) for module in modules}
+    ports = {module.name: rtlil.tidy_ports(module) for module in modules}
     for module in modules:
         for cell in module.cells:
-            if cell.type in names:
-                changed = ports[cell.type]
-                cell.ports = {changed.get(port, port): value
-                              for port, value in cell.ports.items()}
-                cell.type = names[cell.type]
+            changed = ports.get(cell.type, {})
+            cell.ports = {changed.get(port, port): value for port, value in cell.ports.items()}
+    for module in modules:
+        rtlil.tidy_names(module, names.__contains__)
+        for cell in module.cells:
+            cell.type = names.get(cell.type, cell.type)
         module.name = names[module.name]
     return modules
 

@@ -1,13 +1,15 @@
 """Layout of the Verilog that Yosys writes: same logic, easier to read.
 
 Yosys declares ports the Verilog-1995 way, sorts modules by name, spells sign extension bit by
-bit and adds an initialised helper register to every combinational block. This module rewrites
-that text: ANSI port lists, the top module first, ``{8{a[7]}}``, no helper.
+bit, computes every register's next value in a separate combinational block and adds an
+initialised helper register to such blocks. This module rewrites that text: ANSI port lists, the
+top module first, ``{8{a[7]}}``, one clocked block per register, no helper.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 __all__ = ["layout", "shown"]
@@ -16,6 +18,10 @@ _MODULE = re.compile(r"^module (\w+)(?:\((.*?)\))?;\n(.*?)^endmodule\n", re.M | 
 _DECLARED = re.compile(r"^  (input|output|wire|reg) (?:\[(\d+):0\] )?(\w+);\n", re.M)
 _HELPER = re.compile(r"^ *(?:reg (\\\$auto\$\S+) += 0;|if \(\\\$auto\$\S+ \) begin end)\n", re.M)
 _INSTANCE = re.compile(r"^  (\w+) (\w+) \(\n((?:    \.\w+\(.*\),?\n)+)  \);\n", re.M)
+_COMB = re.compile(r"^  always @\* begin\n(.*?)^  end\n", re.M | re.S)
+_SYNC = re.compile(r"^  always @\((posedge clk)\)\n    (\w+) <= (\w+);\n", re.M)
+_ASYNC = re.compile(r"^  always @\((posedge clk, negedge rst_n)\)\n    if \(!rst_n\) (\w+ <= .*;)\n"
+                    r"    else (\w+) <= (\w+);\n", re.M)
 _CONCAT = re.compile(r"\{ ([^{}]*) \}")
 
 
@@ -40,6 +46,47 @@ def _compress(match: re.Match[str]) -> str:
     return "{ " + ", ".join(texts) + " }"
 
 
+def _clocked(body: str) -> str:
+    """Registers whose next value has a combinational block of its own: one clocked block."""
+    words = Counter(re.findall(r"\w+", body))
+    blocks: dict[str, tuple[str, str]] = {}
+    for match in _COMB.finditer(body):
+        targets = re.findall(r"^ +(\w+)(?:\[[\d:]+\])? = ", match[1], re.M)
+        name = targets[0] if targets else ""
+        # declared, assigned here and loaded into the register: read nowhere else
+        if targets.count(name) == len(targets) == words[name] - 2:
+            blocks[name] = (match[0], match[1])
+
+    def statements(register: str, name: str) -> str | None:
+        if name not in blocks:
+            return None
+        text = blocks[name][1].replace(f"    {name} = {register};\n", "", 1)
+        return re.sub(rf"^( +){name}((?:\[[\d:]+\])?) = ", rf"\1{register}\2 <= ", text, flags=re.M)
+
+    gone = set()
+
+    def sync(match: re.Match[str]) -> str:
+        text = statements(match[2], match[3])
+        if text is None:
+            return match[0]
+        gone.add(match[3])
+        return f"  always @({match[1]}) begin\n{text}  end\n"
+
+    def asynchronous(match: re.Match[str]) -> str:
+        text = statements(match[3], match[4])
+        if text is None:
+            return match[0]
+        gone.add(match[4])
+        inner = re.sub("^", "  ", text, flags=re.M).rstrip(" ")
+        return (f"  always @({match[1]}) begin\n    if (!rst_n) begin\n      {match[2]}\n"
+                f"    end else begin\n{inner}    end\n  end\n")
+
+    body = _ASYNC.sub(asynchronous, _SYNC.sub(sync, body))
+    targets = {blocks[name][0]: name for name in gone}
+    body = _COMB.sub(lambda match: "" if match[0] in targets else match[0], body)
+    return _DECLARED.sub(lambda match: "" if match[3] in gone else match[0], body)
+
+
 def _ordered(body: str, order: dict[str, list[str]]) -> str:
     """Instances with their connections in the order of the module's port list."""
     def instance(match: re.Match[str]) -> str:
@@ -52,7 +99,7 @@ def _ordered(body: str, order: dict[str, list[str]]) -> str:
 
 
 def _module(name: str, ports: list[str], body: str, order: dict[str, list[str]]) -> str:
-    body = _HELPER.sub("", body)
+    body = _clocked(_HELPER.sub("", body))
     declared: dict[str, dict[str, str]] = {}
     for kind, high, wire in _DECLARED.findall(body):
         declared.setdefault(wire, {})[kind] = f"[{high}:0] " if high else ""
@@ -68,6 +115,8 @@ def _module(name: str, ports: list[str], body: str, order: dict[str, list[str]])
     def keep(match: re.Match[str]) -> str:
         return "" if match[3] in ports else match[0]
 
+    # Yosys writes 32-bit constants in decimal
+    body = re.sub(r"\b32'd(\d+)", lambda match: f"32'h{int(match[1]):08x}", body)
     body = _ordered(_CONCAT.sub(_compress, _DECLARED.sub(keep, body)), order)
     return f"module {name} (\n" + ",\n".join(lines) + "\n);\n" + body + "endmodule\n"
 

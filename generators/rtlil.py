@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from .ports import KEYWORDS
 
-__all__ = ["Module", "Wire", "Cell", "read", "write", "rename", "tidy_names"]
+__all__ = ["Module", "Wire", "Cell", "read", "write", "rename", "drop_memory_contents",
+           "tidy_ports", "tidy_names"]
 
 _ID = re.compile(r"\\[^\s]+|\$\d+")
 _WIRE = re.compile(r"wire width (\d+)(?: (input|output) (\d+))?\s+(signed )?(\S+)")
@@ -64,6 +65,8 @@ class Module:
     cells: list[Cell] = field(default_factory=list)
     processes: list[list[str]] = field(default_factory=list)
     connects: list[tuple[str, str]] = field(default_factory=list)
+    #: wanted names of the ports that Amaranth only numbered (``\\port$12$0``)
+    port_names: dict[str, str] = field(default_factory=dict)
 
     def ports(self) -> list[Wire]:
         return sorted((w for w in self.wires.values() if w.direction), key=lambda w: w.port)
@@ -194,7 +197,7 @@ def rename(module: Module, new: dict[str, str]) -> None:
                        if module.full(left) is None or module.full(left) != module.full(right)]
 
 
-def _drop_memory_contents(module: Module) -> None:
+def drop_memory_contents(module: Module) -> None:
     """Memory contents would become an ``initial`` block."""
     for cell in module.cells:
         if cell.type == "$meminit_v2" and "1" in cell.ports["\\DATA"].partition("'")[2]:
@@ -203,21 +206,12 @@ def _drop_memory_contents(module: Module) -> None:
     module.cells = [cell for cell in module.cells if cell.type != "$meminit_v2"]
 
 
-def tidy_names(module: Module, instances: Callable[[str], bool]) -> dict[str, str]:
-    """Give a module plain, telling names; returns the port names that changed (old to new).
-
-    - next-state values: ``NAME_next`` for the input of register NAME;
-    - wires at the ports of instances (cells whose type satisfies ``instances``):
-      ``INSTANCE_PORT``;
-    - everything else: Amaranth's name with ``$`` and ``.`` as ``_``;
-    - automatic names: zero-padded, so that sorting keeps their order.
-    """
-    _drop_memory_contents(module)
-    taken = {w.name for w in module.ports()}
-    new: dict[str, str] = {}
+def _taker(module: Module, new: dict[str, str]) -> Callable[[str, str], None]:
+    """``take(old, wanted)``: enter a free plain Verilog name for ``old`` in ``new``."""
+    taken = {wire.name for wire in module.ports()} | set(new.values())
 
     def take(old: str, wanted: str) -> None:
-        wanted = "\\" + re.sub(r"\W", "_", wanted.lstrip("\\").replace("$", "_"))
+        wanted = "\\" + re.sub(r"_{2,}", "_", re.sub(r"\W", "_", wanted.lstrip("\\")))
         name, count = wanted, 1
         while name in taken or name[1:] in KEYWORDS:
             count += 1
@@ -225,24 +219,47 @@ def tidy_names(module: Module, instances: Callable[[str], bool]) -> dict[str, st
         new[old] = name
         taken.add(name)
 
+    return take
+
+
+def tidy_ports(module: Module) -> dict[str, str]:
+    """Give ports that need it a plain name; returns the changes (old to new)."""
+    new: dict[str, str] = {}
+    take = _taker(module, new)
     for wire in module.ports():
         if not re.fullmatch(r"\\\w+", wire.name):
-            take(wire.name, wire.name)
+            take(wire.name, module.port_names.get(wire.name, wire.name))
+    clash = {name: f"{name}$1" for name in new.values() if name in module.wires}
+    rename(module, clash)
+    rename(module, new)
+    return new
+
+
+def tidy_names(module: Module, instances: Callable[[str], bool]) -> None:
+    """Give a module plain, telling names (its ports have theirs, see :func:`tidy_ports`).
+
+    - next-state values: ``NAME_next`` for the input of register NAME;
+    - wires at the ports of instances (cells whose type satisfies ``instances``):
+      ``INSTANCE_PORT``;
+    - everything else: Amaranth's name with ``$`` and ``.`` as ``_``;
+    - automatic names: zero-padded, so that sorting keeps their order.
+    """
+    new: dict[str, str] = {}
+    take = _taker(module, new)
     for cell in module.cells:
         if instances(cell.type):
             take(cell.name, re.sub(r"\\U\$(\d+)", r"\\u\1", cell.name))
             for port, value in cell.ports.items():
-                wire_name = module.full(value)
-                if (wire_name is not None and wire_name not in new
-                        and not module.wires[wire_name].direction
-                        and (wire_name[0] == "$"
-                             or re.sub(r"\$\d+$", "", wire_name).replace("__", "_") == port)):
-                    take(wire_name, f"{new[cell.name]}_{port[1:]}")
+                wire = module.full(value)
+                if (wire is not None and wire not in new and not module.wires[wire].direction
+                        and (wire[0] == "$"
+                             or re.sub(r"\$\d+$", "", wire).replace("__", "_") == port)):
+                    take(wire, f"{new[cell.name]}_{port[1:]}")
     for name, wire in module.wires.items():
         if name[0] == "\\" and wire.direction is None and name not in new:
-            take(name, re.sub(r"__", "_", name))
+            take(name, name)
     for cell in module.cells:
-        if cell.type in ("$dff", "$adff", "$dffe", "$adffe"):
+        if cell.type in ("$dff", "$adff"):
             register, after = module.full(cell.ports["\\Q"]), module.full(cell.ports["\\D"])
             if register and register[0] == "\\" and after and after[0] == "$" and after not in new:
                 take(after, f"{new.get(register, register)}_next")
@@ -257,5 +274,3 @@ def tidy_names(module: Module, instances: Callable[[str], bool]) -> dict[str, st
     for index, process in enumerate(module.processes):
         new[process[0].split()[1]] = f"$p{index:06d}"
     rename(module, new)
-    return {old: name for old, name in new.items()
-            if name in module.wires and module.wires[name].direction}

@@ -20,12 +20,20 @@ _REF = re.compile(r"(\\\S+|\$\d+)(?: \[(?:(\d+):)?(\d+)\])?")
 _CHUNK = re.compile(rf"(\d+)'([01x]+)|{_REF.pattern}")
 
 #: operators of which the low result bits depend on the low operand bits only
-_MODULAR = frozenset(("$add", "$sub", "$mul", "$and", "$or", "$xor", "$not", "$neg", "$mux"))
-#: cells that only compute: without readers they may go
-_PURE = _MODULAR | frozenset((
-    "$eq", "$ne", "$lt", "$le", "$gt", "$ge", "$shl", "$shr", "$sshl", "$sshr", "$shift",
+_MODULAR = frozenset(("$add", "$sub", "$mul", "$and", "$or", "$xor", "$not", "$neg", "$mux",
+                      "$shl", "$sshl"))
+#: of these, those with one such operand
+_UNARY = frozenset(("$not", "$neg", "$shl", "$sshl"))
+#: operators that extend the narrower operand to the wider one's width
+_EXTENDING = frozenset(("$add", "$sub", "$and", "$or", "$xor", "$eq", "$ne", "$lt", "$le", "$gt",
+                        "$ge"))
+#: cells that only compute: equal ones are one
+_COMBINATIONAL = _MODULAR | frozenset((
+    "$eq", "$ne", "$lt", "$le", "$gt", "$ge", "$shr", "$sshr", "$shift",
     "$shiftx", "$divfloor", "$modfloor", "$reduce_bool", "$reduce_and", "$reduce_or",
-    "$reduce_xor", "$dff", "$adff"))
+    "$reduce_xor"))
+#: without readers they may go
+_PURE = _COMBINATIONAL | {"$dff", "$adff"}
 
 
 def _result(cell: Cell) -> str:
@@ -86,7 +94,7 @@ def _drop_dead(module: Module) -> dict[str, list[tuple[str, int]]]:
         gone = [pair for pair in module.connects if dead(module.full(pair[0]))]
         for left, right in gone:
             for name, _ in _read(module, right):
-                if name[0] == "$":
+                if name.startswith(("$", "\\port$")):
                     whole = _REF.fullmatch(right)
                     lowest = whole is not None and whole[3] in (None, "0")
                     width = module.wires[module.full(left) or ""].width
@@ -108,15 +116,47 @@ def _drop_dead(module: Module) -> dict[str, list[tuple[str, int]]]:
     return names
 
 
-def _low_bits(text: str, width: int) -> str | None:
-    """The low ``width`` bits of an expression, or None if that is not a simple one."""
-    chunk = _CHUNK.fullmatch(text)
-    if chunk is None:
-        return None
-    if chunk[2] is not None:
-        return f"{width}'{chunk[2][-width:]}"
-    low = int(chunk[5] or 0)
-    return f"{chunk[3]} [{low + width - 1}:{low}]"
+def _low_bits(module: Module, text: str, width: int) -> str:
+    """The low ``width`` bits of an expression that has more."""
+    kept: list[str] = []
+    for chunk in reversed(list(_CHUNK.finditer(text))):     # concatenations: low bits last
+        if not width:
+            break
+        bits, name = chunk[2], chunk[3]
+        if bits is not None:
+            take = min(width, len(bits))
+            kept.append(f"{take}'{bits[-take:]}")
+        else:
+            low = int(chunk[5] or 0)
+            whole = int(chunk[4] or chunk[5]) - low + 1 if chunk[5] else module.wires[name].width
+            take = min(width, whole)
+            kept.append(f"{name} [{low + take - 1}:{low}]")
+        width -= take
+    return kept[0] if len(kept) == 1 else "{ " + " ".join(reversed(kept)) + " }"
+
+
+def _merge_equal(module: Module) -> None:
+    """Merge cells that compute the same: Amaranth repeats an expression at each of its uses."""
+    while True:
+        first: dict[tuple[object, ...], str] = {}
+        new: dict[str, str] = {}
+        cells = []
+        for cell in module.cells:
+            result = module.full(_result(cell)) if cell.type in _COMBINATIONAL else None
+            if result is not None and result[0] == "$":
+                inputs = (item for item in sorted(cell.ports.items()) if item[0] != "\\Y")
+                key = (cell.type, *sorted(cell.parameters), *inputs)
+                if key in first:
+                    new[result] = first[key]
+                    continue
+                first[key] = result
+            cells.append(cell)
+        if not new:
+            return
+        module.cells = cells
+        for name in new:
+            del module.wires[name]
+        rename(module, new)
 
 
 def _narrow(module: Module) -> None:
@@ -126,26 +166,22 @@ def _narrow(module: Module) -> None:
     for cell in module.cells:
         if cell.type in _MODULAR:
             name = module.full(_result(cell))
-            if name is not None and name[0] == "$":
+            if name is not None and module.wires[name].direction is None:
                 drivers[name] = cell
     work = list(drivers)
     while work:
         name = work.pop()
         cell, wire = drivers[name], module.wires[name]
         needed = max((bits for bits, count in readers[name].items() if count), default=wire.width)
-        operands = ("\\A",) if cell.type in ("$not", "$neg") else ("\\A", "\\B")
+        operands = ("\\A",) if cell.type in _UNARY else ("\\A", "\\B")
         widths = {port: cell.number("\\WIDTH" if cell.type == "$mux" else f"{port}_WIDTH")
                   for port in operands}
-        new = {port: _low_bits(cell.ports[port], needed)
+        new = {port: _low_bits(module, cell.ports[port], needed)
                for port in operands if widths[port] > needed}
-        if cell.type == "$mux" and (needed == wire.width or None in new.values()):
-            continue
         wire.width = needed
         cell.ports["\\Y"] = name
         cell.set_number("\\WIDTH" if cell.type == "$mux" else "\\Y_WIDTH", needed)
         for port, text in new.items():
-            if text is None:
-                continue
             for operand, bits in _read(module, cell.ports[port]):
                 readers[operand][bits] -= 1
             cell.ports[port] = text
@@ -155,6 +191,20 @@ def _narrow(module: Module) -> None:
                 readers[operand][bits] += 1
                 if operand in drivers:
                     work.append(operand)
+
+
+def _widen_constants(module: Module) -> None:
+    """Write constants as wide as the operand that they meet (``x + 8'h01``, not ``x + 1'h1``)."""
+    for cell in module.cells:
+        if cell.type in _EXTENDING:
+            for port, other in (("\\A", "\\B"), ("\\B", "\\A")):
+                # a zero of no width is written "{  }"
+                constant = re.fullmatch(r"(?:\d+'([01]+))|\{ +\}", cell.ports[port])
+                width = cell.number(f"{other}_WIDTH")
+                if constant and len(bits := constant[1] or "0") < width:
+                    fill = bits[0] if cell.number(f"{port}_SIGNED") else "0"
+                    cell.ports[port] = f"{width}'{bits.rjust(width, fill)}"
+                    cell.set_number(f"{port}_WIDTH", width)
 
 
 def simplify(module: Module) -> None:
@@ -167,22 +217,30 @@ def simplify(module: Module) -> None:
         if (port and wire and module.wires[port].direction == "output" and wire not in new
                 and module.wires[wire].direction is None):
             new[wire] = port
+            if wire[0] == "\\":
+                module.port_names[port] = wire
         else:
             connects.append((left, right))
+            source = _REF.fullmatch(right)
+            if port and source and source[1][0] == "\\":
+                module.port_names[port] = f"{source[1]}_bits"
     module.connects = connects
     for wire in new:
         del module.wires[wire]
     rename(module, new)
 
+    _merge_equal(module)
     names = _drop_dead(module)
     _narrow(module)
+    _drop_dead(module)
+    _widen_constants(module)
     new, taken = {}, set(module.wires)
     for wire, aliases in names.items():
         if wire in module.wires:
             width = module.wires[wire].width
             for alias, bits in aliases:
                 if bits in (0, width) and alias not in taken:
-                    new[wire] = alias
+                    (new if wire[0] == "$" else module.port_names)[wire] = alias
                     taken.add(alias)
                     break
     rename(module, new)

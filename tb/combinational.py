@@ -7,11 +7,13 @@ so the emitted text is what is tested.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import shutil
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,8 +68,8 @@ class Evaluator:
     """
 
     def __init__(self, component: Component) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="lowbit-eval-")
-        path = Path(self._directory.name)
+        path = Path(tempfile.mkdtemp(prefix="lowbit-eval-"))
+        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
         self.inputs, self.outputs, text, self.clocked = _emit(component)
         (path / "dut.v").write_text(text)
         in_bytes, load = _moves(self.inputs, "std::memcpy(&dut.{name}, &in[{at}], {size});")
@@ -198,17 +200,15 @@ def _tool() -> tuple[str, Path]:
     return executable, Path(query.stdout.strip()) / "include"
 
 
-_RUNTIME: list[tempfile.TemporaryDirectory[str]] = []
-
-
 @functools.cache
 def _runtime() -> list[str]:
     """Verilator's runtime, compiled once per process: most of a small design's build time."""
     _, include = _tool()
-    _RUNTIME.append(tempfile.TemporaryDirectory(prefix="lowbit-runtime-"))
+    path = tempfile.mkdtemp(prefix="lowbit-runtime-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
     objects = []
     for source in ("verilated", "verilated_threads"):
-        target = f"{_RUNTIME[-1].name}/{source}.o"
+        target = f"{path}/{source}.o"
         _compiler("-c", str(include / f"{source}.cpp"), "-o", target)
         objects.append(target)
     return objects

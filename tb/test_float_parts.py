@@ -15,7 +15,7 @@ from lowbit.hdl.common.fp_convert import FpConvert
 from lowbit.hdl.common.fp_mul import FpMul
 from lowbit.hdl.common.fp_scale import FpScale
 from lowbit.hdl.common.fp_sum import FpSum
-from lowbit.hdl.common.normalize import FixedToFloat
+from lowbit.hdl.common.normalize import FixedToFloat, MagnitudeToFloat
 from lowbit.tb.combinational import Evaluator
 
 FORMATS = [FP32, FP16, BF16, FP8_E4M3, FP8_E5M2]
@@ -155,6 +155,7 @@ def test_add(sums: Any, fmt: FloatFormat, style: str, stages: int) -> None:
 # -- fixed point to floating point ------------------------------------------------------------
 CONVERSIONS = [  # format, width, exponent range, stages, method
     (FP32, 36, (-60, 20), 0, "count"), (FP32, 36, (-60, 20), 2, "search"),
+    (FP32, 24, (-126, -126), 0, "count"), (FP32, 24, (-127, -127), 0, "count"),
     (FP32, 24, (-48, -48), 1, "count"), (FP32, 64, (-200, 100), 0, "count"),
     (FP32, 12, (-149, 0), 0, "search"), (FP32, 30, (-170, 127), 1, "count"),
     (FP16, 20, (-24, 12), 0, "search"), (FP16, 33, (-60, 5), 0, "count"),
@@ -206,6 +207,37 @@ def test_fixed_to_float(conversions: Any, i: int) -> None:
     exponent = np.asarray(inputs[f"c{i}"].get("exponent", np.full(len(value), low)))
     expected = rounded(fmt, value, exponent)
     check(results[f"c{i}__code"], expected, value=value, exponent=exponent)
+
+
+MAGNITUDES = [(FP32, 30, (98, 98)), (FP32, 28, (-160, -100)), (FP16, 14, (2, 2)),
+              (FP16, 13, (-40, 10)), (FP8_E4M3, 6, (3, 3)), (FP8_E5M2, 5, (-20, 12))]
+
+
+def test_magnitude_to_float() -> None:
+    """Sign and magnitude, with a sticky input below the word and forced specials."""
+    rng = np.random.default_rng(SEED)
+    parts, inputs, wanted = {}, {}, {}
+    for i, (fmt, width, (low, high)) in enumerate(MAGNITUDES):
+        count = 10_000
+        # long enough that the sticky place is below the guard place, unless subnormal
+        magnitude = rng.integers(1 << (fmt.precision + 1), 1 << width, count)
+        magnitude[:50] = (1 << width) - 1 - np.arange(50) // 2
+        ones = (1 << width) - (1 << rng.integers(0, width - fmt.precision - 1, count))
+        magnitude = np.where(np.arange(count) % 3 == 1, ones, magnitude)
+        sign, sticky = rng.integers(0, 2, count), rng.integers(0, 2, count)
+        exponent = rng.integers(low, high + 1, count)
+        special = rng.integers(0, 16, count)
+        infinite, nan = special == 1, special == 2
+        expected = fmt.round(sign, 2 * magnitude + sticky, exponent - 1)
+        expected = np.where(infinite, fmt.inf | sign << (fmt.bits - 1), expected)
+        wanted[f"n{i}"] = np.where(nan, fmt.nan, expected)
+        inputs[f"n{i}"] = {"sign": sign, "magnitude": magnitude, "sticky": sticky,
+                           "infinite": infinite, "nan": nan} | (
+                               {"exponent": exponent} if low != high else {})
+        parts[f"n{i}"] = MagnitudeToFloat(fmt, width, (low, high), sticky=True, specials=True)
+    results = run(parts, inputs)
+    for name, expected in wanted.items():
+        check(results[f"{name}__code"], expected, **inputs[name])
 
 
 # -- multiplication ---------------------------------------------------------------------------

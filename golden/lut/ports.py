@@ -75,8 +75,8 @@ def weight_fields(p: LutCoreParameters, beats: Beats) -> Fields:
 
 
 def _in_output_order(p: LutCoreParameters, values: Array) -> Array:
-    """(rows, columns) to (beats, lanes): columns ascending, rows within a column."""
-    return values.T.reshape(-1, p.out_lanes)
+    """(rows, columns) to (beats, lanes): ``lanes`` rows at a time, columns ascending."""
+    return values.reshape(-1, p.out_lanes, p.N).transpose(0, 2, 1).reshape(-1, p.out_lanes)
 
 
 def psum_beats(p: LutCoreParameters, psum: Array) -> Fields:
@@ -90,4 +90,5 @@ def results_of(p: LutCoreParameters, words: list[int]) -> Array:
     rows = np.frombuffer(b"".join(w.to_bytes(size, "little") for w in words), np.uint8)
     values = unpack_bits(rows.reshape(len(words), size), p.out.bits, p.out_lanes,
                          signed=not p.out.is_float)
-    return values.astype(np.int64).reshape(p.N, p.M).T
+    blocks = values.astype(np.int64).reshape(-1, p.N, p.out_lanes)
+    return blocks.transpose(0, 2, 1).reshape(p.M, p.N)

@@ -5,8 +5,7 @@ one-bit signal of its own (``<name>_carry_<i>``): the emitted Verilog stays read
 simulator sees a vector that depends on itself.
 
 A ripple adder written as carry equations maps to fewer cells than the ``+`` operator, which
-synthesis expands into a prefix adder (README of this folder's figures: ``gen area``); it is
-slower for wide words, so callers choose.
+Yosys expands into a prefix adder; it is slower for wide words, so callers choose.
 """
 
 from __future__ import annotations

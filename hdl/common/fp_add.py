@@ -33,6 +33,8 @@ class FpAdd(Component):
         if style not in ("small", "fast"):
             raise ValueError(f"style must be 'small' or 'fast'; got {style!r}")
         self.fmt, self.stages, self.style = fmt, stages, style
+        #: identity of the hardware, for modules that are emitted once and shared
+        self.parameters = (fmt, stages, style)
         ports = {"a": In(fmt.bits), "b": In(fmt.bits), "sum": Out(fmt.bits)}
         if stages:
             ports["en"] = In(1)

@@ -26,6 +26,8 @@ class FpConvert(Component):
 
     def __init__(self, src: FloatFormat, dst: FloatFormat) -> None:
         self.src, self.dst = src, dst
+        #: identity of the hardware, for modules that are emitted once and shared
+        self.parameters = (src, dst)
         super().__init__({"code": In(src.bits), "result": Out(dst.bits)})
 
     def elaborate(self, platform: object) -> Module:

@@ -31,6 +31,8 @@ class FpMul(Component):
         if stages not in (0, 1):
             raise ValueError(f"stages must be 0 or 1; got {stages}")
         self.fmt_a, self.fmt_b, self.stages = fmt_a, fmt_b, stages
+        #: identity of the hardware, for modules that are emitted once and shared
+        self.parameters = (fmt_a, fmt_b, fmt_out, stages)
         low = fmt_a.emin + fmt_b.emin
         high = low + fmt_a.max_exponent_field + fmt_b.max_exponent_field - 2
         self.finish = MagnitudeToFloat(fmt_out, fmt_a.precision + fmt_b.precision, (low, high),

@@ -27,6 +27,8 @@ class FpScale(Component):
         if max_shift < 0:
             raise ValueError(f"max_shift must be at least 0; got {max_shift}")
         self.fmt, self.max_shift = fmt, max_shift
+        #: identity of the hardware, for modules that are emitted once and shared
+        self.parameters = (fmt, max_shift)
         ports = {"code": In(fmt.bits), "scaled": Out(fmt.bits)}
         if max_shift:
             ports["shift"] = In(max_shift.bit_length())

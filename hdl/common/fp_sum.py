@@ -38,6 +38,8 @@ class FpSum(Component):
         if self.lsb > self.msb:
             raise ValueError(f"lsb must not exceed msb; got {self.lsb} and {self.msb}")
         self.fmt_in, self.n, self.fmt_out = fmt_in, n, fmt_out
+        #: identity of the hardware, for modules that are emitted once and shared
+        self.parameters = (fmt_in, n, fmt_out, self.lsb, self.msb)
         super().__init__({"operands": In(n * fmt_in.bits), "sum": Out(fmt_out.bits)})
 
     def elaborate(self, platform: object) -> Module:

@@ -2,12 +2,12 @@
 
 Functions add their equations to a module ``m``; signals are named ``<name>_...``.
 
-Two ways to normalise, both exact (figures: SKY130, plain recipe, FP16 adder around it):
+Two ways to normalise, with equal results:
 
 - ``search``: at every level, from the largest power of two, shift when the top bits are zero and
-  the exponent allows it. Least area for words up to about 20 bits.
-- ``count``: a tree counts the leading zeros, then the word is shifted. Shorter path, and also
-  less area for wide words.
+  the exponent allows it. A little smaller for words up to about 24 bits.
+- ``count``: a tree counts the leading zeros, then the word is shifted. The shorter path, and
+  about equal in area for wider words.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def count_leading_zeros(m: Module, word: ValueLike, *, name: str = "lzc") -> tup
             zero = Signal(name=f"{at}_zero")
             count = Signal(level + 1, name=f"{at}_count")
             m.d.comb += [zero.eq(high_zero & low_zero),
-                         count.eq(Cat(Mux(high_zero, low, high), high_zero))]
+                         count.eq(Cat(Mux(high_zero, low, high), high_zero) if level
+                                  else high_zero)]
             merged.append((zero, count))
         nodes = merged
     return nodes[0][1], ~word.any() if padding else nodes[0][0]

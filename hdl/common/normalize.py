@@ -51,6 +51,8 @@ class MagnitudeToFloat(Component):
         self.fmt, self.width, self.stages, self.method = fmt, width, stages, method
         self.low, self.high = low, high
         self.sticky_input, self.specials = sticky, specials
+        #: identity of the hardware, for modules that are emitted once and shared
+        self.parameters = (fmt, width, (low, high), stages, sticky, specials, method)
         ports = {"sign": In(1), "magnitude": In(width), "code": Out(fmt.bits)}
         if low != high:
             ports["exponent"] = In(exponent_shape(low, high))
@@ -123,6 +125,8 @@ class FixedToFloat(Component):
         self.width, self.stages = width, stages
         self.convert = MagnitudeToFloat(fmt, width, exponent_range, stages=min(stages, 1),
                                         method=method)
+        #: identity of the hardware, for modules that are emitted once and shared
+        self.parameters = (fmt, width, exponent_range, stages, method)
         low, high = exponent_range
         ports = {"value": In(signed(width)), "code": Out(fmt.bits)}
         if low != high:

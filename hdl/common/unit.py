@@ -55,15 +55,20 @@ class Unit(Elaboratable):
         Default ``component.parameters``.
     """
 
+    # Amaranth warns about an object that is created but never elaborated; until the arguments are
+    # checked there is nothing to elaborate.
+    _MustUse__silence = True
+
     def __init__(self, component: wiring.Component, name: str, key: Hashable = None) -> None:
         if key is None:
             key = getattr(component, "parameters", None)
         if key is None:
             raise TypeError(f"unit '{name}' needs a key: its component has no `parameters`")
+        hash(key)
         self.component = component
         self.name = name
         self.key: Hashable = (type(component), key)
-        hash(self.key)
+        self._MustUse__silence = False
 
     @property
     def signature(self) -> wiring.Signature:

@@ -8,6 +8,8 @@ later. The value is ``acc + sum(carry_j << position_j)`` at all times; whoever r
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from lowbit.golden.lut.parameters import LutCoreParameters
@@ -25,37 +27,36 @@ def segment_starts(p: LutCoreParameters) -> list[int]:
 class SegmentedAccumulator:
     """``acc + carries`` of one output, as signals of the module ``m`` it is added to.
 
-    Each cycle adds ``addend`` (unsigned) and ``carry_in``; ``first`` starts from zero instead of
-    the old value. :attr:`value` is the word with the pending carries above it.
+    Each cycle adds ``addend`` (unsigned) and ``carry_in`` to what ``old`` makes of the word
+    (with its pending carries on top): itself, zero, or a neighbour's. :attr:`value` is the word.
     """
 
     def __init__(self, m: Module, p: LutCoreParameters, addend: Value, carry_in: Value,
-                 first: Value) -> None:
-        acc = Signal(p.acc_bits, name="acc", reset_less=True)
+                 old: Callable[[Signal], Value]) -> None:
         starts = segment_starts(p)
-        carries = Signal(len(starts) - 1, name="carries", reset_less=True)
-        keep = Signal(name="keep")
-        m.d.comb += keep.eq(~first)
+        value = Signal(p.acc_bits + len(starts) - 1, name="acc", reset_less=True)
+        before = Signal.like(value, name="before")
+        m.d.comb += before.eq(old(value))
         carry = carry_in
         for j, low in enumerate(starts):
             high = min(low + p.segment_bits, p.acc_bits)
-            old = acc[low:high] & keep.replicate(high - low)
+            segment = before[low:high]
             if j:
-                carry = carries[j - 1] & keep
+                carry = before[p.acc_bits + j - 1]
             # the addend covers the low part of the segment; above it only the carry travels
             cut = max(min(len(addend), high), low) - low
             parts = []
             if cut:
-                part, carry = ripple_add(m, old[:cut], addend[low:low + cut], carry,
+                part, carry = ripple_add(m, segment[:cut], addend[low:low + cut], carry,
                                          name=f"add_{low}")
                 parts.append(part)
             if cut < high - low:
-                part, carry = increment(m, old[cut:], carry, name=f"count_{low + cut}")
+                part, carry = increment(m, segment[cut:], carry, name=f"count_{low + cut}")
                 parts.append(part)
-            m.d.sync += acc[low:high].eq(Cat(parts))
+            m.d.sync += value[low:high].eq(Cat(parts))
             if high < p.acc_bits:
-                m.d.sync += carries[j].eq(carry)
-        self.value = Cat(acc, carries)
+                m.d.sync += value[p.acc_bits + j].eq(carry)
+        self.value = value
 
     @staticmethod
     def resolve(p: LutCoreParameters, value: Value) -> Value:

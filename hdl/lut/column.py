@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -40,14 +40,21 @@ class LutCell(wiring.Component):
     output lane. An inactive cycle reads zeros and changes nothing.
     With ``pipeline`` 2 the signed value is registered; ``first`` then belongs to the cycle of
     the accumulate.
+
+    Results leave along the row, from column to column, while ``shift`` is set: ``chain`` is the
+    next column's value. With one set of accumulators they move through the adders, which add
+    nothing then; with two sets ``capture`` copies the accumulator into a register of its own.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
         members = {"lines": In(p.groups * line_bits(p)), "first": In(1),
-                   "entries": In(p.groups * p.entries * step_bits(p)), "value": Out(value_bits(p))}
+                   "entries": In(p.groups * p.entries * step_bits(p)), "shift": In(1),
+                   "chain": In(value_bits(p)), "value": Out(value_bits(p))}
         if p.table == "half":
             members["negative"] = In(p.groups)
+        if p.buffer == "double":
+            members["capture"] = In(1)
         super().__init__(members)
 
     def _selected(self, m: Module) -> tuple[list[Value], list[Value]]:
@@ -77,16 +84,25 @@ class LutCell(wiring.Component):
         if p.pipeline == 2:
             words = [self._register(m, word, f"word_{g}") for g, word in enumerate(words)]
             signs = [self._register(m, sign, f"sign_{g}") for g, sign in enumerate(signs)]
-        if p.is_float:
-            self._accumulate_float(m, words)
-        else:
-            # -T is ~T + 1: the ones are carries into the sum
-            addend = Signal(p.scaled_bits + (p.groups - 1).bit_length())
-            m.d.comb += addend.eq(adder_tree([*words, *signs[1:]]))
-            total = SegmentedAccumulator(m, p, addend if p.groups > 1 else words[0],
-                                         signs[0] if signs else Cat(0)[0], self.first)
-            m.d.comb += self.value.eq(total.value)
+        total = self._float_accumulator(m, words) if p.is_float else \
+            self._integer_accumulator(m, words, signs)
+        if p.buffer == "double":
+            held = Signal(len(total), reset_less=True)
+            with m.If(self.capture):
+                m.d.sync += held.eq(total)
+            with m.Elif(self.shift):
+                m.d.sync += held.eq(self.chain)
+            total = held
+        m.d.comb += self.value.eq(total)
         return m
+
+    def _before(self, value: Signal) -> Value:
+        """What the adder adds to: the old value, nothing, or the next column's."""
+        width = len(value)
+        if self.parameters.buffer == "double":
+            return value & (~self.first).replicate(width)
+        keep = ~(self.first | self.shift)
+        return (value & keep.replicate(width)) | (self.chain & self.shift.replicate(width))
 
     @staticmethod
     def _register(m: Module, value: Value, name: str) -> Signal:
@@ -94,38 +110,48 @@ class LutCell(wiring.Component):
         m.d.sync += register.eq(value)
         return register
 
-    def _accumulate_float(self, m: Module, words: list[Value]) -> None:
+    def _integer_accumulator(self, m: Module, words: list[Value], signs: list[Value]) -> Signal:
+        """-T is ~T + 1: the ones are carries into the sum."""
+        p = self.parameters
+        carry = signs[0] if signs else Const(0, 1)
+        addend = words[0]
+        if p.groups > 1:
+            addend = Signal(p.scaled_bits + (p.groups - 1).bit_length())
+            m.d.comb += addend.eq(adder_tree([*words, *signs[1:]]))
+        return SegmentedAccumulator(m, p, addend, carry, self._before).value
+
+    def _float_accumulator(self, m: Module, words: list[Value]) -> Signal:
         p = self.parameters
         fmt = p.acc_format
         assert fmt is not None
         term = words[0]
         if p.groups > 1 or fmt != p.table_float:
+            low, high = p.table_window
             m.submodules.group_sum = group_sum = FpSum(
-                p.table_float, p.groups, fmt, lsb=p.table_window[0],
-                msb=p.table_window[1] + p.w_bits - 1)
+                p.table_float, p.groups, fmt, lsb=low, msb=high + p.w_bits - 1)
             m.d.comb += group_sum.operands.eq(Cat(words))
             term = group_sum.sum
         m.submodules.add = add = FpAdd(fmt)
         acc = Signal(fmt.bits, reset_less=True)
-        m.d.comb += [add.a.eq(acc & (~self.first).replicate(fmt.bits)), add.b.eq(term),
-                     self.value.eq(acc)]
+        m.d.comb += [add.a.eq(self._before(acc)), add.b.eq(term)]
         m.d.sync += acc.eq(add.sum)
+        return acc
 
 
 class LutColumn(wiring.Component):
     """All rows of one weight column.
 
     Weight side: ``patterns`` of the groups, ``active``. Table side: ``entries`` of all rows
-    (row, group, entry; row 0 lowest). Results: ``value``, the accumulators of all rows, zero
-    unless ``read`` is set, so that the core reads any column by an OR over columns. With
-    ``--buffer double``, ``capture`` copies the accumulators into the set that is read.
+    (row, group, entry; row 0 lowest). Result side: ``shift`` of each row, ``chain`` from the next
+    column and ``value`` to the one before, all rows; ``capture`` as in :class:`LutCell`.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
         members = {"patterns": In(p.groups * p.K), "active": In(1), "first": In(1),
                    "entries": In(p.M * p.groups * p.entries * step_bits(p)),
-                   "read": In(1), "value": Out(p.M * value_bits(p))}
+                   "shift": In(p.M), "chain": In(p.M * value_bits(p)),
+                   "value": Out(p.M * value_bits(p))}
         if p.buffer == "double":
             members["capture"] = In(1)
         super().__init__(members)
@@ -141,19 +167,17 @@ class LutColumn(wiring.Component):
             if p.table == "half":
                 negative.append(decoder.negative)
         row_bits = p.groups * p.entries * step_bits(p)
-        values: list[Value] = []
+        values = []
         for row in range(p.M):
             m.submodules[f"cell_{row}"] = cell = Unit(LutCell(p), "lut_cell")
             m.d.comb += [cell.lines.eq(Cat(lines)), cell.first.eq(self.first),
-                         cell.entries.eq(self.entries.word_select(row, row_bits))]
+                         cell.entries.eq(self.entries.word_select(row, row_bits)),
+                         cell.shift.eq(self.shift[row]),
+                         cell.chain.eq(self.chain.word_select(row, value_bits(p)))]
             if p.table == "half":
                 m.d.comb += cell.negative.eq(Cat(negative))
+            if p.buffer == "double":
+                m.d.comb += cell.capture.eq(self.capture)
             values.append(cell.value)
-        result: Value = Cat(values)
-        if p.buffer == "double":
-            held = Signal(len(result), reset_less=True)
-            with m.If(self.capture):
-                m.d.sync += held.eq(result)
-            result = held
-        m.d.comb += self.value.eq(result & self.read.replicate(len(result)))
+        m.d.comb += self.value.eq(Cat(values))
         return m

