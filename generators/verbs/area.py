@@ -21,7 +21,7 @@ SUMMARY = "synthesise a generator: area, gate equivalents, flip-flops, longest p
 TAKES_GENERATOR = True
 
 #: above this size (in gate equivalents) the longest path is computed on request only
-PATH_LIMIT_GE = 150_000
+PATH_LIMIT_GE = 200_000
 
 
 def _positive(text: str) -> float:
@@ -69,21 +69,23 @@ def _library(args: argparse.Namespace) -> liberty.Library:
 def _measure(args: argparse.Namespace, verilog: str, top: str, library: liberty.Library,
              ) -> tuple[Synthesis, Synthesis | None]:
     """Area with the recipe asked for, and the sized run that gives the longest path."""
-    with Progress(f"synthesis of {top}") as progress:
+    with Progress() as progress:
+        progress(f"synthesis of {top}")
         if args.recipe == "best":
-            runs = best_of(verilog, top, library, flatten=args.flatten, tick=progress.tick)
+            runs = best_of(verilog, top, library, flatten=args.flatten)
             result = next(iter(runs.values()))
         else:
             result = synthesize(verilog, top, library, args.recipe, flatten=args.flatten,
-                                clock_ns=args.clock, tick=progress.tick,
-                                path=None if args.timing is not False else False)
-    if result.path_ns is not None:
-        return result, result
-    if args.timing is False or (args.timing is None and result.gate_equivalents > PATH_LIMIT_GE):
-        return result, None
-    with Progress(f"longest path of {top}") as progress:
+                                clock_ns=args.clock,
+                                path=False if args.timing is False else None)
+        if result.recipe == "sized" and args.flatten and args.timing is not False:
+            return result, result
+        if args.timing is False or (args.timing is None
+                                    and result.gate_equivalents > PATH_LIMIT_GE):
+            return result, None
+        progress(f"longest path of {top}")
         return result, synthesize(verilog, top, library, "sized", late=not args.flatten,
-                                  clock_ns=args.clock, tick=progress.tick)
+                                  clock_ns=args.clock)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
     if args.recipe != "best":
         find_recipe(args.recipe)
     library = _library(args)
+    # Amaranth is slow to import; --help does without
     from ..emit import emit
 
     emitted = emit(parameters)
