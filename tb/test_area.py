@@ -315,8 +315,8 @@ def test_gen_area() -> None:
     assert report["gate_equivalents"] == report["area"] and report["area_unit"] == "GE"
     assert report["conditions"]["libraries"] == GENERIC.describe()
     assert report["path"]["ns"] > 0
-    text = subprocess.run([*command, "--no-timing", "--recipe", "best", "--flatten"], capture_output=True,
-                          text=True).stdout
+    text = subprocess.run([*command, "--no-timing", "--recipe", "best", "--flatten"],
+                          capture_output=True, text=True).stdout
     for words in ("lut_core --K 3 --a-format int8 --M 1 --N 2", "longest path      not computed",
                   "best of plain, amap", GENERIC.hashes[0][:16], "pyosys"):
         assert words in text

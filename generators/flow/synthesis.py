@@ -133,7 +133,8 @@ def _map(source: str, reader: Sequence[str], top: str, instances: int, modules: 
                                          library.enable_flip_flops, flatten)]
         if path:
             commands += ["setundef -zero",
-                         "write_verilog -noattr -noexpr -nohex -nodec netlist.v"]
+                         "write_verilog -noattr -noexpr -nohex -nodec -simple-lhs "
+                         "netlist.v"]
         log = _run(commands, folder, library)
         stats = json.loads((folder / "stat.json").read_text())["modules"]
         area = _take(stats["\\" + top], top, instances, library, modules, recipe.name)
