@@ -99,12 +99,13 @@ def test_equals_amaranth_conversion(tmp_path, flaw):
 
 def test_readable_names(emitted):
     text = emitted[Register].verilog
-    assert text.index("module toy (") < text.index("module toy_counter (")
+    assert text.index("module toy (") < text.index("module p_toy_counter (")
     ports = re.findall(r"(input|output) +(?:wire|reg) +(?:\[(\d+):0\] +)?(\w+)",
                        text[:text.index(");")])
     assert ports == [
         ("input", "", "clk"), ("input", "", "rst"),
-        ("input", "3", "source_index"), ("input", "11", "source_data"), ("input", "", "source_last"),
+        ("input", "3", "source_index"), ("input", "11", "source_data"),
+        ("input", "", "source_last"),
         ("input", "", "source_valid"), ("output", "", "source_ready"),
         ("output", "3", "sink_index"), ("output", "11", "sink_data"), ("output", "", "sink_last"),
         ("output", "", "sink_valid"), ("input", "", "sink_ready"), ("output", "15", "count")]
@@ -137,11 +138,8 @@ def test_async_low_reset():
 
 def test_memory_contents_refused():
     class Rom(wiring.Component):
-        address: In(2)
-        value: Out(8)
-
         def __init__(self, init):
-            super().__init__()
+            super().__init__({"address": In(2), "value": Out(8)})
             self.init = init
 
         def elaborate(self, platform):
@@ -155,6 +153,23 @@ def test_memory_contents_refused():
     assert "reg [7:0] mem [3:0];" in emit_component(Rom([]), top="rom").verilog
     with pytest.raises(ValueError, match="Switch"):
         emit_component(Rom([1, 2]), top="rom")
+
+
+def test_ports_may_have_any_name():
+    """Also those of attributes that the converter's own objects have."""
+    names = ["values", "ports", "component", "domain", "reset", "name", "key", "data", "items"]
+
+    class Names(wiring.Component):
+        def __init__(self):
+            super().__init__({**{name: In(3) for name in names}, "out": Out(3)})
+
+        def elaborate(self, platform):
+            m = Module()
+            m.d.comb += self.out.eq(sum(getattr(self, name) for name in names))
+            return m
+
+    found = [port["name"] for port in emit_component(Names(), top="t").manifest["ports"]]
+    assert found == [*names, "out"]
 
 
 def test_port_name_clash():
@@ -172,7 +187,7 @@ def test_port_name_clash():
         emit_component(unused(Clash()), top="clash")
 
 
-@pytest.mark.parametrize("arguments, message", [
+@pytest.mark.parametrize(("arguments", "message"), [
     (dict(top="2x"), "--top must be a Verilog identifier"),
     (dict(top="a b"), "--top must be a Verilog identifier"),
     (dict(top=""), "--top must be a Verilog identifier"),

@@ -21,8 +21,8 @@ WAIVERS = {
 
 #: waived for matching messages only
 _PARTIAL = re.compile(r"%Warning-UNUSEDSIGNAL: .*: Bits of signal are not used: '_\d+_'")
-PARTIAL_REASON = ("an unnamed operator result of which some bits in the middle are not read; "
-                  "unread high bits are not emitted, and a named or wholly unused signal is a fault")
+PARTIAL_REASON = ("an unnamed operator result of which some middle bits are not read; unread high "
+                  "bits are not emitted, and a named or wholly unused signal is a fault")
 
 
 def lint(verilog: str, top: str) -> list[str]:

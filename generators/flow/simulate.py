@@ -51,8 +51,8 @@ class BuildError(RuntimeError):
 class Outcome:
     """What a simulation found.
 
-    ``cycles`` and ``stats`` come from the bench's statistics, ``seconds`` is the time of the run
-    without the build, ``message`` says in short why it did not pass.
+    ``cycles`` and ``stats`` come from the bench's statistics, ``seconds`` is the time of the tests
+    alone (no build, no start of the simulator), ``message`` says in short why it did not pass.
     """
 
     passed: bool
@@ -188,21 +188,22 @@ def _build(verilog: str, top: str, simulator: str, waves: bool,
     return final, time.monotonic() - start
 
 
-def _results(path: Path) -> tuple[int, int, str]:
-    """Tests, failures and the first failure's message from cocotb's results.xml."""
+def _results(path: Path) -> tuple[int, int, str, float]:
+    """Tests, failures, the first failure's message and seconds from cocotb's results.xml."""
     if not path.exists():
-        return 0, 0, "the simulation ended without results"
-    tests, failures, message = 0, 0, ""
+        return 0, 0, "the simulation ended without results", 0.0
+    tests, failures, message, seconds = 0, 0, "", 0.0
     for case in ElementTree.parse(path).getroot().iter("testcase"):
         if case.find("skipped") is not None:
             continue
         tests += 1
+        seconds += float(case.get("time") or 0)
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         if bad is not None:
             failures += 1
             text = bad.get("message") or (bad.text or "").strip() or "failed"
             message = message or f"{case.get('name')}: {text}"
-    return tests, failures, message
+    return tests, failures, message, seconds
 
 
 def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], *,
@@ -239,12 +240,10 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
                    waves=waves is not None,
                    environment={"LOWBIT_PLAN": str(run / "plan.json"),
                                 "LOWBIT_STATS": str(run / "stats.json")})
-        start = time.monotonic()
         # the runner switches Icarus's trace off after our arguments: say it after that
         _job(job, run, run / "run.log", {"SIM_CMD_SUFFIX": "-vcd"} if waves and
              simulator == "icarus" else {})
-        seconds = time.monotonic() - start
-        tests, failures, message = _results(run / "results.xml")
+        tests, failures, message, seconds = _results(run / "results.xml")
         stats_file = run / "stats.json"
         stats = json.loads(stats_file.read_text()) if stats_file.exists() else {}
         log = (run / "run.log").read_text(errors="replace")
