@@ -22,6 +22,7 @@ from .boolean import truth_table
 __all__ = ["Cell", "Library", "load", "embedded"]
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.S)
+_VALUES = re.compile(r"\bvalues\s*\([^()]*\)")
 _QUOTED = re.compile(r'"[^"]*"')
 _LIBRARY = re.compile(r'\blibrary\s*\(\s*"?([^"()]+?)"?\s*\)\s*\{')
 _CELL = re.compile(r'^[ \t]*cell\s*\(\s*"?([^"()]+?)"?\s*\)\s*\{', re.M)
@@ -29,6 +30,7 @@ _AREA = re.compile(r"\barea\s*:\s*\"?([-+.\deE]+)")
 _DONT_USE = re.compile(r'\bdont_use\s*:\s*"?true')
 _STATE = re.compile(r"\b(ff|latch|ff_bank|latch_bank|statetable)\s*\(")
 _PIN = re.compile(r'\b(?:pin|bus)\s*\(\s*"?([^"()]+?)"?\s*\)\s*\{')
+_NEXT_STATE = re.compile(r'\bnext_state\s*:\s*"?\s*([^";]*)')
 _DIRECTION = re.compile(r'\bdirection\s*:\s*"?(\w+)')
 _FUNCTION = re.compile(r'\bfunction\s*:\s*"([^"]*)"')
 _THREE_STATE = re.compile(r"\bthree_state\s*:")
@@ -50,6 +52,7 @@ class Cell:
     inputs: int = 0
     table: tuple[bool, ...] = ()     #: of a cell with one output and at most two inputs
     dont_use: bool = False
+    enable: bool = False             #: flip-flop whose next state is more than one pin
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,11 @@ class Library:
         """Names of the flip-flop cells."""
         return frozenset(c.name for c in self.cells.values() if c.state.startswith("ff"))
 
+    @property
+    def enable_flip_flops(self) -> list[str]:
+        """Flip-flops with logic before the data pin: enable, scan, synchronous clear."""
+        return sorted(c.name for c in self.cells.values() if c.enable)
+
     def write(self, folder: Path) -> list[str]:
         """Write the files for the tools into ``folder``; returns their names there.
 
@@ -128,7 +136,7 @@ def _read(path: Path) -> bytes:
 
 def _cells(text: str) -> list[Cell]:
     starts = list(_CELL.finditer(text))
-    ends = [match.start() for match in starts[1:]] + [len(text)]
+    ends = [match.start() for match in starts[1:]] + [len(text)] * bool(starts)
     return [_cell(match.group(1), text[match.end():end])
             for match, end in zip(starts, ends, strict=True)]
 
@@ -137,7 +145,7 @@ def _cell(name: str, body: str) -> Cell:
     pins = _PIN.split(body)              # attributes, then pin name, pin body, ...
     head = pins[0]
     area = _AREA.search(head) or _AREA.search(body)
-    state = _STATE.search(body)
+    state, following = _STATE.search(body), _NEXT_STATE.search(body)
     inputs: list[str] = []
     functions: list[str] = []
     for pin, text in zip(pins[1::2], pins[2::2], strict=True):
@@ -154,7 +162,9 @@ def _cell(name: str, body: str) -> Cell:
         except ValueError:
             table = ()                   # an odd cell; abc leaves it alone as well
     return Cell(name, float(area[1]) if area else 0.0, state[1] if state else "",
-                len(inputs), table, bool(_DONT_USE.search(body)))
+                len(inputs), table, bool(_DONT_USE.search(body)),
+                bool(state and state[1].startswith("ff") and following
+                     and not re.fullmatch(r"[\s()!']*\w+[\s()']*", following[1])))
 
 
 def _unit(pattern: re.Pattern[str], text: str, scale: dict[str, float], default: float) -> float:
@@ -164,7 +174,8 @@ def _unit(pattern: re.Pattern[str], text: str, scale: dict[str, float], default:
 
 def _parse(data: bytes, shown: str) -> tuple[str, str, list[Cell]]:
     text = data.decode("latin-1")
-    bare = _COMMENT.sub(" ", text) if "/*" in text else text
+    # delay tables are nine tenths of the text and of no interest here
+    bare = _COMMENT.sub(" ", _VALUES.sub("", text))
     library = _LIBRARY.search(bare[:100_000])
     if library is None:
         raise UsageError(f"--liberty {shown} is not a liberty file: no library (...) group in it")

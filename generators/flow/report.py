@@ -23,12 +23,12 @@ def _module(module: ModuleArea, total: float) -> dict[str, Any]:
 
 
 def _path(path: Synthesis | None, library: Library) -> dict[str, Any] | None:
-    if path is None or path.path_ns is None:
+    if path is None:
         return None
-    found = {"ns": path.path_ns, "from": path.path_ends[0], "to": path.path_ends[1],
+    found: dict[str, Any] = {"ns": path.path_ns, "from": path.path_ends[0], "to": path.path_ends[1],
              "tool": path.path_tool, "recipe": path.recipe, "clock_ns": path.clock_ns,
              "flatten": path.flatten, "area": path.area, "driver": library.driver.name}
-    if library.area_unit == "GE":
+    if library.area_unit == "GE" and path.path_ns is not None:
         found["fo4"] = path.path_ns / generic.FO4_NS
     return found
 
@@ -74,6 +74,8 @@ def _path_text(report: dict[str, Any]) -> str:
     path = report["path"]
     if path is None:
         return "not computed (--timing asks for it)"
+    if path["ns"] is None:
+        return "none: no path from an input or a register to another or to an output"
     length = f"{path['ns']:.3f} ns"
     if "fo4" in path:
         length = f"{path['fo4']:.1f} FO4 ({length} at a nominal {generic.FO4_NS * 1000:g} ps)"

@@ -21,7 +21,7 @@ from pathlib import Path
 from ..errors import UsageError
 from .liberty import Library
 from .recipes import AREA_RECIPES, Recipe, find_recipe
-from .timing import LOAD_FF, abc_delay_ns, longest_path
+from .timing import LOAD_FF, abc_delay_ns, find_sta, longest_path
 from .yosys import YosysError, run_yosys
 
 __all__ = ["ModuleArea", "Synthesis", "best_of", "synthesize"]
@@ -70,7 +70,7 @@ def _quote(name: str) -> str:
 
 
 def _commands(top: str, recipe: Recipe, clock_ns: float, liberty: Sequence[str],
-              flatten: str) -> list[str]:
+              enables: Sequence[str], flatten: str) -> list[str]:
     """The mapping sequence of one recipe, from the read design to its statistics."""
     libraries = " ".join(f"-liberty {name}" for name in liberty)
     synth = " ".join(["synth", *(["-flatten"] if flatten == "early" else []), f"-top {_quote(top)}",
@@ -81,7 +81,10 @@ def _commands(top: str, recipe: Recipe, clock_ns: float, liberty: Sequence[str],
     if recipe.sized:
         # a clock is an input port at the clock pin of a flip-flop
         commands.append("tee -q -o clocks.txt select -list t:$_*FF*_ %ci1:+[C] i:* %i")
-    return [*commands, f"dfflibmap {libraries}", f"abc {libraries} {recipe.abc(clock_ns)}",
+    # abc does not see what a net drives outside its logic: an enable pin shared by thousands of
+    # flip-flops would stay on one small gate. As a multiplexer in the logic it gets buffers.
+    avoid = "".join(f" -dont_use {name}" for name in enables) if recipe.sized else ""
+    return [*commands, f"dfflibmap {libraries}{avoid}", f"abc {libraries} {recipe.abc(clock_ns)}",
             "opt_clean", f"tee -q -o stat.json stat -json {libraries} -top {top}"]
 
 
@@ -128,21 +131,23 @@ def _map(source: str, reader: Sequence[str], top: str, instances: int, modules: 
             (folder / "constr").write_text(f"set_driving_cell {library.driver.name}\n"
                                            f"set_load {LOAD_FF:g}\n")
         (folder / "design").write_text(source)
-        commands = [*reader, *_commands(top, recipe, clock_ns, liberty, flatten)]
+        commands = [*reader, *_commands(top, recipe, clock_ns, liberty,
+                                         library.enable_flip_flops, flatten)]
         if path:
             commands += ["setundef -zero",
                          "write_verilog -noattr -noexpr -nohex -nodec netlist.v"]
         log = _run(commands, folder, library, tick)
         stats = json.loads((folder / "stat.json").read_text())["modules"]
-        area = _take(stats.get("\\" + top, {}), top, instances, library, modules, recipe.name)
+        area = _take(stats["\\" + top], top, instances, library, modules, recipe.name)
         timing: dict[str, object] = {}
         if path:
             clocks = [line.rpartition("/")[2] for line in
                       (folder / "clocks.txt").read_text().split()]
-            found = longest_path(library, liberty, top, clocks, clock_ns, folder)
-            if found is not None:
-                timing = dict(path_ns=found.ns, path_ends=(found.start, found.end),
-                              path_tool=found.tool)
+            if find_sta():
+                found = longest_path(library, liberty, top, clocks, clock_ns, folder)
+                if found is not None:
+                    timing = dict(path_ns=found.ns, path_ends=(found.start, found.end),
+                                  path_tool=found.tool)
             elif (estimate := abc_delay_ns(log)) is not None:
                 timing = dict(path_ns=estimate, path_tool="abc (between registers, no set-up)")
         return area, timing
@@ -192,7 +197,7 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str = "plain", 
     if flatten:
         area, timing = _map(verilog, ["read_verilog design"], top, 1, (), library, chosen,
                             clock_ns, mode, tick, path)
-        modules = (area,)
+        modules: tuple[ModuleArea, ...] = (area,)
     else:
         rtlil, counts = _instances(verilog, top, tick)
 

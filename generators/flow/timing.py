@@ -12,13 +12,13 @@ from pathlib import Path
 from ..errors import CheckFailed
 from .liberty import Library
 
-__all__ = ["Path_", "abc_delay_ns", "find_sta", "longest_path", "sta_version"]
+__all__ = ["LongestPath", "abc_delay_ns", "find_sta", "longest_path", "sta_version"]
 
 LOAD_FF = 5.0                #: load of every output, and what abc is told
 
 
 @dataclass(frozen=True)
-class Path_:
+class LongestPath:
     """Longest path: its length and ends; ``tool`` says who computed it."""
 
     ns: float
@@ -66,37 +66,44 @@ def _script(library: Library, liberty: Sequence[str], top: str, clocks: Sequence
         "exit", ""])
 
 
+def _register(netlist: str, name: str) -> str:
+    """The net that flip-flop ``name`` drives, where it has one that the design named."""
+    cell = re.search(rf"^ *\S+ {re.escape(name)} \((.*?)\);$", netlist, re.M | re.S)
+    nets = re.findall(r"\.Q\w*\(\\?(\S[^()]*?)\s*\)", cell[1]) if cell else []
+    return next((net for net in nets if not re.fullmatch(r"_\d+_", net)), name)
+
+
 def longest_path(library: Library, liberty: Sequence[str], top: str, clocks: Sequence[str],
-                 clock_ns: float, folder: Path, netlist: str = "netlist.v") -> Path_ | None:
+                 clock_ns: float, folder: Path, netlist: str = "netlist.v") -> LongestPath | None:
     """Longest path of ``netlist`` in ``folder``: clock target minus worst slack.
 
     A path to a register includes the clock-to-output delay and the set-up time. Inputs arrive
     at 0 through the library's smallest buffer, outputs carry 5 fF. Asynchronous resets are not
-    part of it. None where OpenSTA is not installed or the design has no path.
+    part of it. None where the design has no path.
     """
     executable = find_sta()
     if executable is None:
-        return None
+        raise CheckFailed("OpenSTA is not installed (sta or opensta on PATH)")
     file = folder / netlist
     # OpenSTA's structural reader knows no signed nets
-    file.write_text(re.sub(r"^(\s*(?:input|output|inout|wire)) signed\b", r"\1",
-                           file.read_text(), flags=re.M))
+    text = re.sub(r"^(\s*(?:input|output|inout|wire)) signed\b", r"\1", file.read_text(),
+                  flags=re.M)
+    file.write_text(text)
     script = folder / "sta.tcl"
     script.write_text(_script(library, liberty, top, clocks, clock_ns, netlist))
     run = subprocess.run([executable, "-no_splash", "-no_init", "-exit", script.name], cwd=folder,
                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    text = run.stdout + run.stderr
-    (folder / "sta.log").write_text(text)
+    log = run.stdout + run.stderr
     # OpenSTA goes on after an error and leaves with status 0: read what it says
-    errors = re.findall(r"^Error: (.*)$", text, re.M)
+    errors = re.findall(r"^Error: (.*)$", log, re.M)
     if errors or run.returncode:
         raise CheckFailed(f"OpenSTA failed: {errors[0] if errors else f'status {run.returncode}'}")
-    slack = re.search(r"^\s*(-?[\d.]+)\s+slack", text, re.M)
+    slack = re.search(r"^\s*(-?[\d.]+)\s+slack", log, re.M)
     if slack is None:
         return None
-    ends = [re.search(rf"^{what}: (\S+)", text, re.M) for what in ("Startpoint", "Endpoint")]
-    start, end = (match[1] if match else "" for match in ends)
-    return Path_(clock_ns - float(slack[1]) * library.time_unit_ns, start, end,
+    ends = [re.search(rf"^{what}: (\S+)", log, re.M) for what in ("Startpoint", "Endpoint")]
+    start, end = (_register(text, match[1]) if match else "" for match in ends)
+    return LongestPath(clock_ns - float(slack[1]) * library.time_unit_ns, start, end,
                  f"OpenSTA {sta_version(executable)}")
 
 

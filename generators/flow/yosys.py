@@ -43,15 +43,14 @@ def run_yosys(commands: Sequence[str], folder: Path,
               tick: Callable[[], None] | None = None, name: str = "yosys") -> str:
     """Run ``commands`` in a fresh process inside ``folder``; returns the log.
 
-    File names in commands are relative to ``folder``. abc's converted library is cached there
-    too: Yosys keys its own cache in the temp directory by path and date, and would hand a
-    library that has been replaced by an older file to abc in its former state.
+    File names in commands are relative to ``folder``. Yosys' cache of converted libraries is
+    off: it is keyed by path and date, so that a library replaced by a file with an old date
+    would reach abc in its former state.
     ``tick`` is called a few times a second. Raises :class:`YosysError`.
     """
     yosys_version()
     script, log = folder / f"{name}.ys", folder / f"{name}.log"
-    script.write_text("\n".join(["libcache -scl -dir scl", *commands]) + "\n")
-    (folder / "scl").mkdir(exist_ok=True)
+    script.write_text("\n".join(["libcache -scl -disable", *commands]) + "\n")
     with log.open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "lowbit.generators.flow.worker",
                                     script.name], cwd=folder, stdin=subprocess.DEVNULL,

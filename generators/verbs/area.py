@@ -10,18 +10,18 @@ from typing import Any
 from ..errors import UsageError
 from ..flow import liberty
 from ..flow.pdk import PDKS, find_pdk
-from ..flow.progress import Progress
 from ..flow.recipes import AREA_RECIPES, RECIPES, find_recipe
 from ..flow.report import as_json, as_text
 from ..flow.synthesis import Synthesis, best_of, synthesize
 from ..options import add_parameters, take_parameters
+from ..progress import Elapsed
 from ..registry import Generator
 
 SUMMARY = "synthesise a generator: area, gate equivalents, flip-flops, longest path"
 TAKES_GENERATOR = True
 
 #: above this size (in gate equivalents) the longest path is computed on request only
-PATH_LIMIT_GE = 150_000
+PATH_LIMIT_GE = 200_000
 
 
 def _positive(text: str) -> float:
@@ -69,7 +69,7 @@ def _library(args: argparse.Namespace) -> liberty.Library:
 def _measure(args: argparse.Namespace, verilog: str, top: str, library: liberty.Library,
              ) -> tuple[Synthesis, Synthesis | None]:
     """Area with the recipe asked for, and the sized run that gives the longest path."""
-    with Progress(f"synthesis of {top}") as progress:
+    with Elapsed(f"synthesis of {top}") as progress:
         if args.recipe == "best":
             runs = best_of(verilog, top, library, flatten=args.flatten, tick=progress.tick)
             result = next(iter(runs.values()))
@@ -77,11 +77,11 @@ def _measure(args: argparse.Namespace, verilog: str, top: str, library: liberty.
             result = synthesize(verilog, top, library, args.recipe, flatten=args.flatten,
                                 clock_ns=args.clock, tick=progress.tick,
                                 path=None if args.timing is not False else False)
-    if result.path_ns is not None:
+    if result.recipe == "sized" and args.flatten and args.timing is not False:
         return result, result
     if args.timing is False or (args.timing is None and result.gate_equivalents > PATH_LIMIT_GE):
         return result, None
-    with Progress(f"longest path of {top}") as progress:
+    with Elapsed(f"longest path of {top}") as progress:
         return result, synthesize(verilog, top, library, "sized", late=not args.flatten,
                                   clock_ns=args.clock, tick=progress.tick)
 
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if args.recipe != "best":
         find_recipe(args.recipe)
     library = _library(args)
-    from ..emit import emit
+    from ..emit import emit          # Amaranth is slow to import; --help does without
 
     emitted = emit(parameters)
     area, path = _measure(args, emitted.verilog, emitted.top, library)
