@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from lowbit.generators import progress as progress_module
 from lowbit.generators.checkpoint import open_tensor
 from lowbit.generators.cli import main
 from lowbit.generators.errors import UsageError
@@ -327,20 +326,3 @@ def test_bad_packed_files(weights: Path, tmp_path: Path,
         load_packed(tmp_path / "none.npz")
     assert load_packed(rewritten(good, bad)).bits == 4
     capsys.readouterr()
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Terminal()
-    monkeypatch.setattr("sys.stderr", screen)
-    report = progress_module.progress("quantising", 10, interval=0.0)
-    for done in range(1, 11):
-        report(done)
-    assert "quantising 10 %" in screen.getvalue() and screen.getvalue().endswith("\r\x1b[K")
-    monkeypatch.setattr("sys.stderr", pipe := io.StringIO())
-    progress_module.progress("quantising", 10, interval=0.0)(5)
-    assert pipe.getvalue() == ""

@@ -120,9 +120,10 @@ def test_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = quantize(w, 4, 5)
     report = error_report(w, whole)
     monkeypatch.setattr(module, "BLOCK", 70)
-    done: list[int] = []
-    parts = quantize(w, 4, 5, progress=done.append)
-    assert done == [7, 14, 21, 28, 35, 42, 49, 50]
+    done: list[tuple[int, int]] = []
+    parts = quantize(w, 4, 5, progress=lambda *part: done.append(part))
+    assert {total for _, total in done} == {50}
+    assert [rows for rows, _ in done] == [7, 14, 21, 28, 35, 42, 49, 50]
     assert (parts.codes == whole.codes).all() and (parts.scale == whole.scale).all()
     error = whole.dequantize() - w
     for got in (report, error_report(w, parts)):

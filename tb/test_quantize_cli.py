@@ -164,7 +164,7 @@ def test_bad_weights(model, tmp_path, capsys):
     truncated.write_bytes(model[0].read_bytes()[:-9])
     assert "not a readable" in line(truncated)
     for number, (array, words) in enumerate((
-            (np.ones((2, 3), int), "float16, float32 or float64"), (np.ones(3), "must be a matrix"),
+            (np.ones((2, 3), int), "float16, float32, float64"), (np.ones(3), "must be a matrix"),
             (np.ones((0, 3)), "not empty"), (np.array([[1, np.nan]]), "must be finite"),
             (np.array([[1, np.inf]]), "must be finite"), (np.array([{}]), "not a readable"))):
         path = tmp_path / f"{number}.npy"

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +25,6 @@ from .timing import LOAD_FF, abc_delay_ns, find_sta, longest_path
 from .yosys import YosysError, run_yosys
 
 __all__ = ["ModuleArea", "Synthesis", "best_of", "synthesize"]
-
-Tick = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,9 @@ def _commands(top: str, recipe: Recipe, clock_ns: float, liberty: Sequence[str],
             "opt_clean", f"tee -q -o stat.json stat -json {libraries} -top {top}"]
 
 
-def _run(commands: list[str], folder: Path, library: Library, tick: Tick | None) -> str:
+def _run(commands: list[str], folder: Path, library: Library) -> str:
     try:
-        return run_yosys(commands, folder, tick)
+        return run_yosys(commands, folder)
     except YosysError as error:
         # the design has been read and checked by then: the library is what is new
         if error.command.startswith(("dfflibmap", "abc", "tee -q -o stat")):
@@ -119,7 +117,7 @@ def _take(stat: dict[str, object], name: str, instances: int, library: Library,
 
 def _map(source: str, reader: Sequence[str], top: str, instances: int, modules: Sequence[str],
          library: Library, recipe: Recipe, clock_ns: float, flatten: str,
-         tick: Tick | None, path: bool) -> tuple[ModuleArea, dict[str, object]]:
+         path: bool) -> tuple[ModuleArea, dict[str, object]]:
     """Map one module in a process and a folder of its own; its area and its longest path.
 
     ``source`` is the text of the file ``design`` that the ``reader`` commands read.
@@ -136,7 +134,7 @@ def _map(source: str, reader: Sequence[str], top: str, instances: int, modules: 
         if path:
             commands += ["setundef -zero",
                          "write_verilog -noattr -noexpr -nohex -nodec netlist.v"]
-        log = _run(commands, folder, library, tick)
+        log = _run(commands, folder, library)
         stats = json.loads((folder / "stat.json").read_text())["modules"]
         area = _take(stats["\\" + top], top, instances, library, modules, recipe.name)
         timing: dict[str, object] = {}
@@ -153,14 +151,14 @@ def _map(source: str, reader: Sequence[str], top: str, instances: int, modules: 
         return area, timing
 
 
-def _instances(verilog: str, top: str, tick: Tick | None) -> tuple[str, dict[str, int]]:
+def _instances(verilog: str, top: str) -> tuple[str, dict[str, int]]:
     """RTLIL of the elaborated design and how often each module occurs in ``top``."""
     with tempfile.TemporaryDirectory(prefix="lowbit-area-") as name:
         folder = Path(name)
         (folder / "design.v").write_text(verilog)
         run_yosys(["read_verilog design.v", f"hierarchy -check -top {_quote(top)}",
                    "write_rtlil design.il", f"tee -q -o stat.json stat -json -top {top}"],
-                  folder, tick)
+                  folder)
         stats = json.loads((folder / "stat.json").read_text())["modules"]
         inside = {key.removeprefix("\\"): value.get("num_cells_by_type", {})
                   for key, value in stats.items()}
@@ -178,13 +176,13 @@ def _instances(verilog: str, top: str, tick: Tick | None) -> tuple[str, dict[str
 
 def synthesize(verilog: str, top: str, library: Library, recipe: str = "plain", *,
                flatten: bool = True, late: bool = False, clock_ns: float = 1.0,
-               path: bool | None = None, tick: Tick | None = None) -> Synthesis:
+               path: bool | None = None) -> Synthesis:
     """Area of module ``top`` of the source text ``verilog`` with one recipe.
 
     ``path`` asks for the longest path (default: of a flattened ``sized`` run, which is the
-    only one that gives a meaningful one). ``clock_ns`` is the target of ``sized``. ``tick`` is
-    called while Yosys runs. Raises :class:`CheckFailed` for a design that Yosys refuses and
-    :class:`UsageError` for a library that does not serve.
+    only one that gives a meaningful one). ``clock_ns`` is the target of ``sized``. Raises
+    :class:`CheckFailed` for a design that Yosys refuses and :class:`UsageError` for a library
+    that does not serve.
     """
     chosen = find_recipe(recipe)
     if clock_ns <= 0:
@@ -196,17 +194,17 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str = "plain", 
     mode = ("late" if late else "early") if flatten else "no"
     if flatten:
         area, timing = _map(verilog, ["read_verilog design"], top, 1, (), library, chosen,
-                            clock_ns, mode, tick, path)
+                            clock_ns, mode, path)
         modules: tuple[ModuleArea, ...] = (area,)
     else:
-        rtlil, counts = _instances(verilog, top, tick)
+        rtlil, counts = _instances(verilog, top)
 
         def one(item: tuple[str, int]) -> ModuleArea:
             module, times = item
             others = " ".join(_quote(other) for other in counts if other != module)
             reader = ["read_rtlil design", *([f"blackbox {others}"] if others else [])]
             return _map(rtlil, reader, module, times, tuple(counts), library, chosen, clock_ns,
-                        "no", tick, False)[0]
+                        "no", False)[0]
 
         with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
             modules = tuple(pool.map(one, counts.items()))
@@ -228,8 +226,7 @@ def _total(top: str, recipe: Recipe, clock_ns: float, flatten: str, library: Lib
 
 
 def best_of(verilog: str, top: str, library: Library, recipes: Sequence[str] = AREA_RECIPES, *,
-            flatten: bool = True, clock_ns: float = 1.0,
-            tick: Tick | None = None) -> dict[str, Synthesis]:
+            flatten: bool = True, clock_ns: float = 1.0) -> dict[str, Synthesis]:
     """Every recipe of a stated set, smallest area first.
 
     Quote the first entry as best only together with the set, and give both sides of a ratio
@@ -237,6 +234,5 @@ def best_of(verilog: str, top: str, library: Library, recipes: Sequence[str] = A
     """
     if not recipes:
         raise ValueError("best_of needs at least one recipe")
-    runs = {name: synthesize(verilog, top, library, name, flatten=flatten, clock_ns=clock_ns,
-                             tick=tick) for name in recipes}
+    runs = {name: synthesize(verilog, top, library, name, flatten=flatten, clock_ns=clock_ns) for name in recipes}
     return dict(sorted(runs.items(), key=lambda item: (item[1].area, item[0])))

@@ -10,8 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -39,40 +38,28 @@ def yosys_version() -> str:
         raise UsageError("synthesis needs the pyosys package; pip install pyosys") from None
 
 
-def run_yosys(commands: Sequence[str], folder: Path,
-              tick: Callable[[], None] | None = None, name: str = "yosys") -> str:
+def run_yosys(commands: Sequence[str], folder: Path, name: str = "yosys") -> str:
     """Run ``commands`` in a fresh process inside ``folder``; returns the log.
 
     File names in commands are relative to ``folder``. Yosys' cache of converted libraries is
     off: it is keyed by path and date, so that a library replaced by a file with an old date
     would reach abc in its former state.
-    ``tick`` is called a few times a second. Raises :class:`YosysError`.
+    Raises :class:`YosysError`.
     """
     yosys_version()
     script, log = folder / f"{name}.ys", folder / f"{name}.log"
     script.write_text("\n".join(["libcache -scl -disable", *commands]) + "\n")
     with log.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-m", "lowbit.generators.flow.worker",
-                                    script.name], cwd=folder, stdin=subprocess.DEVNULL,
-                                   stdout=out, stderr=subprocess.STDOUT)
-        try:
-            wait = 0.01
-            while process.poll() is None:
-                time.sleep(wait)
-                wait = min(0.2, wait * 1.5)
-                if tick:
-                    tick()
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        done = subprocess.run([sys.executable, "-m", "lowbit.generators.flow.worker", script.name],
+                              cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
+                              stderr=subprocess.STDOUT, check=False)
     text = log.read_text(encoding="utf-8", errors="replace")
-    if process.returncode:
+    if done.returncode:
         marks = re.findall(rf"^{re.escape(MARK)}(\d+)", text, re.M)
         command = ["libcache", *commands][int(marks[-1])] if marks else "start of Yosys"
         found = _ERROR.findall(text)
         reason = found[-1] if found else (text.strip().splitlines() or ["no message"])[-1]
-        raise YosysError(command, f"{reason} (status {process.returncode})", text)
+        raise YosysError(command, f"{reason} (status {done.returncode})", text)
     return text
 
 

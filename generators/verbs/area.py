@@ -14,7 +14,7 @@ from ..flow.recipes import AREA_RECIPES, RECIPES, find_recipe
 from ..flow.report import as_json, as_text
 from ..flow.synthesis import Synthesis, best_of, synthesize
 from ..options import add_parameters, take_parameters
-from ..progress import Elapsed
+from ..progress import Progress
 from ..registry import Generator
 
 SUMMARY = "synthesise a generator: area, gate equivalents, flip-flops, longest path"
@@ -69,21 +69,21 @@ def _library(args: argparse.Namespace) -> liberty.Library:
 def _measure(args: argparse.Namespace, verilog: str, top: str, library: liberty.Library,
              ) -> tuple[Synthesis, Synthesis | None]:
     """Area with the recipe asked for, and the sized run that gives the longest path."""
-    with Elapsed(f"synthesis of {top}") as progress:
+    with Progress(f"synthesis of {top}"):
         if args.recipe == "best":
-            runs = best_of(verilog, top, library, flatten=args.flatten, tick=progress.tick)
+            runs = best_of(verilog, top, library, flatten=args.flatten)
             result = next(iter(runs.values()))
         else:
             result = synthesize(verilog, top, library, args.recipe, flatten=args.flatten,
-                                clock_ns=args.clock, tick=progress.tick,
+                                clock_ns=args.clock,
                                 path=None if args.timing is not False else False)
     if result.recipe == "sized" and args.flatten and args.timing is not False:
         return result, result
     if args.timing is False or (args.timing is None and result.gate_equivalents > PATH_LIMIT_GE):
         return result, None
-    with Elapsed(f"longest path of {top}") as progress:
+    with Progress(f"longest path of {top}"):
         return result, synthesize(verilog, top, library, "sized", late=not args.flatten,
-                                  clock_ns=args.clock, tick=progress.tick)
+                                  clock_ns=args.clock)
 
 
 def run(args: argparse.Namespace) -> int:
