@@ -144,8 +144,9 @@ def quantize(weights: Weights, bits: int, group_size: int | None = None, *,
              ) -> Quantized:
     """Quantise weights (n, k) to codes of ``bits`` (1..8) in groups of ``group_size`` along k.
 
-    ``progress`` is called with (channels done, channels in all). Weights are read a few rows at a time. Raises
-    :class:`ParameterError` for parameters out of range and for weights that are NaN or infinite.
+    ``progress`` is called with (channels done, channels in all). Weights are read a few rows at a
+    time. Raises :class:`ParameterError` for parameters out of range and for weights that are NaN
+    or infinite.
     """
     _check(weights, bits, group_size)
     n, k = weights.shape

@@ -224,7 +224,8 @@ def test_bad_weight_files(weights: Path, tmp_path: Path,
     assert "leave --tensor out" in case(file.getvalue(), *up)
     for array, words in ((np.ones((3, 4), np.int8), "holds int8"),
                          (np.ones((3, 4), complex), "holds complex128"),
-                         (np.ones(4), "has shape (4,)"), (np.ones((2, 2, 2)), "has shape (2, 2, 2)"),
+                         (np.ones(4), "has shape (4,)"),
+                         (np.ones((2, 2, 2)), "has shape (2, 2, 2)"),
                          (np.ones((0, 4)), "has shape (0, 4)")):
         file = io.BytesIO()
         np.save(file, array)
@@ -320,7 +321,7 @@ def test_bad_packed_files(weights: Path, tmp_path: Path,
     for content in (b"", data[:3], data[:1000], data[:-9], b"PK\x03\x04", weights.read_bytes(),
                     bytes(flipped)):
         bad.write_bytes(content)
-        with pytest.raises(UsageError, match="bad.npz is not a packed weight file"):
+        with pytest.raises(UsageError, match=r"bad\.npz is not a packed weight file"):
             load_packed(bad)
     with pytest.raises(UsageError, match="No such file"):
         load_packed(tmp_path / "none.npz")

@@ -43,9 +43,14 @@ def test_phases(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wiped_by_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
-    with pytest.raises(ValueError, match="x"), Progress("building", interval=0.001):
-        wait_for(screen, "building")
-        raise ValueError("x")
+
+    def fail() -> None:
+        with Progress("building", interval=0.001):
+            wait_for(screen, "building")
+            raise ValueError("x")
+
+    with pytest.raises(ValueError, match="x"):
+        fail()
     assert screen.getvalue().endswith("\r\x1b[K")
 
 

@@ -132,7 +132,7 @@ def test_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         assert got.max_error == np.abs(error).max()
     bad = w.copy()
     bad[9, 3], bad[40, 0], bad[40, 1] = np.nan, np.inf, -np.inf
-    with pytest.raises(ParameterError, match="3 of 500 .* at row 9, column 3"):
+    with pytest.raises(ParameterError, match=r"3 of 500 .* at row 9, column 3"):
         quantize(bad, 4, 5)
 
 

@@ -234,5 +234,6 @@ def best_of(verilog: str, top: str, library: Library, recipes: Sequence[str] = A
     """
     if not recipes:
         raise ValueError("best_of needs at least one recipe")
-    runs = {name: synthesize(verilog, top, library, name, flatten=flatten, clock_ns=clock_ns) for name in recipes}
+    runs = {name: synthesize(verilog, top, library, name, flatten=flatten, clock_ns=clock_ns)
+            for name in recipes}
     return dict(sorted(runs.items(), key=lambda item: (item[1].area, item[0])))

@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     if args.recipe != "best":
         find_recipe(args.recipe)
     library = _library(args)
-    from ..emit import emit          # Amaranth is slow to import; --help does without
+    # Amaranth is slow to import; --help does without
+    from ..emit import emit
 
     emitted = emit(parameters)
     area, path = _measure(args, emitted.verilog, emitted.top, library)

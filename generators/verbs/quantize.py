@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,17 +58,15 @@ def run(args: argparse.Namespace) -> int:
     check_target(output, force=args.force)
     sources = open_matrices(args.weights, args.tensor)
     total, rows = ErrorReport(), []
-    weights = sum(math.prod(source.shape) for source in sources)
     started = time.perf_counter()
 
     def tensors(progress: Progress) -> Iterator[tuple[str, QuantizedTensor]]:
         nonlocal total
-        for source in sources:
-            progress(f"quantising {source.name}")
+        for number, source in enumerate(sources, 1):
+            progress(f"quantising {source.name}, {number} of {len(sources)},")
             try:
-                tensor, report = quantize(
-                    source, dtype, args.group_size, args.scale_bits,
-                    lambda done, _: progress.share(total.weights + done, weights))
+                tensor, report = quantize(source, dtype, args.group_size, args.scale_bits,
+                                          progress.share)
             except ParameterError as error:
                 raise UsageError(f"{source.name}: {error}") from None
             rows.append({"name": source.name, "shape": list(source.shape), **report.as_dict()})

@@ -115,7 +115,7 @@ def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None)
     code = fmt.canonical(fmt.from_array(value))
     assert isinstance(p.out, FloatFormat)
     code = p.out.convert(code, fmt)
-    return np.where(tables.invalid.any(axis=1)[:, None], p.out.nan, code)
+    return np.where(tables.invalid.any(axis=1, keepdims=True), p.out.nan, code)
 
 
 def pad_activations(p: LutCoreParameters, codes: Array) -> Array:
