@@ -378,7 +378,7 @@ class LutCoreParameters(WeightParameters):
         """Accumulator bits per carry chain."""
         if self.segment is not None:
             return self.segment or self.acc_bits
-        return 11
+        return 16
 
     @property
     def out_lanes(self) -> int:
