@@ -11,7 +11,7 @@ from lowbit.golden.baselines.parameters import (
     Fp16PeParameters,
     Fp16TileParameters,
 )
-from lowbit.golden.formats import FP16, FP32, FORMATS, FloatFormat
+from lowbit.golden.formats import FORMATS, FP16, FP32, FloatFormat
 from lowbit.golden.parameters import ParameterError
 from lowbit.hdl.baselines.accumulate import PRODUCT, ExactProduct, Fp32Accumulate
 from lowbit.tb.combinational import Evaluator
