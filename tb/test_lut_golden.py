@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lowbit.golden.formats import FP16, FP32, FloatFormat, get_format
-from lowbit.golden.lut.core import gemm
+from lowbit.golden.lut.gemm import gemm
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.table import make_tables, pattern_signs
 from lowbit.tb.shared_data import shared

