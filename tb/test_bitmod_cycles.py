@@ -9,7 +9,7 @@ from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
 
 
-@pytest.mark.parametrize("name, terms", [("int8", 4), ("int6", 3), ("bitmod4", 2), ("fp3", 2)])
+@pytest.mark.parametrize(("name", "terms"), [("int8", 4), ("int6", 3), ("bitmod4", 2), ("fp3", 2)])
 @pytest.mark.parametrize("group", [32, 64, 128])
 def test_dequantisation_never_stalls(name, terms, group):
     tile = BitmodTileParameters()

@@ -7,18 +7,22 @@ import json
 import numpy as np
 import pytest
 
-from lowbit.golden.bitmod.datatypes import (DATA_TYPE_NAMES, check_special_values, get_data_type,
-                                            is_two_term)
+from lowbit.golden.bitmod.datatypes import (
+    DATA_TYPE_NAMES,
+    check_special_values,
+    get_data_type,
+    is_two_term,
+)
 from lowbit.golden.parameters import ParameterError
-from lowbit.tb.shared_data import shared
+from lowbit.tb.shared_data import needed
 
 #: paper, Table IV
-BASIC = {"fp3": {0, 1, 2, 4}, "fp4": {0, .5, 1, 1.5, 2, 3, 4, 6}}
+BASIC: dict[str, set[float]] = {"fp3": {0, 1, 2, 4}, "fp4": {0, .5, 1, 1.5, 2, 3, 4, 6}}
 #: magnitudes up to 15.5 that need three signed terms
 THREE_TERMS = {5.5, 6.5, 9.5, 10.5, 11, 11.5, 12.5, 13, 13.5, 14, 14.5, 15, 15.5}
 
 
-@pytest.mark.parametrize("name, bits", [("fp3", 3), ("fp4", 4)])
+@pytest.mark.parametrize(("name", "bits"), [("fp3", 3), ("fp4", 4)])
 def test_basic_grid(name, bits):
     dtype = get_data_type(name)
     values = dtype.values2x(0.0) / 2
@@ -30,7 +34,7 @@ def test_basic_grid(name, bits):
     assert (np.diff(values[:half]) > 0).all()
 
 
-@pytest.mark.parametrize("name, values", [
+@pytest.mark.parametrize(("name", "values"), [
     ("bitmod3", (3, -3, 6, -6)), ("fp3_er", (3, -3)), ("fp3_ea", (6, -6)), ("fp3", ()),
     ("bitmod4", (5, -5, 8, -8)), ("fp4_er", (5, -5)), ("fp4_ea", (8, -8)), ("fp4", ())])
 def test_special_values_of_table_iv(name, values):
@@ -67,7 +71,7 @@ def test_three_term_values_are_refused():
     check_special_values((3.5, 7, -7.5, 12))
 
 
-@pytest.mark.parametrize("values, words", [
+@pytest.mark.parametrize(("values", "words"), [
     ((1, 3, 5, 7, 8), "at most 4"), ((5, 5), "differ"), ((16.0,), "within"), ((0.25,), "0.25"),
     ((float("nan"),), "nan"), ((float("inf"),), "inf"), ((6.0,), "repeat"), ((0.0,), "repeat")])
 def test_bad_special_values(values, words):
@@ -82,10 +86,8 @@ def test_bad_names():
         get_data_type("int4", (7.0,))
 
 
-@pytest.mark.skipif(shared("vectors", "terms", "terms.json") is None,
-                    reason="reference vectors are not there")
 def test_values_and_terms_of_reference():
-    path = shared("vectors", "terms", "terms.json")
+    path = needed("vectors", "terms", "terms.json")
     reference = json.loads(path.read_text())
     magnitudes = reference.pop("magnitudes")
     for name, entry in reference.items():

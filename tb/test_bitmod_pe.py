@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
 
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import (BitmodArrayParameters, BitmodEncoderParameters,
-                                             BitmodPeParameters, BitmodTileParameters)
-from lowbit.golden.bitmod.pe import (dequantize_groups, group_sums, group_terms, layer,
-                                     tensor_layer)
+from lowbit.golden.bitmod.parameters import (
+    BitmodArrayParameters,
+    BitmodEncoderParameters,
+    BitmodPeParameters,
+    BitmodTileParameters,
+)
+from lowbit.golden.bitmod.pe import dequantize_groups, group_sums, group_terms, layer, tensor_layer
 from lowbit.golden.bitmod.quantizer import quantize
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.parameters import ParameterError
-from lowbit.tb.shared_data import shared
+from lowbit.tb.shared_data import needed
 
 CONFIGURATIONS = {
     "default": BitmodPeParameters(),
@@ -135,21 +139,21 @@ def test_layer_steps():
             one = np.float32(exact.numerator / exact.denominator)      # 32 bits: float64 is exact
             assert FP32.to_array(scaled[r, c, g]) == one
             expected[r, c] = expected[r, c] + one
-    arguments = dict(special_values=special)
-    raw = layer(a, codes, dtype, scales, group, **arguments)
+    result = partial(layer, a, codes, dtype, scales, group, special_values=special)
+    raw = result()
     assert raw.dtype == np.float32 and np.array_equal(raw, expected)
     assert not raw[:, 0].any() and not np.signbit(raw[:, 0]).any()
-    scaled_out = layer(a, codes, dtype, scales, group, channel_scale=channel, **arguments)
+    scaled_out = result(channel_scale=channel)
     assert np.array_equal(scaled_out, expected * channel)
     expected = (expected * channel).astype(np.float16)
-    half = layer(a, codes, dtype, scales, group, channel_scale=channel, out_fp16=True, **arguments)
+    half = result(channel_scale=channel, out_fp16=True)
     assert half.dtype == np.float16 and np.array_equal(half, expected)
 
 
 def test_a_zero_result_is_positive():
     a, codes = np.full((1, 4), -1, np.float16), np.full((2, 4), 3, np.uint8)
     y = layer(a, codes, get_data_type("int4"), np.ones((2, 1), int), 4,
-              channel_scale=np.float32([0, 2]))
+              channel_scale=np.array([0, 2], np.float32))
     assert y.view(np.uint32).tolist() == [[0, np.float32(-24).view(np.uint32)]]
 
 
@@ -206,7 +210,7 @@ def test_overflow_of_the_output():
     a = np.full((1, 4), 65504, np.float16)
     codes = np.full((1, 4), 127, np.uint8)
     arguments = (a, codes, get_data_type("int8"), np.full((1, 1), 255), 4)
-    assert np.isposinf(layer(*arguments, channel_scale=np.float32([1e38]))).all()
+    assert np.isposinf(layer(*arguments, channel_scale=np.array([1e38], np.float32))).all()
     assert np.isposinf(layer(*arguments, out_fp16=True)).all()
 
 
@@ -222,7 +226,7 @@ def test_derived_widths():
     assert BitmodEncoderParameters().max_terms == 4
 
 
-@pytest.mark.parametrize("values, words", [
+@pytest.mark.parametrize(("values", "words"), [
     (dict(rounding="up"), "--rounding must be one of"), (dict(extra_bits=-1), "--extra-bits"),
     (dict(acc_bits=64), "--acc-bits"), (dict(lanes=3), "--max-group must be a multiple")])
 def test_bad_parameters(values, words):
@@ -236,10 +240,8 @@ def test_bad_parameters(values, words):
 BOUNDS = {"default": 1.2e-4, "nearest": 6e-5, "wide": 2e-7, "wide nearest": 2e-7, "exact": 0.0}
 
 
-@pytest.mark.skipif(shared("vectors", "dot", "dot_cases.npz") is None,
-                    reason="reference vectors are not there")
 def test_reference_dot_products(capsys):
-    cases = np.load(shared("vectors", "dot", "dot_cases.npz"))
+    cases = np.load(needed("vectors", "dot", "dot_cases.npz"))
     names = sorted({key.split("|")[0] for key in cases.files})
     kinds = sorted({key.split("|")[1] for key in cases.files})
     assert len(names) == 13 and len(kinds) == 9
@@ -261,7 +263,7 @@ def test_reference_dot_products(capsys):
                 worst[label] = max(worst[label], float(error.max()))
                 if parameters.exact:
                     product = sums.integer.astype(object) * s8[None].astype(object)
-                    for mine, reference in zip(product.ravel(), D.ravel()):
+                    for mine, reference in zip(product.ravel(), D.ravel(), strict=True):
                         assert int(mine) * Fraction(2) ** sums.exponent == Fraction(reference)
                     rounded = FP32.to_array(dequantize_groups(sums, s8))
                     assert np.array_equal(rounded, D.astype(np.float32))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Elaboratable, Module
 from amaranth.lib.wiring import Component, In, Out
+
 from lowbit.golden.formats import BF16, FP8_E4M3, FP8_E5M2, FP16, FP32, FloatFormat
 from lowbit.hdl.common.fp_add import FpAdd
 from lowbit.hdl.common.fp_convert import FpConvert
@@ -381,11 +382,12 @@ def sum_operands(fmt: FloatFormat, n: int, lsb: int | None, msb: int | None,
                  count: int) -> Array:
     """Rows of n codes: corners, uniform, and cancelling ones; inside the window if one is given."""
     rng = np.random.default_rng(SEED + n)
-    if lsb is None:
+    if lsb is None or msb is None:
         rows = rng.integers(0, 1 << fmt.bits, (count, n))
         rows[: count // 3] = rng.choice(corners(fmt), (count // 3, n))
         # finite and near each other
-        near = rng.integers(0, 1 << fmt.bits, (count // 3, 1)) + rng.integers(-9, 10, (count // 3, n))
+        near = rng.integers(0, 1 << fmt.bits, (count // 3, 1)) \
+            + rng.integers(-9, 10, (count // 3, n))
         rows[-(count // 3):] = (near ^ rng.integers(0, 2, near.shape) << (fmt.bits - 1)) \
             & (1 << fmt.bits) - 1
         return rows

@@ -98,7 +98,7 @@ def test_nonfinite_rows_are_nan() -> None:
             p = LutCoreParameters(K=4, a_format=FORMAT.get(short, short), datapath=datapath,
                                   w_bits=bits, max_k=codes.shape[1])
             assert isinstance(p.activation, FloatFormat)
-            bad = ~p.activation.is_finite(codes).all(axis=1)
+            bad = np.asarray(~p.activation.is_finite(codes).all(axis=1))
             assert bad.any()
             result = gemm(p, codes, case["q"], bits)
             assert (result[bad] == FP32.nan).all(), name

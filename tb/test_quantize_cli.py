@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +21,11 @@ from lowbit.golden.bitmod.quantizer import quantize
 def model(tmp_path):
     """A safetensors file of four tensors, two of them matrices."""
     rng = np.random.default_rng(21)
-    tensors = {"layer.0.weight": rng.standard_normal((12, 80)).astype(np.float32),
-               "layer.1.weight": rng.standard_t(4, (6, 64)).astype(np.float16),
-               "layer.0.bias": np.zeros(12, np.float32),
-               "positions": np.arange(12).reshape(3, 4)}
+    tensors: dict[str, Any] = {
+        "layer.0.weight": rng.standard_normal((12, 80)).astype(np.float32),
+        "layer.1.weight": rng.standard_t(4, (6, 64)).astype(np.float16),
+        "layer.0.bias": np.zeros(12, np.float32),
+        "positions": np.arange(12).reshape(3, 4)}
     path = tmp_path / "model.safetensors"
     save_file(tensors, path)
     return path, tensors
@@ -103,7 +105,7 @@ def test_bfloat16(tmp_path):
 
 
 def test_special_values(matrix, tmp_path, capsys):
-    path, weights = matrix
+    path = matrix[0]
     out = tmp_path / "p.npz"
     command = ["quantize", path, "--dtype", "fp4", "-o", out]
     assert main([*map(str, command), "--special-values=-7,7.5"]) == 0
@@ -135,7 +137,7 @@ def test_same_bytes(matrix, tmp_path, capsys):
     assert main(["quantize", str(matrix[0]), "--dtype", "fp3", "-o", str(other), "--force"]) == 0
 
 
-@pytest.mark.parametrize("options, words", [
+@pytest.mark.parametrize(("options", "words"), [
     (["--dtype", "fp5"], "--dtype must be one of"), ([], "--dtype"),
     (["--dtype", "fp4", "--group-size", "0"], "--group-size must be at least 1; got 0"),
     (["--dtype", "fp4", "--group-size", "x"], "--group-size"),
@@ -164,7 +166,7 @@ def test_bad_weights(model, tmp_path, capsys):
     truncated.write_bytes(model[0].read_bytes()[:-9])
     assert "not a readable" in line(truncated)
     for number, (array, words) in enumerate((
-            (np.ones((2, 3), int), "float16, float32 or float64"), (np.ones(3), "must be a matrix"),
+            (np.ones((2, 3), int), "float16, float32, float64"), (np.ones(3), "must be a matrix"),
             (np.ones((0, 3)), "not empty"), (np.array([[1, np.nan]]), "must be finite"),
             (np.array([[1, np.inf]]), "must be finite"), (np.array([{}]), "not a readable"))):
         path = tmp_path / f"{number}.npy"
@@ -184,7 +186,7 @@ def _edit(source, target, **changes):
         np.savez(file, **{n: v for n, v in entries.items() if v is not None})
 
 
-@pytest.mark.parametrize("changes, words", [
+@pytest.mark.parametrize(("changes", "words"), [
     (dict(format="other"), "format is 'other'"), (dict(version=2), "version is 2"),
     (dict(format=None), "no format"), (dict(dtype="fp9"), "--dtype"),
     (dict(dtype="bitmod3"), "shape"), (dict(dtype="int4"), "belong to FP3"),

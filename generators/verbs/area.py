@@ -10,11 +10,11 @@ from typing import Any
 from ..errors import UsageError
 from ..flow import liberty
 from ..flow.pdk import PDKS, find_pdk
-from ..flow.progress import Progress
 from ..flow.recipes import AREA_RECIPES, RECIPES, find_recipe
 from ..flow.report import as_json, as_text
 from ..flow.synthesis import Synthesis, best_of, synthesize
 from ..options import add_parameters, take_parameters
+from ..progress import Progress
 from ..registry import Generator
 
 SUMMARY = "synthesise a generator: area, gate equivalents, flip-flops, longest path"

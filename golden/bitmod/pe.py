@@ -90,7 +90,7 @@ def group_sums(activations: Array, terms: Terms, group_size: int,
             for i in range(0, k, group_size)]
     exponent = _unit(terms, parameters)
     integer = np.stack(sums, -1) if sums else np.zeros((rows, columns, groups), np.int64)
-    return GroupSums(integer, exponent, finite.all(1))
+    return GroupSums(integer, exponent, np.asarray(finite.all(1)))
 
 
 def _unit(terms: Terms, parameters: BitmodPeParameters) -> int:

@@ -77,7 +77,7 @@ class OutputLane(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        before, total = lane_latency(p)
+        total = lane_latency(p)[1]
         value = self._stage(m, self.value, "raw")
         if p.is_fixed:
             value = self._fixed(m, value)
@@ -123,7 +123,8 @@ class OutputLane(wiring.Component):
         code = self._stage(m, to_float.code, "normalized")
         if p.is_quantized:
             m.submodules.scale = product = FpMul(FP32, FP32, FP32, stages=1)
-            m.d.comb += [product.a.eq(code), product.b.eq(self._stage(m, self.scale, "scale_at", 4)),
+            m.d.comb += [product.a.eq(code),
+                         product.b.eq(self._stage(m, self.scale, "scale_at", 4)),
                          product.en.eq(self.enable)]
             code = self._stage(m, product.product, "scaled")
         return code
