@@ -8,7 +8,9 @@ because NumPy has no bfloat16 and no 8-bit floats.
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from lowbit.golden.formats import FP8_E4M3, FP8_E5M2
 
 from .errors import UsageError
 
-__all__ = ["Tensor", "open_tensor"]
+__all__ = ["Tensor", "open_matrices", "open_tensor"]
 
 Array = NDArray[Any]
 
@@ -60,24 +62,59 @@ def open_tensor(path: Path, name: str | None = None) -> Tensor:
     :class:`UsageError` where there is none: file unreadable, truncated or of another kind,
     name unknown, type not a float, shape not two-dimensional.
     """
+    if _is_npy(path, named=name is not None):
+        return _matrix(_open_npy(path))
+    file = _Safetensors(path)
+    if name is None:
+        if len(file.entries) != 1:
+            raise UsageError(f"--tensor must name one of the {len(file.entries)} tensors of {path}"
+                             f"{_list(list(file.entries)[:5])}")
+        name = next(iter(file.entries))
+    return _matrix(file.tensor(name))
+
+
+def open_matrices(path: Path, patterns: Sequence[str] | None = None) -> list[Tensor]:
+    """The matrices that names and patterns (``*``, ``?``) ask for; by default all of floats.
+
+    A pattern finds matrices of floats only; a name says what is meant, and is refused if it is
+    none. Errors as of :func:`open_tensor`.
+    """
+    if _is_npy(path, named=bool(patterns)):
+        return [_matrix(_open_npy(path))]
+    file = _Safetensors(path)
+    found = sorted(name for name, entry in file.entries.items() if entry["dtype"] in DTYPES
+                   and len(entry["shape"]) == 2 and 0 not in entry["shape"])
+    if not found and patterns is None:
+        raise UsageError(f"{path} has no matrix of {', '.join(DTYPES)}")
+    chosen = found if patterns is None else []
+    for pattern in patterns or ():
+        hits = [] if pattern in file.entries else fnmatch.filter(found, pattern)
+        chosen += hits or [pattern]
+    return [_matrix(file.tensor(name)) for name in dict.fromkeys(chosen)]
+
+
+def _is_npy(path: Path, *, named: bool) -> bool:
+    """Whether the file is .npy; refuses a tensor's name with it, and files of other kinds."""
     try:
         with path.open("rb") as file:
             magic = file.read(9)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if magic.startswith(b"\x93NUMPY"):
-        if name is not None:
+        if named:
             raise UsageError(f"--tensor names a tensor of a safetensors file; {path} is a .npy "
                              "file, which holds one array: leave --tensor out")
-        tensor = _open_npy(path)
-    elif magic.startswith((b"PK\x03\x04", b"\x80")) and magic[8:] != b"{":
+        return True
+    if magic.startswith((b"PK\x03\x04", b"\x80")) and magic[8:] != b"{":
         # a safetensors header may be 128 bytes long, but then its text starts in byte 8
         raise UsageError(f"{path} is a zip archive or a pickle (a PyTorch or .npz file?), which is "
                          "not read; save the weights as .safetensors or .npy")
-    else:
-        tensor = _open_safetensors(path, name)
+    return False
+
+
+def _matrix(tensor: Tensor) -> Tensor:
     if len(tensor.shape) != 2 or 0 in tensor.shape:
-        raise UsageError("weights must have shape (n, k), both at least 1; "
+        raise UsageError("weights must be a matrix (output channels, inputs), not empty; "
                          f"{tensor.name} has shape {tuple(tensor.shape)}")
     return tensor
 
@@ -95,32 +132,37 @@ def _open_npy(path: Path) -> Tensor:
     return Tensor(path.name, dtype, data)
 
 
-def _open_safetensors(path: Path, name: str | None) -> Tensor:
-    try:
-        with safe_open(path, framework="np") as checked:
-            names = list(checked.keys())
-            with path.open("rb") as file:
-                length = int.from_bytes(file.read(8), "little")
-                header = json.loads(file.read(length))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UsageError(f"{path} is not a readable safetensors file (truncated, or of another "
-                         f"kind): {_line(error)}") from None
-    if name is None:
-        if len(names) != 1:
-            raise UsageError(f"--tensor must name one of the {len(names)} tensors of {path}"
-                             f"{_list(names[:5])}")
-        name = names[0]
-    if name not in names:
-        raise UsageError(f"no tensor '{name}' in {path}{_list(_near(name, names))}")
-    entry = header[name]
-    if entry["dtype"] not in DTYPES:
-        raise UsageError(f"weights must be one of {', '.join(DTYPES)}; {name} is {entry['dtype']}")
-    dtype, storage = DTYPES[entry["dtype"]]
-    shape = tuple(entry["shape"])
-    if 0 in shape:      # nothing to map; the shape is refused by the caller
-        return Tensor(name, dtype, np.empty(shape, storage))
-    data = np.memmap(path, storage, "r", 8 + length + entry["data_offsets"][0], shape)
-    return Tensor(name, dtype, data)
+class _Safetensors:
+    """The checked header of a safetensors file; ``entries`` by name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with safe_open(path, framework="np") as checked:
+                names = list(checked.keys())
+                with path.open("rb") as file:
+                    length = int.from_bytes(file.read(8), "little")
+                    header = json.loads(file.read(length))
+        except (SafetensorError, OSError, ValueError) as error:
+            raise UsageError(f"{path} is not a readable safetensors file (truncated, or of another "
+                             f"kind): {_line(error)}") from None
+        self.start = 8 + length
+        self.entries = {name: header[name] for name in names}
+
+    def tensor(self, name: str) -> Tensor:
+        if name not in self.entries:
+            raise UsageError(f"no tensor '{name}' in {self.path}"
+                             f"{_list(_near(name, list(self.entries)))}")
+        entry = self.entries[name]
+        if entry["dtype"] not in DTYPES:
+            raise UsageError(f"weights must be one of {', '.join(DTYPES)}; "
+                             f"{name} is {entry['dtype']}")
+        dtype, storage = DTYPES[entry["dtype"]]
+        shape = tuple(entry["shape"])
+        if 0 in shape:      # nothing to map
+            return Tensor(name, dtype, np.empty(shape, storage))
+        start = self.start + entry["data_offsets"][0]
+        return Tensor(name, dtype, np.memmap(self.path, storage, "r", start, shape))
 
 
 def _near(name: str, names: list[str]) -> list[str]:

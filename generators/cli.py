@@ -20,7 +20,7 @@ __all__ = ["main", "VERBS"]
 #: A verb that takes a generator as its first word sets TAKES_GENERATOR = True, and its
 #: configure(parser, generator) adds that generator's parameters.
 VERBS = {name: f"lowbit.generators.verbs.{name}" for name in
-         ("list", "verify", "area", "run", "pack")}
+         ("list", "verify", "area", "run", "pack", "quantize")}
 
 
 def _overview() -> str:

@@ -19,8 +19,17 @@ from importlib.metadata import version as package_version
 from typing import Any
 
 from amaranth.back import rtlil as amaranth_rtlil
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Elaboratable, Fragment, Instance
-from amaranth.hdl import ResetSignal, Signal, Value
+from amaranth.hdl import (
+    Cat,
+    ClockDomain,
+    ClockSignal,
+    Elaboratable,
+    Fragment,
+    Instance,
+    ResetSignal,
+    Signal,
+    Value,
+)
 from amaranth.lib.wiring import In, Out, Signature
 
 from lowbit.golden.parameters import Parameters
@@ -62,42 +71,46 @@ class Emitted:
 
 
 class _Shell(Elaboratable):
-    """The component with exactly the ports of its Verilog module, and its clock domain."""
+    """The component with exactly the ports of its Verilog module, and its clock domain.
+
+    The ports are attributes, so its own attributes have names that no port has.
+    """
 
     def __init__(self, component: Any, ports: list[Port], reset: str) -> None:
-        self.component, self.reset, self.values = component, reset, {}
-        self.domain = ClockDomain("sync", async_reset=reset == "async_low")
-        self.domain.clk = Signal(name="clk")
-        self.domain.rst = Signal(name=RESETS[reset][0])
-        members = {"clk": In(1), self.domain.rst.name: In(1)}
-        self.values = {"clk": self.domain.clk, self.domain.rst.name: self.domain.rst}
-        self.joins: list[tuple[Value, Value]] = []
+        domain = ClockDomain("sync", async_reset=reset == "async_low")
+        domain.clk = Signal(name="clk")
+        domain.rst = Signal(name=RESETS[reset][0])
+        members: dict[str, Any] = {"clk": In(1), domain.rst.name: In(1)}
+        values: dict[str, Value] = {"clk": domain.clk, domain.rst.name: domain.rst}
+        joins: list[tuple[Value, Value]] = []
         fields: dict[int, list[Port]] = {}
         for port in ports:
             members[port.name] = (In if port.direction == "input" else Out)(port.width)
-            self.values[port.name] = port.value
+            values[port.name] = port.value
             if port.whole is not None:
-                self.values[port.name] = Signal(port.width, name=port.name)
+                values[port.name] = Signal(port.width, name=port.name)
                 fields.setdefault(id(port.whole), []).append(port)
         for group in fields.values():
             # one assignment: Amaranth then sees plain wiring
-            whole, parts = group[0].whole, Cat(self.values[port.name] for port in group)
+            whole, parts = group[0].whole, Cat(values[port.name] for port in group)
             assert whole is not None and len(whole) == len(parts)
-            self.joins.append((whole, parts) if group[0].direction == "input" else (parts, whole))
+            joins.append((whole, parts) if group[0].direction == "input" else (parts, whole))
         self.signature = Signature(members)
+        self.__component, self.__domain, self.__joins = component, domain, joins
+        self.__values = values
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self.__dict__["values"][name]
+            return self.__dict__["_Shell__values"][name]
         except KeyError:
             raise AttributeError(name) from None
 
     def elaborate(self, platform: Any) -> Fragment:
-        fragment = Fragment.get(self.component, platform)
+        fragment = Fragment.get(self.__component, platform)
         if isinstance(fragment, Instance):
             raise ValueError("the top component must not be an instance itself")
-        fragment.add_domains(self.domain)
-        for left, right in self.joins:
+        fragment.add_domains(self.__domain)
+        for left, right in self.__joins:
             fragment.add_statements("comb", left.eq(right))
         return fragment
 
@@ -129,6 +142,8 @@ class _Collector:
                 _active_low(module)
         own = modules[0]
         order = ["clk", RESETS[self.reset][0], *(port.name for port in ports)]
+        if sorted(wire.name[1:] for wire in own.ports()) != sorted(order):
+            raise RuntimeError(f"the conversion of {name} lost or added ports")
         for module in modules:
             for wire in module.ports():
                 if module is own:

@@ -24,7 +24,8 @@ def check_target(path: Path, *, force: bool = True, option: str = "-o") -> None:
     if path.is_dir():
         raise UsageError(f"{option} must name a file; {path} is a directory")
     if not path.parent.is_dir():
-        raise UsageError(f"{option} must lie in an existing directory; {path.parent} does not exist")
+        raise UsageError(f"{option} must lie in an existing directory; "
+                         f"{path.parent} does not exist")
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"{option} must be writable; no permission to write in {path.parent}")
     if path.exists() and not force:

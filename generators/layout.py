@@ -82,8 +82,8 @@ def _clocked(body: str) -> str:
                 f"    end else begin\n{inner}    end\n  end\n")
 
     body = _ASYNC.sub(asynchronous, _SYNC.sub(sync, body))
-    targets = {blocks[name][0]: name for name in gone}
-    body = _COMB.sub(lambda match: "" if match[0] in targets else match[0], body)
+    merged = {blocks[name][0] for name in gone}
+    body = _COMB.sub(lambda match: "" if match[0] in merged else match[0], body)
     return _DECLARED.sub(lambda match: "" if match[3] in gone else match[0], body)
 
 

@@ -81,7 +81,7 @@ class Packed:
 def pack_weights(quantized: Quantized, *, K: int, groups: int, N: int, raw: bool = False,
                  name: str = "", source: str = "") -> Packed:
     """The stream of a whole matrix for a core of N columns, tile by tile."""
-    n, k = quantized.codes.shape
+    n = quantized.codes.shape[0]
     bits, zero = quantized.bits, quantized.zero
     counts = None if zero is None else zero_beats(zero, bits)
     words = None
@@ -93,7 +93,7 @@ def pack_weights(quantized: Quantized, *, K: int, groups: int, N: int, raw: bool
                              per_group=True, counts=counts)
         rows = beats.words(raw=raw)
         if words is None:
-            words = np.empty((tiles,) + rows.shape, np.uint8)
+            words = np.empty((tiles, *rows.shape), np.uint8)
         words[t] = rows
     assert words is not None
     return Packed(name, source, bits, quantized.group_size or 0, zero is None, quantized.codes,

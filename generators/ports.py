@@ -35,7 +35,9 @@ reject_on restrict return s_always s_eventually s_nexttime s_until s_until_with 
 shortreal soft solve static string strong struct super sync_accept_on sync_reject_on tagged this
 throughout timeprecision timeunit type typedef union unique unique0 until until_with untyped var
 virtual void wait_order weak wildcard with within
-""".split())
+""".split())     # noqa: SIM905
+#: names of clock and reset, and those that every component has
+_RESERVED = ("clk", "rst", "rst_n", "signature", "elaborate")
 
 
 def check_identifier(what: str, text: str) -> None:
@@ -85,18 +87,18 @@ def component_ports(component: Any) -> list[Port]:
                 words = words[:-1]
             fields = [([*words, str(key)], value[key]) for key, _ in value.shape()]
             whole = Value.cast(value)
-        for name, field in fields:
+        for parts, field in fields:
             signed = isinstance(field, Value) and field.shape().signed
             bits = Value.cast(field)
             if len(bits):
-                text = "_".join(name)
+                text = "_".join(parts)
                 ports.append(Port(text, len(bits), direction, signed, bits, notes.get(text, ""),
                                   whole))
     names = [port.name for port in ports]
     for name in names:
         check_identifier("port name", name)
-        if names.count(name) > 1 or name in ("clk", "rst", "rst_n"):
-            raise ValueError(f"two ports of the emitted module would be named '{name}'")
+        if names.count(name) > 1 or name in _RESERVED:
+            raise ValueError(f"port name '{name}' of the emitted module is taken")
     unknown = sorted(set(notes) - set(names))
     if unknown:
         raise ValueError(f"port_notes() describes ports that do not exist: {', '.join(unknown)}")

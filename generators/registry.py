@@ -48,6 +48,15 @@ GENERATORS = {g.name: g for g in (
     Generator("lut_core", "LUT tensor core tile: M rows, N columns, K activations a table",
               "lowbit.golden.lut.parameters:LutCoreParameters",
               "lowbit.hdl.lut.core:LutCore", "lowbit.tb.cocotb_lut_core"),
+    Generator("fp16_pe", "baseline: FP16 multiply-accumulate processing element",
+              "lowbit.golden.baselines.parameters:Fp16PeParameters",
+              "lowbit.hdl.baselines.pe:Fp16Pe", "lowbit.tb.cocotb_fp16_pe"),
+    Generator("fp16_tile", "baseline: output-stationary tile of FP16 PEs",
+              "lowbit.golden.baselines.parameters:Fp16TileParameters",
+              "lowbit.hdl.baselines.tile:Fp16Tile", "lowbit.tb.cocotb_fp16_tile"),
+    Generator("fp16_dot", "baseline: FP16 dot product of K multipliers and an adder tree",
+              "lowbit.golden.baselines.parameters:Fp16DotParameters",
+              "lowbit.hdl.baselines.dot:Fp16Dot", "lowbit.tb.cocotb_fp16_dot"),
 )}
 
 

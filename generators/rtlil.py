@@ -123,7 +123,8 @@ def read(text: str) -> list[Module]:
         elif word == "memory":
             module.memories.append(line)
         elif word == "cell":
-            cell = Cell(*line.split()[1:])
+            kind, name = line.split()[1:]
+            cell = Cell(kind, name)
             for inner in lines:
                 if inner.startswith("parameter "):
                     cell.parameters.append(inner)
@@ -250,11 +251,11 @@ def tidy_names(module: Module, instances: Callable[[str], bool]) -> None:
         if instances(cell.type):
             take(cell.name, re.sub(r"\\U\$(\d+)", r"\\u\1", cell.name))
             for port, value in cell.ports.items():
-                wire = module.full(value)
-                if (wire is not None and wire not in new and not module.wires[wire].direction
-                        and (wire[0] == "$"
-                             or re.sub(r"\$\d+$", "", wire).replace("__", "_") == port)):
-                    take(wire, f"{new[cell.name]}_{port[1:]}")
+                net = module.full(value)
+                if (net is not None and net not in new and not module.wires[net].direction
+                        and (net[0] == "$"
+                             or re.sub(r"\$\d+$", "", net).replace("__", "_") == port)):
+                    take(net, f"{new[cell.name]}_{port[1:]}")
     for name, wire in module.wires.items():
         if name[0] == "\\" and wire.direction is None and name not in new:
             take(name, name)

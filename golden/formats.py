@@ -156,7 +156,7 @@ class FloatFormat:
         return np.where(self.is_nan(code), np.nan, value)
 
     # -- rounding -----------------------------------------------------------------------------
-    def round(self, sign: Array, magnitude: Array, exponent: Array) -> Array:
+    def round(self, sign: Array, magnitude: Array, exponent: Array | int) -> Array:
         """Round (-1)**sign * magnitude * 2**exponent once, to nearest even; returns codes.
 
         ``magnitude``: non-negative integers (int64 below 2**62, or Python integers in an object

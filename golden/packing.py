@@ -258,10 +258,10 @@ def pack_bits(values: Array, width: int) -> Array:
         values = values.astype(np.int64 if values.dtype.kind == "i" else np.uint64)
         size = 8
     values = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    octets = values.view(np.uint8).reshape(values.shape + (size,))
-    shape = values.shape[:-1] + (values.shape[-1] * width,)
+    octets = values.view(np.uint8).reshape((*values.shape, size))
+    shape = (*values.shape[:-1], values.shape[-1] * width)
     if width == 8 * size:
-        return octets.reshape(values.shape[:-1] + (values.shape[-1] * size,))
+        return octets.reshape((*values.shape[:-1], values.shape[-1] * size))
     bits = np.unpackbits(octets, axis=-1, count=width, bitorder="little")
     return np.packbits(bits.reshape(shape), axis=-1, bitorder="little")
 
@@ -274,9 +274,9 @@ def unpack_bits(rows: Array, width: int, count: int, *, signed: bool = False) ->
     rows = np.ascontiguousarray(rows, np.uint8)
     size = next(s for s in (1, 2, 4, 8) if width <= 8 * s)
     bits = np.unpackbits(rows, axis=-1, count=count * width, bitorder="little")
-    bits = bits.reshape(rows.shape[:-1] + (count, width))
+    bits = bits.reshape((*rows.shape[:-1], count, width))
     octets = np.packbits(bits, axis=-1, bitorder="little")
-    octets = np.concatenate((octets, np.zeros(octets.shape[:-1] + (size - octets.shape[-1],),
+    octets = np.concatenate((octets, np.zeros((*octets.shape[:-1], size - octets.shape[-1]),
                                               np.uint8)), axis=-1)
     values = octets.view(np.dtype(f"<u{size}"))[..., 0]
     if not signed:

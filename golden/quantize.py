@@ -140,11 +140,13 @@ def _divisor(scale: Array) -> Array:
 
 
 def quantize(weights: Weights, bits: int, group_size: int | None = None, *,
-             symmetric: bool = False, progress: Callable[[int], None] | None = None) -> Quantized:
+             symmetric: bool = False, progress: Callable[[int, int], None] | None = None
+             ) -> Quantized:
     """Quantise weights (n, k) to codes of ``bits`` (1..8) in groups of ``group_size`` along k.
 
-    ``progress`` is told the number of channels done. Weights are read a few rows at a time. Raises
-    :class:`ParameterError` for parameters out of range and for weights that are NaN or infinite.
+    ``progress`` is called with (channels done, channels in all). Weights are read a few rows at a
+    time. Raises :class:`ParameterError` for parameters out of range and for weights that are NaN
+    or infinite.
     """
     _check(weights, bits, group_size)
     n, k = weights.shape
@@ -174,7 +176,7 @@ def quantize(weights: Weights, bits: int, group_size: int | None = None, *,
                 codes[rows, columns] = q.reshape(len(block), -1)
                 scale[rows, span], zero[rows, span] = s, z
         if progress is not None:
-            progress(rows.stop)
+            progress(rows.stop, n)
     if bad:
         raise ParameterError(f"weights must be finite; {bad} of {n * k} are NaN or infinite, "
                              f"the first at row {where[0]}, column {where[1]}")

@@ -36,7 +36,7 @@ async def equals_golden(dut: Any) -> None:
         fields = index | sign << np.uint8(p.K - 1)
 
     inputs = {"patterns": rows_to_ints(pack_bits(fields, p.K))}
-    invalid = tables.invalid.any(axis=1)
+    invalid = np.asarray(tables.invalid.any(axis=1))
     if p.table_source == "internal":
         inputs["values"] = rows_to_ints(pack_bits(codes, p.activation.bits))
         if p.is_aligned:

@@ -46,7 +46,8 @@ async def equals_golden(dut: Any) -> None:
     rng, draw = np.random.default_rng(plan["seed"]), random.Random(plan["seed"])
     bench = Bench(dut)
     per_table = p.M * p.groups * p.entries
-    operations, expected = [], []
+    operations: list[Any] = []
+    expected: list[Any] = []
     corners = [str(kind) for kind in KINDS]
     while len(expected) * per_table < plan["vectors"] or corners:
         steps = int(rng.integers(1, 6))

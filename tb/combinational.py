@@ -1,8 +1,8 @@
 """Evaluate one component on many input vectors: Verilog, Verilator, one compiled program.
 
-Made for parts that deserve more vectors than a coroutine testbench can drive: some
-million vectors a second once built, and a build takes about three seconds. The design is emitted as Verilog,
-so the emitted text is what is tested.
+Made for parts that deserve more vectors than a coroutine testbench can drive: some million vectors
+a second once built, and a build takes about three seconds. The design is emitted as Verilog, so
+the emitted text is what is tested.
 """
 
 from __future__ import annotations
@@ -185,8 +185,8 @@ def _from_bytes(rows: Array, width: int, signed: bool) -> Array:
         return value - ((value >> (width - 1) & 1) << width) if signed else value
     joined, out = rows.tobytes(), np.empty(count, object)
     for i in range(count):
-        value = int.from_bytes(joined[i * size:(i + 1) * size], "little")
-        out[i] = value - (1 << width) if signed and value >> (width - 1) else value
+        word = int.from_bytes(joined[i * size:(i + 1) * size], "little")
+        out[i] = word - (1 << width) if signed and word >> (width - 1) else word
     return out
 
 

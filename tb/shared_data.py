@@ -1,11 +1,13 @@
-"""Where the independent reference vectors lie: beside the repository, or where LOWBIT_SHARED says."""
+"""Where the reference vectors lie: beside the repository, or where LOWBIT_SHARED says."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["shared"]
+import pytest
+
+__all__ = ["needed", "shared"]
 
 
 def shared(*parts: str) -> Path | None:
@@ -14,3 +16,11 @@ def shared(*parts: str) -> Path | None:
     folder = Path(root) if root else Path(__file__).resolve().parents[2] / "shared"
     path = folder.joinpath(*parts)
     return path if path.exists() else None
+
+
+def needed(*parts: str) -> Path:
+    """Path of a file in the shared folder; the calling test is skipped where it is not there."""
+    path = shared(*parts)
+    if path is None:
+        pytest.skip(f"no ../shared/{'/'.join(parts)}")
+    return path

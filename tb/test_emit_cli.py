@@ -5,7 +5,8 @@ import json
 import pytest
 
 from lowbit.generators.cli import main
-from lowbit.generators.files import MARK
+from lowbit.generators.errors import UsageError
+from lowbit.generators.files import MARK, write_whole
 from lowbit.generators.verbs import emit as verb
 
 COMMAND = ["lut_dot", "--K", "2", "--a-format", "int8"]
@@ -51,12 +52,10 @@ def test_foreign_file_needs_force(tmp_path, capsys, foreign):
 def test_neither_file_when_the_second_fails(tmp_path, capsys, monkeypatch, before):
     if before:
         (tmp_path / "dot.json").write_text(before)
-    write = verb.write_whole
-
     def failing(path, call):
         if path.suffix == ".v":
-            raise verb.UsageError("cannot write it: disk full")
-        write(path, call)
+            raise UsageError("cannot write it: disk full")
+        write_whole(path, call)
 
     monkeypatch.setattr(verb, "write_whole", failing)
     assert main([*COMMAND, "-o", str(tmp_path / "dot.v")]) == 2
@@ -64,12 +63,12 @@ def test_neither_file_when_the_second_fails(tmp_path, capsys, monkeypatch, befor
         {"dot.json": before} if before else {})
 
 
-@pytest.mark.parametrize("options, message", [
+@pytest.mark.parametrize(("options", "message"), [
     ([], "required: -o"),
     (["-o", "{tmp}"], "is a directory"),
     (["-o", "{tmp}/no/dot.v"], "does not exist"),
     (["-o", "{tmp}/dot.json"], "must not end in .json"),
-    (["-o", "{tmp}/dot.v", "--top", "wire"], "--top must not be a Verilog or SystemVerilog keyword"),
+    (["-o", "{tmp}/dot.v", "--top", "wire"], "--top must not be a Verilog or System"),
     (["-o", "{tmp}/dot.v", "--prefix", "1_"], "--prefix must be a Verilog identifier"),
     (["-o", "{tmp}/dot.v", "--K", "99"], "--K"),
 ])
@@ -80,7 +79,7 @@ def test_refused(tmp_path, capsys, options, message):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("options, message", [
+@pytest.mark.parametrize(("options", "message"), [
     (["--sim", "foo"], "--sim"), (["--seed", "-1"], "--seed must be 0 or more; got -1"),
     (["--vectors", "0"], "must be at least 1; got 0"), (["--waves", "x.fst"], "must end in .vcd"),
     (["--waves", "/nowhere/x.vcd"], "--waves must lie in an existing directory"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Elaboratable, Module
 from amaranth.lib.wiring import Component, In, Out
+
 from lowbit.golden.formats import BF16, FP8_E4M3, FP8_E5M2, FP16, FP32, FloatFormat
 from lowbit.hdl.common.fp_add import FpAdd
 from lowbit.hdl.common.fp_convert import FpConvert
@@ -135,14 +136,14 @@ def sums() -> Any:
     for fmt in FORMATS:
         a, b = pairs(fmt, 30_000)
         for style in ("small", "fast"):
-            for stages in (0, 1):
+            for stages in (0, 1, 2):
                 name = f"{fmt.name}_{style}_{stages}"
                 parts[name] = FpAdd(fmt, stages, style)
                 inputs[name] = {"a": a, "b": b} | ({"en": 1} if stages else {})
-    return inputs, run(parts, inputs, cycles=1)
+    return inputs, run(parts, inputs, cycles=2)
 
 
-@pytest.mark.parametrize("stages", [0, 1])
+@pytest.mark.parametrize("stages", [0, 1, 2])
 @pytest.mark.parametrize("style", ["small", "fast"])
 @pytest.mark.parametrize("fmt", FORMATS, ids=lambda f: f.name)
 def test_add(sums: Any, fmt: FloatFormat, style: str, stages: int) -> None:
@@ -287,7 +288,7 @@ def products() -> Any:
         a, b = operand_pairs(fmt_a, fmt_b, 30_000)
         parts[f"m{i}"] = FpMul(fmt_a, fmt_b, out, stages=i % 2)
         inputs[f"m{i}"] = {"a": a, "b": b} | ({"en": 1} if i % 2 else {})
-    return inputs, run(parts, inputs, cycles=1)
+    return inputs, run(parts, inputs, cycles=2)
 
 
 @pytest.mark.parametrize("i", range(len(PRODUCTS)),
@@ -381,11 +382,12 @@ def sum_operands(fmt: FloatFormat, n: int, lsb: int | None, msb: int | None,
                  count: int) -> Array:
     """Rows of n codes: corners, uniform, and cancelling ones; inside the window if one is given."""
     rng = np.random.default_rng(SEED + n)
-    if lsb is None:
+    if lsb is None or msb is None:
         rows = rng.integers(0, 1 << fmt.bits, (count, n))
         rows[: count // 3] = rng.choice(corners(fmt), (count // 3, n))
         # finite and near each other
-        near = rng.integers(0, 1 << fmt.bits, (count // 3, 1)) + rng.integers(-9, 10, (count // 3, n))
+        near = rng.integers(0, 1 << fmt.bits, (count // 3, 1)) \
+            + rng.integers(-9, 10, (count // 3, n))
         rows[-(count // 3):] = (near ^ rng.integers(0, 2, near.shape) << (fmt.bits - 1)) \
             & (1 << fmt.bits) - 1
         return rows

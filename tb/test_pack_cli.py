@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from lowbit.generators import progress as progress_module
 from lowbit.generators.checkpoint import open_tensor
 from lowbit.generators.cli import main
 from lowbit.generators.errors import UsageError
@@ -225,7 +224,8 @@ def test_bad_weight_files(weights: Path, tmp_path: Path,
     assert "leave --tensor out" in case(file.getvalue(), *up)
     for array, words in ((np.ones((3, 4), np.int8), "holds int8"),
                          (np.ones((3, 4), complex), "holds complex128"),
-                         (np.ones(4), "has shape (4,)"), (np.ones((2, 2, 2)), "has shape (2, 2, 2)"),
+                         (np.ones(4), "has shape (4,)"),
+                         (np.ones((2, 2, 2)), "has shape (2, 2, 2)"),
                          (np.ones((0, 4)), "has shape (0, 4)")):
         file = io.BytesIO()
         np.save(file, array)
@@ -321,26 +321,9 @@ def test_bad_packed_files(weights: Path, tmp_path: Path,
     for content in (b"", data[:3], data[:1000], data[:-9], b"PK\x03\x04", weights.read_bytes(),
                     bytes(flipped)):
         bad.write_bytes(content)
-        with pytest.raises(UsageError, match="bad.npz is not a packed weight file"):
+        with pytest.raises(UsageError, match=r"bad\.npz is not a packed weight file"):
             load_packed(bad)
     with pytest.raises(UsageError, match="No such file"):
         load_packed(tmp_path / "none.npz")
     assert load_packed(rewritten(good, bad)).bits == 4
     capsys.readouterr()
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Terminal()
-    monkeypatch.setattr("sys.stderr", screen)
-    report = progress_module.progress("quantising", 10, interval=0.0)
-    for done in range(1, 11):
-        report(done)
-    assert "quantising 10 %" in screen.getvalue() and screen.getvalue().endswith("\r\x1b[K")
-    monkeypatch.setattr("sys.stderr", pipe := io.StringIO())
-    progress_module.progress("quantising", 10, interval=0.0)(5)
-    assert pipe.getvalue() == ""

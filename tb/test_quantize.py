@@ -120,9 +120,10 @@ def test_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = quantize(w, 4, 5)
     report = error_report(w, whole)
     monkeypatch.setattr(module, "BLOCK", 70)
-    done: list[int] = []
-    parts = quantize(w, 4, 5, progress=done.append)
-    assert done == [7, 14, 21, 28, 35, 42, 49, 50]
+    done: list[tuple[int, int]] = []
+    parts = quantize(w, 4, 5, progress=lambda *part: done.append(part))
+    assert {total for _, total in done} == {50}
+    assert [rows for rows, _ in done] == [7, 14, 21, 28, 35, 42, 49, 50]
     assert (parts.codes == whole.codes).all() and (parts.scale == whole.scale).all()
     error = whole.dequantize() - w
     for got in (report, error_report(w, parts)):
@@ -131,7 +132,7 @@ def test_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         assert got.max_error == np.abs(error).max()
     bad = w.copy()
     bad[9, 3], bad[40, 0], bad[40, 1] = np.nan, np.inf, -np.inf
-    with pytest.raises(ParameterError, match="3 of 500 .* at row 9, column 3"):
+    with pytest.raises(ParameterError, match=r"3 of 500 .* at row 9, column 3"):
         quantize(bad, 4, 5)
 
 

@@ -1,6 +1,7 @@
 """Simulation of emitted Verilog: verdicts, random start, cache, traces, missing tools."""
 
 import re
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,6 @@ import pytest
 from lowbit.generators.emit import emit_component
 from lowbit.generators.errors import UsageError
 from lowbit.generators.flow import simulate as simulation
-from lowbit.generators.flow import tools
 from lowbit.generators.flow.simulate import BuildError, simulate
 from lowbit.tb.toys import Accumulator
 
@@ -84,13 +84,12 @@ def test_unknown_simulator(design, builds):
         run(design, builds, "foo")
 
 
-@pytest.mark.parametrize("simulator, missing, package", [
+@pytest.mark.parametrize(("simulator", "missing", "package"), [
     ("verilator", "c++", "g++"), ("verilator", "make", "make"), ("verilator", "perl", "perl"),
     ("icarus", "iverilog", "iverilog")])
 def test_missing_program(design, builds, monkeypatch, simulator, missing, package):
-    which = tools.shutil.which
-    monkeypatch.setattr(tools.shutil, "which",
-                        lambda name: None if name == missing else which(name))
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == missing else which(name))
     with pytest.raises(UsageError) as error:
         run(design, builds, simulator)
     assert f"needs {missing}, not found" in str(error.value)

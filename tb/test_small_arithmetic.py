@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Cat, Fragment, Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
+
 from lowbit.hdl.common.adders import adder_tree, compress_3_2, increment, ripple_add, ripple_less
 from lowbit.hdl.common.lzc import count_leading_zeros, normalize_left, shift_right_sticky
 from lowbit.tb.combinational import Evaluator, evaluate

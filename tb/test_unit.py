@@ -48,7 +48,7 @@ def test_key_needed():
     with pytest.raises(TypeError, match="needs a key"):
         Unit(unused(Row([])), "row")
     with pytest.raises(TypeError, match="unhashable"):
-        Unit(unused(Row([])), "row", key=[1])
+        Unit(unused(Row([])), "row", key=[1])     # type: ignore[arg-type]
 
 
 def test_flat_outside_an_emission():
@@ -56,7 +56,8 @@ def test_flat_outside_an_emission():
     results = []
     for flat in (False, True):
         dut = Row([PeParameters()] * 3, flat)
-        rng, seen = random.Random(7), []
+        rng = random.Random(7)
+        seen: list[int] = []
 
         async def bench(ctx, dut=dut, rng=rng, seen=seen):
             for _ in range(20):

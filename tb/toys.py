@@ -18,8 +18,8 @@ def unused(component):
 class Accumulator(wiring.Component):
     """Sums its input; reset to 0."""
 
-    x: In(8)
-    total: Out(16)
+    def __init__(self):
+        super().__init__({"x": In(8), "total": Out(16)})
 
     def port_notes(self):
         return {"x": "addend, unsigned"}
@@ -33,12 +33,9 @@ class Accumulator(wiring.Component):
 class Alu(wiring.Component):
     """Combinational: signed and unsigned operators, slices, a Switch; a repeated expression."""
 
-    a: In(signed(7))
-    b: In(signed(5))
-    c: In(6)
-    op: In(3)
-    y: Out(12)
-    z: Out(signed(6))
+    def __init__(self):
+        super().__init__({"a": In(signed(7)), "b": In(signed(5)), "c": In(6), "op": In(3),
+                          "y": Out(12), "z": Out(signed(6))})
 
     def elaborate(self, platform):
         m = Module()
@@ -145,8 +142,8 @@ class Register(wiring.Component):
 class ReadsReset(wiring.Component):
     """Uses the reset in its logic."""
 
-    x: In(1)
-    y: Out(1)
+    def __init__(self):
+        super().__init__({"x": In(1), "y": Out(1)})
 
     def elaborate(self, platform):
         m = Module()

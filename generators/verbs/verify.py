@@ -11,9 +11,9 @@ from lowbit.golden.parameters import Parameters
 from ..emit import emit
 from ..errors import CheckFailed, UsageError
 from ..files import check_target
-from ..flow.progress import Progress
 from ..flow.simulate import SIMULATORS, BuildError, Outcome, simulate
 from ..options import add_parameters, positive, take_parameters
+from ..progress import Progress
 from ..registry import Generator
 
 SUMMARY = "simulate a generator's Verilog against the golden model"
@@ -40,8 +40,7 @@ def verify(parameters: Parameters, generator: Generator, *, simulator: str = "ve
            seed: int = 1, vectors: int = 256, waves: Path | None = None,
            build_dir: Path | None = None) -> Outcome:
     """Emit a design and run its bench; the plan is parameters, derived values and manifest."""
-    with Progress() as progress:
-        progress("emitting")
+    with Progress("emitting") as progress:
         emitted = emit(parameters)
         plan = dict(generator=generator.name, parameters=parameters.as_dict(),
                     derived=emitted.manifest["derived"], manifest=emitted.manifest,

@@ -1,4 +1,4 @@
-"""Golden model of the core: one tile operation, and a whole GEMM cut into operations.
+"""Golden model of the core: one tile operation.
 
 An operation is what runs between ``first`` and ``last``: its tables share one exponent (aligned)
 or one scale (INT8 tables), its beats add into one accumulator per output, and its result meets
@@ -7,18 +7,17 @@ the partial sum once, as it leaves (docs/numerics.md, section 4).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..formats import FloatFormat, IntFormat
-from ..packing import Beats, weight_beats
+from ..packing import Beats
 from .parameters import LutCoreParameters
-from .table import Tables, exact_terms, make_tables, round_exact
+from .table import Tables, exact_terms, round_exact
 
-__all__ = ["operation", "gemm", "finish", "pad_activations", "result_array"]
+__all__ = ["operation", "finish"]
 
 Array = NDArray[Any]
 
@@ -79,10 +78,28 @@ def _accumulate_float(p: LutCoreParameters, tables: Tables, beats: Beats) -> Arr
 
 def _group_sum(p: LutCoreParameters, values: Array) -> Array:
     """Entries of one plane (rows, groups, columns), summed exactly and rounded once."""
+    fmt = p.acc_format
+    assert fmt is not None
+    if p.groups == 1 and fmt == p.table_float:
+        return values[:, 0]
+    # float64 sums are nearly always exact, and the error of each addition (Knuth's two-sum)
+    # says when; what is left, non-finite entries among it, takes the way of whole numbers
+    wide = values.astype(np.float64)
+    total, exact = wide[:, 0], np.isfinite(wide[:, 0])
+    for term in wide.swapaxes(0, 1)[1:]:
+        before, total = total, total + term
+        part = total - before
+        exact = exact & (before - (total - part) + (term - part) == 0)
+    result = total.astype(fmt.to_array(np.zeros(1, np.int64)).dtype)
+    if not exact.all():
+        result[~exact] = _exact_group_sum(p, values.swapaxes(1, 2)[~exact])
+    return result
+
+
+def _exact_group_sum(p: LutCoreParameters, values: Array) -> Array:
+    """Sums of (n, groups) entries over the groups, exact and rounded once."""
     fmt, table = p.acc_format, p.table_float
     assert fmt is not None
-    if p.groups == 1 and fmt == table:
-        return values[:, 0]
     codes = table.from_array(values)
     terms, unit = exact_terms(codes, table)
     result = round_exact(terms.sum(axis=1), unit, fmt)
@@ -115,41 +132,4 @@ def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None)
     code = fmt.canonical(fmt.from_array(value))
     assert isinstance(p.out, FloatFormat)
     code = p.out.convert(code, fmt)
-    return np.where(tables.invalid.any(axis=1)[:, None], p.out.nan, code)
-
-
-def pad_activations(p: LutCoreParameters, codes: Array) -> Array:
-    """Activations (rows, k) with zeros up to a whole number of beats."""
-    per_beat = p.K * p.groups
-    pad = -codes.shape[1] % per_beat
-    return np.pad(codes, ((0, 0), (0, pad))) if pad else codes
-
-
-def gemm(p: LutCoreParameters, codes: Array, q: Array, bits: int, zero: Array | None = None,
-         run: Callable[[Tables, Beats, Array | None], Array] | None = None) -> Array:
-    """A whole GEMM: sum of a * q' (or a * (q' - z')) over k, as codes of ``p.out``.
-
-    ``codes`` (rows, k) integers or raw floating codes; ``q`` (columns, k) unsigned weight codes of
-    ``bits`` bits; ``zero`` (columns,) unsigned zero points or None. k is cut into operations of
-    ``p.max_k`` that follow each other through the partial sum. ``run`` replaces
-    :func:`operation` by something else that computes one (the simulated RTL).
-    """
-    run = run or (lambda tables, beats, psum: operation(p, tables, beats, psum))
-    step = p.max_k // (p.K * p.groups) * (p.K * p.groups)
-    psum: Array | None = None
-    result = np.zeros((len(codes), len(q)), np.int64)
-    for start in range(0, codes.shape[1], step):
-        part = pad_activations(p, codes[:, start:start + step])
-        beats = weight_beats(q[:, start:start + step], bits, p.K, p.groups, zero)
-        result = run(make_tables(part, p), beats, psum)
-        psum = result
-        if isinstance(p.psum, FloatFormat) and isinstance(p.out, FloatFormat):
-            psum = p.psum.convert(result, p.out)
-    return result
-
-
-def result_array(p: LutCoreParameters, codes: Array) -> Array:
-    """Result codes as the array a user wants: int64, or float32."""
-    if isinstance(p.out, IntFormat):
-        return np.asarray(codes, np.int64)
-    return p.out.to_float64(codes).astype(np.float32)
+    return np.where(tables.invalid.any(axis=1, keepdims=True), p.out.nan, code)

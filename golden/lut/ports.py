@@ -44,7 +44,7 @@ def table_beats(p: LutParameters, tables: Tables) -> Fields:
         scale = FP32.from_array(tables.scale)
         columns["scale"] = _words(np.broadcast_to(scale, (steps, rows)), 32)
     if p.activation.is_float:
-        invalid = tables.invalid.reshape(rows, steps, p.groups).any(axis=2)
+        invalid = np.asarray(tables.invalid.reshape(rows, steps, p.groups).any(axis=2))
         columns["invalid"] = _words(invalid.T, 1)
     return _zip(columns)
 

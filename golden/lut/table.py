@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ..formats import FloatFormat
 from .parameters import LutParameters
 
-__all__ = ["Tables", "make_tables", "pattern_signs", "align", "exact_terms", "round_exact", "row_exponent"]
+__all__ = ["Tables", "make_tables", "pattern_signs", "align", "exact_terms", "round_exact",
+           "row_exponent"]
 
 Array = NDArray[Any]
 
@@ -80,7 +81,7 @@ def make_tables(codes: Array, p: LutParameters) -> Tables:
     fmt = p.activation
     exponent, invalid = np.zeros(rows, np.int64), np.zeros(grouped.shape[:2], bool)
     if isinstance(fmt, FloatFormat):
-        invalid = ~fmt.is_finite(grouped).all(axis=2)
+        invalid = np.asarray(~fmt.is_finite(grouped).all(axis=2))
         if p.is_aligned:
             exponent = row_exponent(codes, fmt)
     scale = np.ones(rows, np.float32)
@@ -122,7 +123,7 @@ def exact_terms(codes: Array, fmt: FloatFormat) -> tuple[Array, int]:
 
 def round_exact(sums: Array, exponent: int, fmt: FloatFormat) -> Array:
     """Signed exact integers times 2**exponent, rounded once to codes of ``fmt``."""
-    return fmt.round((sums < 0).astype(np.int64), np.abs(sums), np.int64(exponent))
+    return fmt.round((sums < 0).astype(np.int64), np.abs(sums), exponent)
 
 
 def _float_entries(grouped: Array, signs: Array, p: LutParameters) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
+
 from lowbit.golden.formats import FloatFormat
 
 from .fp_round import is_infinite, is_nan, round_and_pack, significand
@@ -18,8 +19,8 @@ class FpConvert(Component):
 
     Exact where the destination has the range and the precision; otherwise rounded once, with
     subnormal results and overflow to an infinity. Infinities keep their sign (an ``fn`` format
-    has its NaN with that sign for both), every NaN becomes the canonical one, both zeros become +0; a number that rounds
-    to zero keeps its sign.
+    has its NaN with that sign for both), every NaN becomes the canonical one, both zeros become
+    +0; a number that rounds to zero keeps its sign.
 
     Ports: ``code`` of ``src``, ``result`` of ``dst``. Combinational.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
+
 from lowbit.golden.formats import FloatFormat
 
 from .fp_round import is_infinite, is_nan, significand

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, ValueLike
+
 from lowbit.golden.formats import FloatFormat
 
 from .adders import increment, ripple_add

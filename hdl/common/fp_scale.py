@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
+
 from lowbit.golden.formats import FloatFormat
 
 from .adders import ripple_add

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib.wiring import Component, In, Out
+
 from lowbit.golden.formats import FloatFormat
 
 from .adders import increment

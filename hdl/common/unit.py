@@ -85,5 +85,5 @@ class Unit(Elaboratable):
             return self.component
         # Only the first component of a name is elaborated; Amaranth warns about the others
         # ("created but never used") unless they are marked as used.
-        self.component._MustUse__used = True    # type: ignore[attr-defined]
+        self.component._MustUse__used = True
         return emission.instance(self)

@@ -10,15 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.lut.parameters import LutCoreParameters
 
 from ..common.unit import Unit
 from .column import LutColumn, value_bits
-from .lane import OutputLane, lane_latency, offset_bits
 from .entry_step import EntryStep
+from .lane import OutputLane, lane_latency, offset_bits
 from .streams import activation_layout, psum_layout, result_layout, table_layout, weight_layout
 from .table import LutTable
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -47,7 +47,7 @@ class LutDot(wiring.Component):
             m.d.comb += [decoder.active.eq(1),
                          decoder.pattern.eq(self.patterns.word_select(g, p.K))]
             word = read_entry(p, decoder.lines, words[g * p.entries:(g + 1) * p.entries])
-            negative = decoder.negative if p.table == "half" else 0
+            negative: Value = decoder.negative if p.table == "half" else Const(0, 1)
             if p.is_float:
                 terms.append(Cat(word[:-1], word[-1] ^ negative))
             elif p.table == "half":

@@ -71,7 +71,8 @@ class TableEntries(wiring.Component):
 
     def __init__(self, p: LutParameters) -> None:
         self.parameters = p
-        super().__init__({"terms": In(p.K * term_bits(p)), "entries": Out(p.entries * p.entry_bits)})
+        super().__init__({"terms": In(p.K * term_bits(p)),
+                          "entries": Out(p.entries * p.entry_bits)})
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters

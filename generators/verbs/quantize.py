@@ -1,0 +1,113 @@
+"""``gen quantize``: weights to BitMoD codes, special-value selectors and two-level scales."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, get_data_type
+from lowbit.golden.bitmod.quantizer import ErrorReport, QuantizedTensor, check_options, quantize
+from lowbit.golden.parameters import ParameterError
+
+from ..bitmod_file import write_tensors
+from ..checkpoint import open_matrices
+from ..errors import UsageError
+from ..files import check_target, write_whole
+from ..progress import Progress
+
+SUMMARY = "quantise weights to a BitMoD or integer data type, with an error report"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("weights", type=Path, help=".safetensors or .npy file; a weight matrix has "
+                        "shape (output channels, inputs)")
+    parser.add_argument("--dtype", required=True, metavar="NAME",
+                        help=f"data type: {', '.join(DATA_TYPE_NAMES)}")
+    parser.add_argument("--group-size", type=int, default=128, metavar="INT",
+                        help="inputs that share a scale; where it does not divide a channel, the "
+                             "last group holds what remains; default 128")
+    parser.add_argument("--special-values", metavar="V,V",
+                        help="special values of an FP3 or FP4 type, at most four, tried in this "
+                             "order; write --special-values=-5,5 if the first is negative; "
+                             "default as the type's name says (paper Table IV)")
+    parser.add_argument("--scale-bits", type=int, default=8, metavar="8|16",
+                        help="8: INT8 scales of groups times an FP32 scale of the channel; "
+                             "16: FP16 scales; default 8")
+    parser.add_argument("--tensor", action="append", metavar="NAME",
+                        help="a tensor of a safetensors file, or a pattern (*, ?) of matrices; may "
+                             "be repeated; default all matrices of floats")
+    parser.add_argument("-o", dest="output", metavar="FILE.npz", required=True,
+                        help="packed file to write")
+    parser.add_argument("--force", action="store_true",
+                        help="overwrite a file that gen did not write")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    dtype = get_data_type(args.dtype, _special_values(args.special_values))
+    check_options(args.group_size, args.scale_bits)
+    output = Path(args.output)
+    if args.output == "-":
+        raise UsageError("-o must name a file; a packed file is not written to standard output")
+    if output.exists() and args.weights.exists() and output.samefile(args.weights):
+        raise UsageError(f"-o must not be the weights' own file; got {output}")
+    check_target(output, force=args.force)
+    sources = open_matrices(args.weights, args.tensor)
+    total, rows = ErrorReport(), []
+    started = time.perf_counter()
+
+    def tensors(progress: Progress) -> Iterator[tuple[str, QuantizedTensor]]:
+        nonlocal total
+        for number, source in enumerate(sources, 1):
+            progress(f"quantising {source.name}, {number} of {len(sources)},")
+            try:
+                tensor, report = quantize(source, dtype, args.group_size, args.scale_bits,
+                                          progress.share)
+            except ParameterError as error:
+                raise UsageError(f"{source.name}: {error}") from None
+            rows.append({"name": source.name, "shape": list(source.shape), **report.as_dict()})
+            total += report
+            yield source.name, tensor
+
+    with Progress() as progress:
+        write_whole(output, lambda path: write_tensors(path, dtype, args.group_size,
+                                                       args.scale_bits, tensors(progress)))
+    seconds = time.perf_counter() - started
+    result = {"file": args.output, "dtype": dtype.name, "bits": dtype.bits,
+              "special_values": list(dtype.special_values), "group_size": args.group_size,
+              "scale_bits": args.scale_bits, "bytes": output.stat().st_size,
+              "seconds": round(seconds, 3), "total": total.as_dict(), "tensors": rows}
+    print(json.dumps(result, indent=2) if args.json else _text(result))
+    return 0
+
+
+def _special_values(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise UsageError("--special-values must be numbers separated by commas; "
+                         f"got {text}") from None
+
+
+def _text(result: dict[str, Any]) -> str:
+    width = max(len(t["name"]) for t in (*result["tensors"], {"name": "total"}))
+    lines = [f"{'tensor':<{width}}  {'shape':>13}  bits/weight  normalised MSE  special values"]
+    for row in (*result["tensors"], {"name": "total", "shape": None, **result["total"]}):
+        shape = "x".join(map(str, row["shape"])) if row["shape"] else ""
+        groups = max(row["groups"], 1)
+        share = "  ".join(f"{v} {100 * n / groups:.1f} %" for v, n in row["special_values"].items())
+        lines.append(f"{row['name']:<{width}}  {shape:>13}  {row['bits_per_weight']:>11.4f}  "
+                     f"{row['normalized_mse']:>14.4e}  {share}".rstrip())
+    if result["total"]["zeroed_groups"]:
+        lines.append(f"{result['total']['zeroed_groups']} groups are zeroed by a scale that "
+                     "rounds to 0")
+    lines.append(f"{result['file']}: {result['dtype']}, groups of {result['group_size']}, "
+                 f"{result['scale_bits']}-bit scales, {result['bytes']} bytes, "
+                 f"{result['seconds']:.1f} s")
+    return "\n".join(lines)

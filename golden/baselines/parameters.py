@@ -1,0 +1,96 @@
+"""Parameters of the conventional designs that ours are measured against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..formats import FloatFormat, get_format
+from ..parameters import Parameters, parameter
+
+__all__ = ["BaselineParameters", "Fp16DotParameters", "Fp16PeParameters", "Fp16TileParameters"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineParameters(Parameters):
+    """An FP16 x FP16 design with a floating-point accumulator."""
+
+    acc: str = parameter("fp32", "accumulator format", choices=("fp32", "fp16"))
+    style: str = parameter("small", "floating-point adders: least area (ripple carries), or short "
+                           "paths (prefix adders)", choices=("small", "fast"))
+    reset: str = parameter("sync", "reset: synchronous active high (rst) or asynchronous active "
+                           "low (rst_n)", choices=("sync", "async_low"))
+
+    @property
+    def acc_format(self) -> FloatFormat:
+        fmt = get_format(self.acc)
+        assert isinstance(fmt, FloatFormat)
+        return fmt
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from operands with ``en`` to the accumulator that holds them."""
+        return 1
+
+    def derived(self) -> dict[str, Any]:
+        """Facts for the manifest."""
+        return dict(latency=self.latency, initiation_interval=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fp16PeParameters(BaselineParameters):
+    """One multiply-accumulate processing element."""
+
+    generator: ClassVar[str] = "fp16_pe"
+
+    pipeline: int = parameter(0, "registers between multiplication and addition", low=0, high=1)
+
+    @property
+    def latency(self) -> int:
+        return 1 + self.pipeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fp16TileParameters(BaselineParameters):
+    """An output-stationary tile of processing elements."""
+
+    generator: ClassVar[str] = "fp16_tile"
+
+    rows: int = parameter(6, "rows: one activation each, broadcast along the row", low=1, high=64,
+                          source="BitMoD, table X: 48 FP16 PEs")
+    columns: int = parameter(8, "columns: one weight each, broadcast down the column", low=1,
+                             high=64, source="BitMoD, table X: 48 FP16 PEs")
+    pipeline: int = parameter(0, "registers between multiplication and addition of a PE", low=0,
+                              high=1)
+
+    @property
+    def pe(self) -> Fp16PeParameters:
+        """Parameters of every processing element."""
+        return Fp16PeParameters(acc=self.acc, style=self.style, pipeline=self.pipeline,
+                                reset=self.reset)
+
+    @property
+    def latency(self) -> int:
+        return 1 + self.pe.latency
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fp16DotParameters(BaselineParameters):
+    """K multipliers, an adder tree and an accumulator: a conventional dot-product unit."""
+
+    generator: ClassVar[str] = "fp16_dot"
+
+    K: int = parameter(4, "products a cycle", low=1, high=64,
+                       source="LUT Tensor Core, MAC-based DP4")
+    tree: str = parameter("fp16", "format of products and adder tree", choices=("fp16", "fp32"))
+    input_registers: bool = parameter(False, "register the operands")
+
+    @property
+    def tree_format(self) -> FloatFormat:
+        fmt = get_format(self.tree)
+        assert isinstance(fmt, FloatFormat)
+        return fmt
+
+    @property
+    def latency(self) -> int:
+        return 1 + self.input_registers

@@ -1,0 +1,150 @@
+"""Parameter objects of the BitMoD generators (paper section IV, Table IX and Figures 5 and 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lowbit.golden.parameters import Parameters, parameter
+
+from .datatypes import MAX_SPECIAL_VALUES, DataType
+
+__all__ = ["BitmodEncoderParameters", "BitmodPeParameters", "BitmodDequantParameters",
+           "BitmodTileParameters", "BitmodArrayParameters"]
+
+#: largest exponent of a term's power of two (exp field), and bits of that field
+MAX_TERM_EXPONENT = 3
+#: FP16 significand with the hidden bit, and its largest exponent field
+ACTIVATION_BITS = 11
+MAX_ACTIVATION_EXPONENT = 30
+#: weight of one unit of an FP16 significand at exponent field e is 2**(e - 25)
+ACTIVATION_BIAS = 25
+
+
+def _clog2(n: int) -> int:
+    return (n - 1).bit_length()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitmodEncoderParameters(Parameters):
+    """Bit-serial term generator: weight codes to terms, all data types at run time."""
+
+    generator: ClassVar[str] = "bitmod_encoder"
+
+    lanes: int = parameter(4, "weights encoded side by side", low=1, high=64,
+                           source="section IV-A")
+
+    #: bits of a weight code: 8 for INT8, the widest type
+    code_bits: ClassVar[int] = 8
+    #: bits of a special value: sign, 4 integer bits, 1 fraction bit
+    special_value_bits: ClassVar[int] = 6
+    #: entries of the special-value register file
+    special_values: ClassVar[int] = MAX_SPECIAL_VALUES
+    #: sign, exp, man of a term
+    term_bits: ClassVar[int] = 4
+
+    @property
+    def max_terms(self) -> int:
+        """Terms of the widest type (INT8)."""
+        return (self.code_bits + 1) // 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitmodPeParameters(Parameters):
+    """Bit-serial processing element: a term of each lane times an FP16 activation, every cycle."""
+
+    generator: ClassVar[str] = "bitmod_pe"
+
+    lanes: int = parameter(4, "weights of one dot product", low=1, high=64,
+                           source="section IV-B")
+    extra_bits: int = parameter(3, "bits kept below the aligned significand", low=0, high=32,
+                                source="section IV-B, step 2")
+    acc_bits: int = parameter(24, "significant bits of the accumulator", low=12, high=48,
+                              source="section IV-B, step 3")
+    rounding: str = parameter("truncate", "of the alignment and of the accumulator",
+                              choices=("truncate", "nearest"), source="section IV-B, step 2")
+    exact: bool = parameter(False, "exact fixed-point accumulator; extra-bits, acc-bits and "
+                            "rounding then have no effect")
+    max_group: int = parameter(4096, "largest group size; sizes the exact accumulator and the "
+                               "group counter", low=4, high=65536)
+
+    def check(self) -> None:
+        if self.max_group % self.lanes:
+            self.refuse("max_group", f"must be a multiple of --lanes {self.lanes}")
+
+    @property
+    def exponent_bits(self) -> int:
+        """Bits of activation exponent + term exponent (0 .. 33)."""
+        return (MAX_ACTIVATION_EXPONENT + MAX_TERM_EXPONENT).bit_length()
+
+    @property
+    def aligned_bits(self) -> int:
+        """Bits of an aligned magnitude."""
+        return ACTIVATION_BITS + self.extra_bits
+
+    @property
+    def tree_bits(self) -> int:
+        """Bits of the adder tree's signed result."""
+        return self.aligned_bits + _clog2(self.lanes) + 1
+
+    @property
+    def exact_bits(self) -> int:
+        """Bits of the exact signed accumulator, in units of :attr:`exact_exponent`.
+
+        2**16 bounds an FP16 activation, 2**7 a weight (INT8), max_group their number.
+        """
+        return 1 + 16 + 7 + _clog2(self.max_group) - self.exact_exponent
+
+    @property
+    def exact_exponent(self) -> int:
+        """Power of two of the exact accumulator's unit: 2**-24 times the half of FP4."""
+        return -ACTIVATION_BIAS
+
+    @property
+    def dequant_bits(self) -> int:
+        """Significant bits of a group sum times its 8-bit scale, before it is rounded."""
+        return (self.exact_bits - 1 if self.exact else self.acc_bits) + 8
+
+    def cycles(self, dtype: DataType, group_size: int) -> int:
+        """Cycles of the dot product of one group: terms times chunks of ``lanes`` weights."""
+        return dtype.terms * -(-group_size // self.lanes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitmodDequantParameters(BitmodPeParameters):
+    """Bit-serial dequantisation: a group sum times its scale, rounded to FP32."""
+
+    generator: ClassVar[str] = "bitmod_dequant"
+
+    scale_bits: ClassVar[int] = 8
+
+    @property
+    def dequant_cycles(self) -> int:
+        """One scale bit a cycle (section IV-B, step 4)."""
+        return self.scale_bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitmodTileParameters(BitmodDequantParameters):
+    """Output-stationary tile: terms broadcast down columns, activations along rows."""
+
+    generator: ClassVar[str] = "bitmod_tile"
+
+    rows: int = parameter(8, "rows: activation vectors side by side", low=1, high=256,
+                          source="section IV-C")
+    columns: int = parameter(8, "columns: output channels side by side", low=1, high=256,
+                             source="section IV-C")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitmodArrayParameters(BitmodTileParameters):
+    """Tiles in a systolic mesh: activations move right, terms move down."""
+
+    generator: ClassVar[str] = "bitmod_array"
+
+    tile_rows: int = parameter(4, "tiles down", low=1, high=64, source="section IV-C")
+    tile_columns: int = parameter(4, "tiles across", low=1, high=64, source="section IV-C")
+
+    @property
+    def pes(self) -> int:
+        return self.tile_rows * self.tile_columns * self.rows * self.columns

@@ -1,0 +1,214 @@
+"""BitMoD processing element, bit for bit (paper section IV-B, Figure 5).
+
+Activations are FP16, weights bit-serial terms. Per cycle each lane multiplies one term by one
+activation; the products are aligned to the largest exponent of those that are not zero, with
+``extra_bits`` kept below, and added exactly; the sum enters the group accumulator, which keeps
+``acc_bits`` significant bits. Both roundings go toward zero on magnitudes, or to nearest even.
+All arithmetic is on integers in units of a fixed power of two. The accumulator has FP32's
+exponent range, which group sums never leave: they lie between 2**-25 and 2**23 * group size.
+Contract: docs/numerics.md, section 7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowbit.golden.formats import FP16, FP32, bit_length
+from lowbit.golden.parameters import ParameterError
+
+from .datatypes import DataType
+from .parameters import ACTIVATION_BIAS, BitmodPeParameters
+from .quantizer import QuantizedTensor
+from .terms import Terms, terms_of
+
+__all__ = ["GroupSums", "group_terms", "group_sums", "dequantize_groups", "layer",
+           "tensor_layer"]
+
+Array = NDArray[Any]
+
+DEFAULT = BitmodPeParameters()
+
+
+@dataclass(frozen=True)
+class GroupSums:
+    """Group sums P = (-1)**sign * magnitude * 2**exponent, arrays (rows, columns, groups)."""
+
+    integer: Array     #: signed integers (int64, or Python integers if wider), unit 2**exponent
+    exponent: int
+    finite: Array      #: bool (rows,): False where an activation is infinite or NaN
+
+    def to_float64(self) -> Array:
+        """Values as float64: exact while the integer has at most 53 significant bits."""
+        return np.ldexp(self.integer.astype(np.float64), self.exponent)
+
+
+def round_to_bits(magnitude: Array, drop: Array, rounding: str) -> Array:
+    """Clear the low ``drop`` (>= 0) bits of magnitudes: toward zero, or to nearest even."""
+    floor = magnitude >> drop
+    if rounding == "nearest":
+        rest = magnitude - (floor << drop)
+        half = (drop > 0) * (np.ones_like(magnitude) << np.maximum(drop - 1, 0))
+        floor = floor + ((drop > 0) & ((rest > half) | ((rest == half) & (floor & 1 == 1))))
+    return floor << drop
+
+
+def group_terms(codes: Array, special_values: Array | None, dtype: DataType,
+                group_size: int) -> Terms:
+    """Terms of weight codes (columns, k); ``special_values`` (columns, groups) for FP3 and FP4.
+
+    Every value that the decoder can express is allowed, whatever the type's own list says.
+    """
+    codes = np.asarray(codes)
+    if special_values is None:
+        return terms_of(dtype)[codes]
+    values, number = np.unique(special_values, return_inverse=True)
+    tables = [terms_of(dtype, float(v)) for v in values]
+    number = number.reshape(special_values.shape)[:, np.arange(codes.shape[1]) // group_size]
+    sign, exp, man = (np.stack([getattr(t, name) for t in tables])
+                      for name in ("sign", "exp", "man"))
+    stacked = Terms(sign, exp, man, tables[0].bsig)
+    return stacked[number, codes]
+
+
+def group_sums(activations: Array, terms: Terms, group_size: int,
+               parameters: BitmodPeParameters) -> GroupSums:
+    """Group sums of FP16 ``activations`` codes (rows, k) with ``terms`` (columns, k, terms).
+
+    The order of a PE: chunk by chunk of ``lanes`` weights, in a chunk term by term. A group that
+    is no multiple of the lanes ends with a chunk of which the missing lanes are zero.
+    """
+    activations = np.asarray(activations, np.int64)
+    rows, k = activations.shape
+    columns, groups = terms.sign.shape[0], -(-k // group_size)
+    finite = FP16.is_finite(activations)
+    activations = np.where(finite, activations, 0)
+    sums = [_one_group(activations[:, i:i + group_size], terms[:, i:i + group_size], parameters)
+            for i in range(0, k, group_size)]
+    exponent = _unit(terms, parameters)
+    integer = np.stack(sums, -1) if sums else np.zeros((rows, columns, groups), np.int64)
+    return GroupSums(integer, exponent, np.asarray(finite.all(1)))
+
+
+def _unit(terms: Terms, parameters: BitmodPeParameters) -> int:
+    """Power of two of the accumulator's unit: the last place of the smallest product."""
+    if parameters.exact:
+        return parameters.exact_exponent
+    return 1 - ACTIVATION_BIAS - parameters.extra_bits + int(min(terms.bsig))
+
+
+def _one_group(activations: Array, terms: Terms, parameters: BitmodPeParameters) -> Array:
+    """The accumulator after one group, (rows, columns)."""
+    rows, size = activations.shape
+    unit, lanes = _unit(terms, parameters), parameters.lanes
+    # |a| < 2**16, |w| <= 2**weight_bits; one more bit for the steps between two terms of a weight
+    weight_bits = (int(np.abs(terms.values2x()).max(initial=1)) - 1).bit_length() - 1
+    bits = 1 + 16 + weight_bits + size.bit_length() + 1 - unit
+    integer: type = np.int64 if bits <= 63 else object
+    total: Array = np.zeros((rows, terms.sign.shape[0]), integer)
+    sign, exponent, significand = FP16.decode(activations)
+    for start in range(0, size, lanes):
+        chunk = slice(start, start + lanes)
+        a = tuple(x[:, chunk].T[:, :, None] for x in (sign, exponent, significand))
+        for number, bsig in enumerate(terms.bsig):
+            w = tuple(x[:, chunk, number].T[:, None, :].astype(np.int64)
+                      for x in (terms.sign, terms.exp, terms.man))
+            if parameters.exact:
+                product = np.where(a[0] ^ w[0], -a[2] * w[2], a[2] * w[2])
+                product = product << (a[1] + w[1] + int(bsig) - ACTIVATION_BIAS - unit)
+                total = total + product.astype(integer).sum(0)
+                continue
+            tree, top = _aligned_sum(a, w, parameters)
+            shift = top - ACTIVATION_BIAS - parameters.extra_bits + int(bsig) - unit
+            total = _accumulate(total, tree.astype(integer) << shift.astype(integer), parameters)
+    return total
+
+
+def _aligned_sum(a: tuple[Array, ...], w: tuple[Array, ...],
+                 parameters: BitmodPeParameters) -> tuple[Array, Array]:
+    """Steps 1 and 2: the adder tree's result and the exponent that it is aligned to.
+
+    ``a``: sign, exponent, significand (lanes, rows, 1); ``w``: sign, exp, man (lanes, 1, columns).
+    """
+    exponent = np.where((a[2] * w[2]) != 0, a[1] + w[1], 0)
+    # 1 is the smallest exponent of a product, so a cycle without products may take it
+    top = np.maximum(exponent.max(0), 1)
+    # a lane without a product is dropped by its zero significand, whatever its exponent
+    delta = np.minimum(top - exponent, 62)
+    magnitude = (a[2] * w[2]) << parameters.extra_bits
+    if parameters.rounding == "nearest":
+        magnitude = round_to_bits(magnitude, delta, "nearest")
+    magnitude = magnitude >> delta
+    return np.where(a[0] ^ w[0], -magnitude, magnitude).sum(0), top
+
+
+def _accumulate(total: Array, addend: Array, parameters: BitmodPeParameters) -> Array:
+    """Step 3: the exact sum, its magnitude cut to ``acc_bits`` significant bits."""
+    total = total + addend
+    magnitude = np.abs(total)
+    drop = np.maximum(bit_length(magnitude) - parameters.acc_bits, 0)
+    magnitude = round_to_bits(magnitude, drop.astype(magnitude.dtype), parameters.rounding)
+    return np.where(total < 0, -magnitude, magnitude)
+
+
+def dequantize_groups(sums: GroupSums, scale_codes: Array) -> Array:
+    """Step 4: group sums times 8-bit ``scale_codes`` (columns, groups), exact, rounded once.
+
+    Returns FP32 codes, int64 (rows, columns, groups); a product of zero is +0.
+    """
+    # Python integers: an exact sum times a scale code may need more than 63 bits
+    product = np.abs(sums.integer).astype(object) * np.asarray(scale_codes)[None].astype(object)
+    return FP32.round((sums.integer < 0).astype(np.int64), product, sums.exponent)
+
+
+def tensor_layer(activations: Array, tensor: QuantizedTensor, *, out_fp16: bool = False,
+                 parameters: BitmodPeParameters = DEFAULT) -> Array:
+    """:func:`layer` with the weights of ``gen quantize``: float32 or float16 (rows, n).
+
+    ``activations`` float16 (rows, k). :class:`~lowbit.golden.parameters.ParameterError` for
+    asymmetric types, 16-bit scales and another k.
+    """
+    if tensor.scale_codes is None:
+        raise ParameterError("weights must have 8-bit scales, which the PE multiplies bit by bit; "
+                             f"these have {tensor.scale_bits}-bit scales: quantize them with "
+                             "--scale-bits 8")
+    if activations.ndim != 2 or activations.shape[1] != tensor.shape[1]:
+        raise ParameterError(f"activations must have shape (rows, {tensor.shape[1]}) for these "
+                             f"weights; got {activations.shape}")
+    special = tensor.special_values() if tensor.dtype.kind == "float" else None
+    return layer(activations, tensor.codes, tensor.dtype, tensor.scale_codes, tensor.group_size,
+                 special_values=special, channel_scale=tensor.channel_scale, out_fp16=out_fp16,
+                 parameters=parameters)
+
+
+def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,
+          group_size: int, *, special_values: Array | None = None,
+          channel_scale: Array | None = None, out_fp16: bool = False,
+          parameters: BitmodPeParameters = DEFAULT) -> Array:
+    """A whole layer as the tile computes it: float32 (or float16) (rows, columns).
+
+    ``activations`` float16 (rows, k); ``codes`` uint8 (columns, k); ``scale_codes`` uint8
+    (columns, groups); ``special_values`` (columns, groups) of FP3 and FP4 types;
+    ``channel_scale`` float32 (columns,). Group sums are scaled and rounded to FP32, added in
+    ascending order in FP32, multiplied by the channel's scale in FP32 and, if asked for, rounded
+    to FP16: each step rounds once, to nearest even, and overflows to infinity. A row with an
+    activation that is not finite gives canonical NaNs; an exact zero is +0.
+    """
+    terms = group_terms(codes, special_values, dtype, group_size)
+    sums = group_sums(FP16.from_array(activations), terms, group_size, parameters)
+    scaled = FP32.to_array(dequantize_groups(sums, scale_codes))
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        # NumPy's float32 operations are IEEE single precision, each rounded once
+        output = np.zeros(scaled.shape[:2], np.float32)
+        for group in range(scaled.shape[2]):
+            output = output + scaled[:, :, group]
+        if channel_scale is not None:
+            scale = np.asarray(channel_scale, np.float32)[None]
+            output = np.where((output == 0) | (scale == 0), np.float32(0), output * scale)
+        if out_fp16:
+            output = output.astype(np.float16)
+    output[~sums.finite] = np.nan
+    return output

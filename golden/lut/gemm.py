@@ -1,0 +1,188 @@
+"""A whole GEMM on the core: how it is cut into operations, and its golden result.
+
+One :class:`Gemm` serves every backend: it gives the activations and weight beats of each operation
+and puts the operations' results together. Cutting rows and columns into tiles changes no result:
+rows and columns never meet, and the number of zero-point beats is agreed over all columns.
+
+k is cut into steps of ``K * groups`` activations, every quantisation group starting a new one, and
+the steps into *blocks*, one operation each, of at most ``max_k``. Without scales a block takes as
+many steps as it may, and every block adds to the one before through the partial sum. With scales
+a block never leaves its quantisation group, and only blocks of the same group follow each other
+through the partial sum (docs/numerics.md, section 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..formats import FP32, FloatFormat, IntFormat
+from ..packing import Beats, group_count, split_steps, step_groups, weight_beats
+from ..parameters import ParameterError
+from .core import operation
+from .parameters import LutCoreParameters
+from .table import make_tables
+
+__all__ = ["Block", "Gemm", "Operands", "gemm", "check_scale", "psum_codes", "result_array"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One operation's share of k."""
+
+    steps: slice        #: steps of the reduction
+    group: int          #: quantisation group (of the first step)
+    chained: bool       #: adds to the result of the block before
+
+
+def check_scale(scale: Array, columns: int, groups: int) -> Array:
+    """Scales as float32 (columns, groups), from (columns,) or (columns, groups) floats.
+
+    :class:`ParameterError` for another type or shape, and for a scale that is not finite or
+    whose half float32 cannot hold (s' = s / 2 must be exact).
+    """
+    scale = np.asarray(scale)
+    if scale.dtype not in (np.float32, np.float16) or \
+            scale.shape not in ((columns,), (columns, groups)):
+        raise ParameterError(f"scales must be float32 of shape ({columns},) or ({columns}, "
+                             f"{groups}); got {scale.dtype} of shape {scale.shape}")
+    scale = scale.astype(np.float32)
+    bad = ~np.isfinite(scale)
+    if bad.any():
+        raise ParameterError(f"scales must be finite; got {scale[bad][0]} at index "
+                             f"{np.argwhere(bad)[0].tolist()}")
+    bad = scale / np.float32(2) * np.float32(2) != scale
+    if bad.any():
+        raise ParameterError("scales must have halves that float32 holds exactly; got "
+                             f"{scale[bad][0]} at index {np.argwhere(bad)[0].tolist()}")
+    return np.broadcast_to(scale if scale.ndim == 2 else scale[:, None], (columns, groups))
+
+
+@dataclass(frozen=True)
+class Operands:
+    """What a GEMM multiplies, r = s(q - z)."""
+
+    codes: Array                    #: (rows, k) integers, or raw floating codes
+    q: Array                        #: (columns, k) unsigned weight codes
+    bits: int                       #: bits of a weight code
+    zero: Array | None = None       #: (columns,) or (columns, groups) z; None: z' = 0
+    scale: Array | None = None      #: (columns,) or (columns, groups) float32 s
+    group_size: int | None = None   #: activations that share z and s; None: all
+
+
+class Gemm:
+    """Sum of a * q' (with zero points: a * (q' - z')) over k, with scales its dequantised form.
+
+    Raises :class:`ParameterError` for operands that do not fit each other, or the core.
+    """
+
+    def __init__(self, p: LutCoreParameters, x: Operands) -> None:
+        self.p = p
+        self.rows, self.columns, k = len(x.codes), len(x.q), x.codes.shape[1]
+        if x.q.shape[1:] != (k,):
+            raise ParameterError("activations and weights must have the same k; got shapes "
+                                 f"{x.codes.shape} and {x.q.shape}")
+        if x.bits > p.w_bits:
+            raise ParameterError(f"weights of {x.bits} bits need as many bit-planes; this design "
+                                 f"has {p.w_bits}")
+        if x.zero is not None and not p.zero_point:
+            raise ParameterError("zero points need a design that takes them; leave "
+                                 "--no-zero-point out")
+        self.scale = None if x.scale is None else \
+            check_scale(x.scale, self.columns, group_count(k, x.group_size))
+        self._beats = weight_beats(x.q, x.bits, p.K, p.groups, x.zero, group_size=x.group_size)
+        self._steps = split_steps(x.codes, p.K, p.groups, x.group_size)
+        self._edges = np.searchsorted(self._beats.step, np.arange(self._steps.shape[1] + 1))
+        self.blocks = self._cut(step_groups(k, p.K, p.groups, x.group_size))
+        if not p.preload and any(block.chained for block in self.blocks):
+            what = "k" if x.scale is None else "a quantisation group"
+            raise ParameterError(f"{what} is longer than --max-k {p.max_k}, and the design takes "
+                                 "no partial sums; raise --max-k, or leave --no-preload out")
+
+    def _cut(self, of_step: Array) -> list[Block]:
+        limit = self.p.max_k // (self.p.K * self.p.groups)
+        if self.scale is None:
+            of_step = np.zeros_like(of_step)
+        blocks = []
+        for group in range(int(of_step[-1]) + 1):
+            start, stop = np.searchsorted(of_step, [group, group + 1]).tolist()
+            blocks += [Block(slice(i, min(i + limit, stop)), group, i > start)
+                       for i in range(start, stop, limit)]
+        return blocks
+
+    def activations(self, block: Block, rows: slice = slice(None)) -> Array:
+        """Codes (rows, steps * groups * K) of a block, zero-padded."""
+        part = self._steps[rows, block.steps]
+        return part.reshape(len(part), -1)
+
+    def beats(self, block: Block, columns: slice = slice(None)) -> Beats:
+        """Weight stream of a block for some columns."""
+        b, start, stop = self._beats, block.steps.start, block.steps.stop
+        span = slice(int(self._edges[start]), int(self._edges[stop]))
+        first, last = np.zeros((2, span.stop - span.start), bool)
+        first[0] = last[-1] = True
+        return Beats(b.K, b.plane[span], b.patterns[span, :, columns], b.step[span] - start,
+                     first, last, b.group_last[span])
+
+    def codes(self, results: list[Array]) -> list[Array]:
+        """Of each block's results, those that are complete: one of each scale, or only one."""
+        following = [block.chained for block in self.blocks[1:]] + [False]
+        return [r for r, more in zip(results, following, strict=True) if not more]
+
+    def result(self, results: list[Array]) -> Array:
+        """The (rows, columns) array that a user wants, from each block's results in order.
+
+        int64 or float32; with scales the float32 sum of s' times each group's result, which
+        integers enter rounded to float32; every multiply and add rounds once.
+        """
+        complete = self.codes(results)
+        if self.scale is None:
+            return result_array(self.p, complete[0])
+        half = self.scale / np.float32(2)
+        total: Array | None = None
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            for group, codes in enumerate(complete):
+                term = result_array(self.p, codes).astype(np.float32) * half[:, group]
+                total = term if total is None else total + term
+        assert total is not None
+        return FP32.to_array(FP32.canonical(FP32.from_array(total)))
+
+    def run(self, progress: Callable[[int], None] = lambda done: None) -> list[Array]:
+        """Each block's results by the golden model: codes of ``p.out``, (rows, columns).
+
+        ``progress`` is told the number of blocks done.
+        """
+        results: list[Array] = []
+        for block in self.blocks:
+            psum = psum_codes(self.p, results[-1]) if block.chained else None
+            tables = make_tables(self.activations(block), self.p)
+            results.append(operation(self.p, tables, self.beats(block), psum))
+            progress(len(results))
+        return results
+
+
+def gemm(p: LutCoreParameters, codes: Array, q: Array, bits: int,
+         zero: Array | None = None) -> Array:
+    """Golden GEMM without scales, as codes of ``p.out`` (rows, columns): see :class:`Gemm`."""
+    whole = Gemm(p, Operands(codes, q, bits, zero))
+    return whole.codes(whole.run())[0]
+
+
+def psum_codes(p: LutCoreParameters, results: Array) -> Array:
+    """Results of one operation as partial sums of the next."""
+    if isinstance(p.psum, FloatFormat) and isinstance(p.out, FloatFormat):
+        return p.psum.convert(results, p.out)
+    return results
+
+
+def result_array(p: LutCoreParameters, codes: Array) -> Array:
+    """Result codes as the array a user wants: int64, or float32."""
+    if isinstance(p.out, IntFormat):
+        return np.asarray(codes, np.int64)
+    return p.out.to_float64(codes).astype(np.float32)

@@ -1,0 +1,76 @@
+"""The conventional dot-product unit: multipliers, a floating-point adder tree, an accumulator."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.baselines.parameters import Fp16DotParameters
+from lowbit.golden.formats import FP16
+
+from ..common.fp_add import FpAdd
+from ..common.fp_convert import FpConvert
+from ..common.fp_mul import FpMul
+
+__all__ = ["Fp16Dot"]
+
+
+class Fp16Dot(wiring.Component):
+    """``result = RNE(result + sum of K products)``, K products a cycle.
+
+    ``activations`` and ``weights``: K FP16 codes each, element 0 lowest, taken while ``en``; with
+    ``first`` as well the sum starts from zero. Products are rounded to ``--tree`` format, added
+    in a balanced tree (neighbours first) with a rounding at every node, converted to the
+    accumulator's format and accumulated. ``result`` follows ``p.latency`` clock edges later and
+    has no reset: ``first`` starts it.
+    """
+
+    def __init__(self, p: Fp16DotParameters) -> None:
+        self.parameters = p
+        super().__init__({"en": In(1), "first": In(1), "activations": In(16 * p.K),
+                          "weights": In(16 * p.K), "result": Out(p.acc_format.bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        fmt = p.acc_format
+        en, first, a, b = (self._input(m, value, name) for value, name in (
+            (self.en, "en"), (self.first, "first"), (self.activations, "activations"),
+            (self.weights, "weights")))
+        level: list[Value] = []
+        for k in range(p.K):
+            m.submodules[f"multiply_{k}"] = multiply = FpMul(FP16, FP16, p.tree_format)
+            m.d.comb += [multiply.a.eq(a.word_select(k, 16)), multiply.b.eq(b.word_select(k, 16))]
+            level.append(multiply.product)
+        depth = 0
+        while len(level) > 1:
+            following: list[Value] = []
+            for i in range(0, len(level) - 1, 2):
+                following.append(self._add(m, level[i], level[i + 1], f"add_{depth}_{i // 2}"))
+            level = following + ([level[-1]] if len(level) % 2 else [])
+            depth += 1
+        total = level[0]
+        if p.tree_format != fmt:
+            m.submodules.convert = convert = FpConvert(p.tree_format, fmt)
+            m.d.comb += convert.code.eq(total)
+            total = convert.result
+        acc = Signal(fmt.bits, reset_less=True)
+        m.submodules.accumulate = accumulate = FpAdd(fmt, style=p.style)
+        # a cycle without `en` adds zero: cheaper than a register that holds
+        m.d.comb += [accumulate.a.eq(acc & (~(first & en)).replicate(fmt.bits)),
+                     accumulate.b.eq(total & en.replicate(fmt.bits)), self.result.eq(acc)]
+        m.d.sync += acc.eq(accumulate.sum)
+        return m
+
+    def _input(self, m: Module, value: Signal, name: str) -> Signal:
+        if not self.parameters.input_registers:
+            return value
+        register = Signal(len(value), name=f"{name}_in", reset_less=name != "en")
+        m.d.sync += register.eq(value)
+        return register
+
+    def _add(self, m: Module, a: Value, b: Value, name: str) -> Value:
+        m.submodules[name] = add = FpAdd(self.parameters.tree_format,
+                                           style=self.parameters.style)
+        m.d.comb += [add.a.eq(a), add.b.eq(b)]
+        return add.sum

@@ -1,0 +1,76 @@
+"""The conventional processing element: FP16 times FP16, accumulated in FP32 or FP16."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.baselines.parameters import Fp16PeParameters
+from lowbit.golden.formats import FP16
+
+from ..common.fp_add import FpAdd
+from ..common.fp_mul import FpMul
+from .accumulate import PRODUCT, ExactProduct, Fp32Accumulate
+
+__all__ = ["Fp16Pe"]
+
+
+class Fp16Pe(wiring.Component):
+    """``result = RNE(result + activation * weight)``, one product a cycle, output-stationary.
+
+    ``activation`` and ``weight`` are FP16 codes, taken while ``en``; with ``first`` as well the
+    sum starts from zero. ``result`` is the accumulator (FP32 or FP16 code), ``p.latency`` clock
+    edges behind. It has no reset: ``first`` starts it.
+
+    FP32 accumulate is a fused multiply-add (the product is exact); for FP16 the product is
+    rounded to FP16 first. Subnormals, infinities and NaNs as IEEE has them; NaNs are canonical,
+    a zero is +0.
+    """
+
+    def __init__(self, p: Fp16PeParameters) -> None:
+        self.parameters = p
+        super().__init__({"en": In(1), "first": In(1), "activation": In(16), "weight": In(16),
+                          "result": Out(p.acc_format.bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        # a cycle without `en` adds zero: cheaper than registers that hold
+        clear: Value = self.first & self.en
+        if p.pipeline:
+            later = Signal(name="clear", reset_less=True)
+            m.d.sync += later.eq(clear)
+            clear = later
+        if p.acc_format == FP16:
+            total = self._fp16(m, clear)
+        else:
+            total = self._fp32(m, clear)
+        acc = Signal(p.acc_format.bits, reset_less=True)
+        m.d.sync += acc.eq(total)
+        m.d.comb += self.result.eq(acc)
+        return m
+
+    def _fp32(self, m: Module, clear: Value) -> Value:
+        m.submodules.multiply = multiply = ExactProduct()
+        m.submodules.add = add = Fp32Accumulate(self.parameters.style)
+        m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight),
+                     multiply.en.eq(self.en), add.acc.eq(self.result), add.clear.eq(clear)]
+        if self.parameters.pipeline:
+            product = Signal(PRODUCT, reset_less=True)
+            m.d.sync += product.eq(multiply.product)
+            m.d.comb += add.product.eq(product)
+        else:
+            m.d.comb += add.product.eq(multiply.product)
+        return add.sum
+
+    def _fp16(self, m: Module, clear: Value) -> Value:
+        m.submodules.multiply = multiply = FpMul(FP16, FP16, FP16)
+        m.submodules.add = add = FpAdd(FP16, style=self.parameters.style)
+        m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight)]
+        term: Value = multiply.product & self.en.replicate(16)
+        if self.parameters.pipeline:
+            product = Signal(16, reset_less=True)
+            m.d.sync += product.eq(term)
+            term = product
+        m.d.comb += [add.a.eq(self.result & (~clear).replicate(16)), add.b.eq(term)]
+        return add.sum
