@@ -37,8 +37,9 @@ def save_operands(path: Path, operands: Operands) -> None:
 def load_operands(path: Path) -> Operands:
     """Read what :func:`save_operands` wrote."""
     with np.load(path, allow_pickle=False) as file:
-        return Operands(**{name: int(file[name]) if file[name].ndim == 0 else file[name]
-                           for name in file.files})
+        fields: dict[str, Any] = {name: file[name] for name in file.files}
+    return Operands(**{name: value if value.ndim else value.item()
+                       for name, value in fields.items()})
 
 
 def simulate_gemm(p: LutCoreParameters, operands: Operands, *, build_dir: Path | None = None,
