@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,17 +27,41 @@ def check_target(path: Path, *, force: bool = True, option: str = "-o") -> None:
                          f"{path.parent} does not exist")
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"{option} must be writable; no permission to write in {path.parent}")
-    if path.exists() and not force:
-        with path.open("rb") as file:
-            if MARK.encode() not in file.read(400):
-                raise UsageError(f"{option} {path} exists and was not written by gen; "
-                                 "add --force to overwrite it")
+    if not path.exists():
+        return
+    if not path.is_file():      # renaming a file to /dev/null would replace the device
+        raise UsageError(f"{option} must name an ordinary file; {path} is a device or a pipe")
+    if not force:
+        try:
+            with path.open("rb") as file:
+                ours = MARK.encode() in file.read(400)
+        except OSError as error:
+            raise UsageError(f"{option} {path} cannot be read: {error.strerror}") from None
+        if not ours:
+            raise UsageError(f"{option} {path} exists and was not written by gen; "
+                             "add --force to overwrite it")
+
+
+def packed_target(name: str, weights: Path, *, force: bool) -> Path:
+    """The checked path of a packed file that is made from the file ``weights``."""
+    path = Path(name)
+    if name == "-":
+        raise UsageError("-o must name a file; a packed file is not written to standard output")
+    if path.exists() and weights.exists() and path.samefile(weights):
+        raise UsageError(f"-o must not be the weights' own file; got {path}")
+    check_target(path, force=force)
+    return path
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Call ``write(temporary)`` and rename the result to ``path``; nothing half-written stays."""
     check_target(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    path = path.resolve()       # a symbolic link stays one
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.",
+                                        suffix=path.suffix)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -56,7 +79,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 def write_text(path: str, text: str) -> None:
     """Write text to a file, or to standard output for ``-``."""
     if path == "-":
-        sys.stdout.write(text)
+        print(text, end="")
     else:
         write_whole(Path(path), lambda temporary: void(temporary.write_text(text)))
 

@@ -88,12 +88,19 @@ def _tool_versions(simulator: str) -> list[str]:
 def cache_folder() -> Path:
     """The folder of cached builds (created)."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "lowbit" / "simulation"
+    return _folder(Path(base) / "lowbit" / "simulation", "XDG_CACHE_HOME")
+
+
+def _folder(folder: Path, setting: str) -> Path:
+    """The folder, created; ``setting`` is what the user can change."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot create the build cache {folder}: {error.strerror}; "
-                         "set XDG_CACHE_HOME") from None
+        raise UsageError(f"cannot create the folder of simulator builds {folder}: "
+                         f"{error.strerror}; set {setting} to a writable folder") from None
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"no permission to write in the folder of simulator builds {folder}; "
+                         f"set {setting} to a writable folder")
     return folder
 
 
@@ -243,8 +250,7 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
     need_programs(simulator)
     verilog = design.verilog if isinstance(design, Emitted) else design
     progress("building")
-    folder = cache_folder() if build_dir is None else Path(build_dir).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder(Path(build_dir).resolve(), "--build-dir") if build_dir else cache_folder()
     build, build_seconds = _build(verilog, top, simulator, waves is not None, optimize,
                                   folder)
 
