@@ -133,7 +133,7 @@ def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None)
             psum = np.zeros(value.shape, np.int64) if psum is None else psum
             value = value + fmt.to_array(np.asarray(psum, np.int64))
             # no sum underflows: one that is zero is exactly zero, and so +0
-            value = np.where(value == 0, fmt.to_array(np.int64(0)), value)
+            value = np.where(value == 0, fmt.to_array(np.zeros((), np.int64)), value)
     # a result that rounding brought to zero keeps its sign
     code = fmt.from_array(value)
     code = np.where(fmt.is_nan(code), fmt.nan, code)
