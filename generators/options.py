@@ -56,10 +56,14 @@ def _describe(field: dataclasses.Field[Any]) -> str:
     return "; ".join(words).replace("%", "%%")
 
 
-def add_parameters(parser: argparse.ArgumentParser, cls: type[Parameters]) -> None:
-    """Add one option per field of ``cls``: range, default and source in its help."""
+def add_parameters(parser: argparse.ArgumentParser, cls: type[Parameters], *,
+                   without: tuple[str, ...] = ()) -> None:
+    """Add one option per field of ``cls``, but those ``without``: range, default and source in
+    its help."""
     group = parser.add_argument_group("design parameters")
     for field in dataclasses.fields(cls):
+        if field.name in without:
+            continue
         flag, text, meta = flag_name(field.name), _describe(field), field.metadata
         kind: dict[str, Any]
         if isinstance(field.default, bool):

@@ -37,9 +37,10 @@ def save_operands(path: Path, operands: Operands) -> None:
 def load_operands(path: Path) -> Operands:
     """Read what :func:`save_operands` wrote."""
     with np.load(path, allow_pickle=False) as file:
-        fields: dict[str, Any] = {name: file[name] for name in file.files}
-    return Operands(**{name: value if value.ndim else value.item()
-                       for name, value in fields.items()})
+        fields = {name: file[name] for name in file.files}
+    values: dict[str, Any] = {name: int(value) if value.ndim == 0 else value
+                              for name, value in fields.items()}
+    return Operands(**values)
 
 
 def simulate_gemm(p: LutCoreParameters, operands: Operands, *, build_dir: Path | None = None,

