@@ -14,7 +14,7 @@ from lowbit.golden.parameters import Parameters, parameter
 from lowbit.golden.quantize import error_report, quantize
 
 from ..checkpoint import open_tensor
-from ..files import packed_target
+from ..files import data_target
 from ..options import add_parameters, take_parameters
 from ..packed import pack_weights, save_packed
 from ..progress import Progress
@@ -63,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     parameters = take_parameters(args, PackParameters)
     assert isinstance(parameters, PackParameters)
-    output = packed_target(args.output, args.weights, force=args.force)
+    output = data_target(args.output, [args.weights], force=args.force)
     started = time.perf_counter()
     tensor = open_tensor(args.weights, args.tensor)
     n, k = tensor.shape

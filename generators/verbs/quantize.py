@@ -16,7 +16,7 @@ from lowbit.golden.parameters import ParameterError
 from ..bitmod_file import write_tensors
 from ..checkpoint import open_matrices
 from ..errors import UsageError
-from ..files import packed_target, write_whole
+from ..files import data_target, write_whole
 from ..options import integer
 from ..progress import Progress
 
@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     dtype = get_data_type(args.dtype, _special_values(args.special_values))
     check_options(args.group_size, args.scale_bits)
-    output = packed_target(args.output, args.weights, force=args.force)
+    output = data_target(args.output, [args.weights], force=args.force)
     sources = open_matrices(args.weights, args.tensor)
     total, rows = ErrorReport(), []
     started = time.perf_counter()
