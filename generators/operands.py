@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lowbit.golden.formats import FP16
 from lowbit.golden.lut.gemm import Operands
 
+from .checkpoint import load_npy
 from .errors import UsageError
 from .packed import load_packed
 
@@ -24,21 +25,8 @@ ACTIVATION_TYPES = {"int8": ("int8",), "int16": ("int16",), "fp16": ("float16", 
 
 
 def read_array(path: Path, option: str) -> Array:
-    """The array of a .npy file; :class:`UsageError` names ``option`` where there is none."""
-    try:
-        with path.open("rb") as file:
-            if file.read(6) != b"\x93NUMPY":
-                raise UsageError(f"{option} {path} is not a .npy file")
-        array = np.load(path, allow_pickle=False)
-    except UsageError:
-        raise
-    except OSError as error:
-        raise UsageError(f"cannot read {option} {path}: {error.strerror or error}") from None
-    except Exception as error:
-        # Python objects in it, a short file; a damaged header shows in many ways
-        raise UsageError(f"{option} {path} is not a readable .npy array: "
-                         f"{' '.join(str(error).split())}") from None
-    # files may hold either byte order
+    """The array of a .npy file, in this machine's byte order."""
+    array = load_npy(path, option)
     return np.asarray(array, array.dtype.newbyteorder("="))
 
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from typing import Any, NoReturn
 
 from lowbit.golden.parameters import Parameters, flag_name
 
 from .errors import UsageError
 
-__all__ = ["ArgumentParser", "add_parameters", "positive", "take_parameters"]
+__all__ = ["ArgumentParser", "add_parameters", "integer", "positive", "take_parameters"]
 
 
 class ArgumentParser(argparse.ArgumentParser):
     """argparse with our error style: one line, exit status 2, no usage dump."""
 
     def error(self, message: str) -> NoReturn:
+        # "argument --K: must be an integer; got x"
+        message = re.sub(r"^argument (.*?): ", r"\1 ", message)
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def _integer(text: str) -> int:
+def integer(text: str) -> int:
+    """argparse type: an integer, decimal or with 0x, 0o, 0b."""
     try:
         return int(text, 0)
     except ValueError:
@@ -29,7 +33,7 @@ def _integer(text: str) -> int:
 
 def positive(text: str) -> int:
     """argparse type: an integer of at least 1."""
-    value = _integer(text)
+    value = integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
     return value
@@ -67,7 +71,7 @@ def add_parameters(parser: argparse.ArgumentParser, cls: type[Parameters], *,
         elif meta["choices"] is not None:
             kind = dict(metavar="|".join(meta["choices"]))
         else:
-            kind = dict(type=_integer, metavar=meta["metavar"] or "INT")
+            kind = dict(type=integer, metavar=meta["metavar"] or "INT")
         group.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, help=text, **kind)
 
 

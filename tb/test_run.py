@@ -312,9 +312,9 @@ SCALED = "--scale s.npy --group-size 10"
     ("--backend fpga", "invalid choice: 'fpga'"), ("--K 7", "--K must be 2..6; got 7"),
     ("--a-format fp4", "--a-format must be one of"), ("-o folder", "is a directory"),
     ("-o none/y.npy", "does not exist"), ("-o -", "-o must name a file"),
-    ("-o a.npy", "-o must not be a file of the operands"),
-    ("-o w.npy --force", "-o must not be a file of the operands"),
-    ("-o text.npy", "exists; add --force")])
+    ("-o a.npy", "-o must not be a file that is read"),
+    ("-o w.npy --force", "-o must not be a file that is read"),
+    ("-o text.npy", "add --force")])
 def test_refused(files: Path, monkeypatch: pytest.MonkeyPatch,
                  capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
     """One line, status 2, and nothing written."""

@@ -16,7 +16,7 @@ from lowbit.golden.lut.gemm import Gemm, Operands
 from lowbit.golden.lut.parameters import LutCoreParameters
 
 from ..errors import UsageError
-from ..files import check_target, write_whole
+from ..files import data_target, write_whole
 from ..flow.gemm import simulate_gemm
 from ..operands import packed_operands, read_operands
 from ..options import add_parameters, positive, take_parameters
@@ -100,19 +100,6 @@ def _operands(args: argparse.Namespace, a_format: str) -> Operands:
                          args.group_size)
 
 
-def _check_output(args: argparse.Namespace) -> Path:
-    output = Path(args.output)
-    if args.output == "-":
-        raise UsageError("-o must name a file; a result is not written to standard output")
-    check_target(output)
-    for path in (args.a, args.w, args.zero, args.scale, args.packed):
-        if path is not None and path.exists() and output.exists() and output.samefile(path):
-            raise UsageError(f"-o must not be a file of the operands; got {output}")
-    if output.exists() and not args.force:
-        raise UsageError(f"-o {output} exists; add --force to overwrite it")
-    return output
-
-
 def _save(path: Path, array: Array) -> None:
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
@@ -145,7 +132,8 @@ def _describe(r: dict[str, Any], flags: str) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    output = _check_output(args)
+    output = data_target(args.output, [args.a, args.w, args.zero, args.scale, args.packed],
+                         force=args.force)
     p = take_parameters(args, LutCoreParameters)
     assert isinstance(p, LutCoreParameters)
     operands = _operands(args, p.a_format)
