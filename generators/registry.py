@@ -57,6 +57,9 @@ GENERATORS = {g.name: g for g in (
     Generator("fp16_dot", "baseline: FP16 dot product of K multipliers and an adder tree",
               "lowbit.golden.baselines.parameters:Fp16DotParameters",
               "lowbit.hdl.baselines.dot:Fp16Dot", "lowbit.tb.cocotb_fp16_dot"),
+    Generator("bitmod_encoder", "BitMoD bit-serial term generator, all data types at run time",
+              "lowbit.golden.bitmod.parameters:BitmodEncoderParameters",
+              "lowbit.hdl.bitmod.encoder:BitmodEncoder", "lowbit.tb.cocotb_bitmod_encoder"),
 )}
 
 
