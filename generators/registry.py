@@ -60,6 +60,9 @@ GENERATORS = {g.name: g for g in (
     Generator("bitmod_encoder", "BitMoD bit-serial term generator, all data types at run time",
               "lowbit.golden.bitmod.parameters:BitmodEncoderParameters",
               "lowbit.hdl.bitmod.encoder:BitmodEncoder", "lowbit.tb.cocotb_bitmod_encoder"),
+    Generator("bitmod_tile", "BitMoD tile: rows x columns of bit-serial PEs, output-stationary",
+              "lowbit.golden.bitmod.parameters:BitmodTileParameters",
+              "lowbit.hdl.bitmod.tile:BitmodTile", "lowbit.tb.cocotb_bitmod_tile"),
 )}
 
 

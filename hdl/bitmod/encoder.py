@@ -123,7 +123,8 @@ class TermLanes(wiring.Component):
         # Booth: the digit is -2 high + middle + low
         padded = Cat(Const(0, 1), code)
         digit = Signal(3, name=f"{name}_digit")
-        parts = [padded[2 * i:2 * i + 3] & self.lines[i].replicate(3) for i in range(P.code_bits // 2)]
+        parts = [padded[2 * i:2 * i + 3] & self.lines[i].replicate(3)
+                 for i in range(P.code_bits // 2)]
         m.d.comb += digit.eq(parts[0] | parts[1] | parts[2] | parts[3])
         low, middle, high = digit
         two = ~(low ^ middle)
