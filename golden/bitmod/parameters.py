@@ -67,6 +67,8 @@ class BitmodPeParameters(Parameters):
                             "rounding then have no effect")
     max_group: int = parameter(4096, "largest group size; sizes the exact accumulator and the "
                                "group counter", low=4, high=65536)
+    pipeline: int = parameter(1, "registers between the adder tree and the accumulator", low=0,
+                              high=1, source="design choice")
 
     def check(self) -> None:
         if self.max_group % self.lanes:
