@@ -67,6 +67,8 @@ class BitmodPeParameters(Parameters):
                             "rounding then have no effect")
     max_group: int = parameter(4096, "largest group size; sizes the exact accumulator and the "
                                "group counter", low=4, high=65536)
+    pipeline: int = parameter(1, "registers between the adder tree and the accumulator", low=0,
+                              high=1, source="design choice")
 
     def check(self) -> None:
         if self.max_group % self.lanes:
@@ -140,9 +142,6 @@ class BitmodTileParameters(BitmodDequantParameters):
     out_columns: int = parameter(1, "columns whose results leave side by side; must divide "
                                  "--columns", low=1, high=256)
 
-    #: cycles from a term at a PE's ports to the accumulator that holds it
-    pe_latency: ClassVar[int] = 1
-
     def check(self) -> None:
         super().check()
         if self.columns % self.out_columns:
@@ -153,6 +152,11 @@ class BitmodTileParameters(BitmodDequantParameters):
         """The parameters of one PE."""
         return BitmodPeParameters(**{f.name: getattr(self, f.name)
                                      for f in fields(BitmodPeParameters)})
+
+    @property
+    def pe_latency(self) -> int:
+        """Cycles from a term at a PE's ports to the accumulator that holds it."""
+        return 1 + self.pipeline
 
     @property
     def skew(self) -> int:

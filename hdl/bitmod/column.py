@@ -8,7 +8,7 @@ product register that each PE would need. The results are the same bits.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,8 +17,10 @@ from lowbit.golden.formats import FP32
 
 from ..common.fp_add import FpAdd
 from ..common.unit import Unit
-from .pe import BitmodPe
-from .scale import GroupScale, GroupSum
+from .accumulate import GroupSum
+from .align import ACTIVATION, TERM
+from .pe import BitmodPeCore
+from .scale import GroupScale
 from .streams import SCALE_BITS
 
 __all__ = ["BitmodCell", "BitmodColumn"]
@@ -32,21 +34,20 @@ class BitmodCell(wiring.Component):
 
     def __init__(self, p: BitmodTileParameters) -> None:
         self.parameters = p
-        bits = GroupSum(p.pe).bits
+        total = GroupSum(p.pe).layout
         super().__init__({
-            "activations": In(p.lanes * 16), "terms": In(p.lanes * 4), "bsig": In(signed(4)),
-            "enable": In(1), "first": In(1), "capture": In(1), "chain": In(bits),
-            "held": Out(bits)})
+            "activations": In(p.lanes * ACTIVATION.size), "terms": In(p.lanes * TERM.size),
+            "clear": In(1), "capture": In(1), "chain": In(total), "held": Out(total)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.pe = pe = Unit(BitmodPe(self.parameters.pe), "bitmod_pe")
+        m.submodules.pe = pe = Unit(BitmodPeCore(self.parameters.pe), "bitmod_pe")
         m.d.comb += [pe.activations.eq(self.activations), pe.terms.eq(self.terms),
-                     pe.bsig.eq(self.bsig), pe.enable.eq(self.enable), pe.first.eq(self.first)]
-        held = Signal(len(self.held), reset_less=True)
+                     pe.clear.eq(self.clear)]
+        held = Signal(self.held.shape(), reset_less=True)
         m.d.sync += held.eq(self.chain)
         with m.If(self.capture):
-            m.d.sync += held.eq(Cat(pe.sign, pe.magnitude, pe.exponent))
+            m.d.sync += held.eq(pe.total)
         m.d.comb += self.held.eq(held)
         return m
 
@@ -63,21 +64,22 @@ class BitmodColumn(wiring.Component):
     def __init__(self, p: BitmodTileParameters) -> None:
         self.parameters = p
         super().__init__({
-            "activations": In(p.rows * p.lanes * 16), "terms": In(p.lanes * 4),
-            "bsig": In(signed(4)), "enable": In(1), "first": In(1), "capture": In(1),
+            "activations": In(p.rows * p.lanes * ACTIVATION.size),
+            "terms": In(p.lanes * TERM.size), "clear": In(1), "capture": In(1),
             "scale": In(SCALE_BITS), "add": In(1), "fresh": In(1), "shift": In(1),
             "head": Out(32)})
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         m.submodules.scale = scale = GroupScale(p.pe)
-        chain = Signal(GroupSum(p.pe).bits, name="no_row")
+        chain = Signal(GroupSum(p.pe).layout, name="no_row")
         for row in reversed(range(p.rows)):
             m.submodules[f"cell_{row}"] = cell = Unit(BitmodCell(p), "bitmod_cell")
             m.d.comb += [
-                cell.activations.eq(self.activations.word_select(row, p.lanes * 16)),
-                cell.terms.eq(self.terms), cell.bsig.eq(self.bsig), cell.enable.eq(self.enable),
-                cell.first.eq(self.first), cell.capture.eq(self.capture), cell.chain.eq(chain)]
+                cell.activations.eq(self.activations.word_select(
+                    row, p.lanes * ACTIVATION.size)),
+                cell.terms.eq(self.terms), cell.clear.eq(self.clear),
+                cell.capture.eq(self.capture), cell.chain.eq(chain)]
             chain = cell.held
         m.d.comb += [scale.total.eq(chain), scale.scale.eq(self.scale)]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value, signed
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +12,7 @@ from lowbit.golden.bitmod.parameters import BitmodTileParameters
 
 from ..common.unit import Unit
 from .column import BitmodColumn
-from .pe import BitmodPe
+from .pe import TERM_BITS, DecodeActivation, DecodeTerm
 from .streams import SCALE_BITS
 
 __all__ = ["BEAT", "BitmodCore"]
@@ -29,7 +31,7 @@ class BitmodCore(wiring.Component):
 
     def __init__(self, p: BitmodTileParameters) -> None:
         self.parameters = p
-        operands = {"activations": p.rows * p.lanes * 16, "terms": p.columns * p.lanes * 4,
+        operands = {"activations": p.rows * p.lanes * 16, "terms": p.columns * p.lanes * TERM_BITS,
                     "scales": p.columns * SCALE_BITS, "beat": BEAT}
         members = {f"{name}_in": In(shape) for name, shape in operands.items()}
         members |= {f"{name}_out": Out(shape) for name, shape in operands.items()}
@@ -50,7 +52,7 @@ class BitmodCore(wiring.Component):
         m.d.comb += [self.activations_out.eq(activations), self.terms_out.eq(terms),
                      self.scales_out.eq(scales), self.beat_out.eq(beat)]
 
-        capture = self._delayed(m, beat.last, BitmodPe.latency, "group_done")
+        capture = self._delayed(m, beat.last, p.pe_latency, "group_done")
         fresh = Signal(name="group_fresh", reset_less=True)
         with m.If(beat.last):
             m.d.sync += fresh.eq(beat.fresh)
@@ -65,13 +67,15 @@ class BitmodCore(wiring.Component):
         add = self._delayed(m, leaving, 2, "add")
         fresh_at = self._delayed(m, fresh, 2, "fresh")
 
+        clear = Signal()
+        m.d.comb += clear.eq(beat.first & beat.enable)
+        decoded = self._decoded_activations(m, activations)
         heads: list[Value] = []
         for i in range(p.columns):
             m.submodules[f"column_{i}"] = column = Unit(BitmodColumn(p), "bitmod_column")
             m.d.comb += [
-                column.activations.eq(activations), column.bsig.eq(beat.bsig),
-                column.terms.eq(terms.word_select(i, p.lanes * 4)),
-                column.enable.eq(beat.enable), column.first.eq(beat.first),
+                column.activations.eq(decoded), column.clear.eq(clear),
+                column.terms.eq(self._decoded_terms(m, i, terms, beat)),
                 column.capture.eq(capture), column.scale.eq(scales.word_select(i, SCALE_BITS)),
                 column.add.eq(add), column.fresh.eq(fresh_at),
                 column.shift.eq(self.select[i // p.out_columns] & self.shift)]
@@ -82,6 +86,28 @@ class BitmodCore(wiring.Component):
                 word = word | head
             m.d.comb += self.heads.word_select(lane, 32).eq(word)
         return m
+
+    def _decoded_activations(self, m: Module, activations: Value) -> Value:
+        """Activations with their hidden bits, once for all columns."""
+        words = []
+        for i in range(self.parameters.rows * self.parameters.lanes):
+            m.submodules[f"activation_{i}"] = decode = Unit(DecodeActivation(),
+                                                            "bitmod_activation", key=())
+            m.d.comb += decode.code.eq(activations.word_select(i, 16))
+            words.append(Value.cast(decode.activation))
+        return Cat(words)
+
+    def _decoded_terms(self, m: Module, column: int, terms: Value, beat: Any) -> Value:
+        """Terms of a column with their powers of two, once for all rows."""
+        lanes = self.parameters.lanes
+        words = []
+        for i in range(lanes):
+            m.submodules[f"term_{column}_{i}"] = decode = Unit(DecodeTerm(), "bitmod_term",
+                                                               key=())
+            m.d.comb += [decode.term.eq(terms.word_select(column * lanes + i, TERM_BITS)),
+                         decode.bsig.eq(beat.bsig), decode.enable.eq(beat.enable)]
+            words.append(Value.cast(decode.decoded))
+        return Cat(words)
 
     @staticmethod
     def _delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
