@@ -136,7 +136,7 @@ class FixedAccumulator(Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p, bits = Module(), self.parameters, self.shape.word_bits
-        old = self.total.word & (~self.clear).replicate(bits)
+        old = self.total.word.as_unsigned() & (~self.clear).replicate(bits)
         addend: Value = self.sum
         if not p.exact:
             for k in range(EXPONENT_BITS - FINE):
@@ -203,7 +203,7 @@ class DigitAccumulator(Component):
         places, drops = self._places(m, addend, distance)
 
         # the old word, without its `drop` lowest digits where the sum is far above it
-        word, carry = total.word & keep.replicate(len(total.word)), total.pending & keep
+        word, carry = total.word.as_unsigned() & keep.replicate(len(total.word)), total.pending & keep
         options, below, carries = [], Const(0, 1), [carry & ~Cat(drops).any()]
         for drop, chosen in enumerate(drops, 1):
             low = word[:DIGIT * drop]
