@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,10 +73,12 @@ GENERATORS = {g.name: g for g in (
 )}
 
 
-def find(name: str) -> Generator:
-    """Generator by name; :class:`UsageError` names the near ones."""
+def find(name: str, others: Iterable[str] = ()) -> Generator:
+    """Generator by name; :class:`UsageError` names near ones and near ``others`` (verbs)."""
     if name in GENERATORS:
         return GENERATORS[name]
-    near = difflib.get_close_matches(name, GENERATORS, n=2) or list(GENERATORS)
-    raise UsageError(f"unknown generator or verb '{name}'; did you mean {' or '.join(near)}? "
-                     "(gen list shows all)")
+    what = "generator or verb" if others else "generator"
+    near = difflib.get_close_matches(name, [*GENERATORS, *others], n=3)
+    raise UsageError(f"unknown {what} '{name}'" +
+                     (f"; did you mean {' or '.join(near)}?" if near else "") +
+                     f" ({'gen --help' if others else 'gen list'} shows all)")

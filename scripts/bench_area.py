@@ -140,10 +140,17 @@ def core_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
     conventional = measure.areas(f"lut_core {shape} --datapath float --acc fp16", names)
     rows: list[Row] = [{"design": f"lut_core {shape} --datapath float --acc fp16", "table": 0.0,
                         **conventional}]
+    # half the columns and two groups a beat: the same work per cycle, half the accumulators
+    paired = f"--M 2 --N {4 if quick else 32} --groups 2 --K 4 --w-bits 2"
     for acc in ("fp16", "fp32"):
-        table = measure.areas(f"lut_table --M 2 --K 4 --acc {acc}", names)
-        for buffer in ("single", "double"):
-            command = f"lut_core {shape} --acc {acc} --buffer {buffer}"
+        variants = [("", f"{shape} --acc {acc}"),
+                    ("", f"{shape} --acc {acc} --lanes 1 --no-zero-point --max-k 1024"),
+                    ("", f"{shape} --acc {acc} --buffer double"),
+                    (" --groups 2", f"{paired} --acc {acc}"),
+                    (" --groups 2", f"{paired} --acc {acc} --buffer double")]
+        for table_shape, variant in variants:
+            table = measure.areas(f"lut_table --M 2 --K 4{table_shape} --acc {acc}", names)
+            command = f"lut_core {variant}"
             rows.append({"design": command, "table": table["plain"],
                          **measure.areas(command, names)})
     for row in rows:

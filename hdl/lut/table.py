@@ -17,7 +17,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters, LutParameters, LutTa
 
 from ..common.unit import Unit
 from .entries import AlignActivation, TableEntries, term_bits
-from .streams import activation_layout, table_layout
+from .streams import activation_layout, existing, table_layout, table_notes
 
 __all__ = ["LutTable"]
 
@@ -37,6 +37,17 @@ class LutTable(wiring.Component):
         self.stages = p.pipeline if isinstance(p, LutTableParameters) else 1
         super().__init__({"activation": In(stream.Signature(activation_layout(p, p.M))),
                           "table": Out(stream.Signature(table_layout(p, p.M)))})
+
+    def port_notes(self) -> dict[str, str]:
+        """Meaning and packing of the ports, for the manifest."""
+        p, rows = self.parameters, self.rows
+        return existing(table_notes(p, rows), activation=activation_layout(p, rows),
+                        table=table_layout(p, rows))
+
+    def manifest(self) -> dict[str, Any]:
+        """Timing, for the manifest."""
+        return {"latency_cycles": self.stages, "initiation_interval": 1,
+                "passes": 2 if self.parameters.is_aligned else 1}
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
