@@ -265,31 +265,24 @@ def areas() -> Canvas | None:
     rows = json.loads(AREA.read_text(encoding="utf-8")).get("core")
     if not rows:
         return None
-    pitch, left, room = 44, 16, 560
-    c = Canvas(720, 64 + pitch * len(rows), "Area of the LUT tensor core")
-    c.label(left, 24, "Area of the core, µm²: plain recipe, and best of the recipes", "bold")
+    pitch, left, room = 46, 16, 560
+    c = Canvas(720, 60 + pitch * len(rows), "Area of the LUT tensor core")
+    c.label(left, 24, "Area of the core, µm² (table entries as inputs)", "bold")
     largest = max(row["plain"] for row in rows)
-    shared = set.intersection(*(set(row["design"].split()) for row in rows))
+    options = [[word.strip() for word in row["design"].split("--")] for row in rows]
+    common = set.intersection(*map(set, options))
+    for x, name, kind in ((560, "plain", "bar1"), (630, "best", "bar2")):
+        c.bar(x, 14, 12, 11, kind)
+        c.label(x + 18, 24, name, "small")
     for i, row in enumerate(rows):
-        y = 48 + pitch * i
-        words = row["design"].split()
-        own = " ".join(w for w in words if w.startswith("--") or w not in shared)
-        c.label(left, y, _differs(own, rows), "mono small")
+        y = 52 + pitch * i
+        c.label(left, y, " ".join(f"--{option}" for option in options[i] if option not in common),
+                "mono small")
         for k, (name, kind) in enumerate((("plain", "bar1"), ("best", "bar2"))):
             wide = row[name] / largest * room
             c.bar(left, y + 5 + 12 * k, wide, 11, kind)
             c.label(left + wide + 6, y + 14 + 12 * k, f"{row[name]:,.0f}", "small")
     return c
-
-
-def _differs(design: str, rows: list[dict[str, Any]]) -> str:
-    """The options of a design that not all designs have."""
-    def options(words: str) -> list[str]:
-        return ["--" + part.strip() for part in words.split("--")[1:]]
-
-    common = set.intersection(*(set(options(row["design"])) for row in rows))
-    kept = [option for option in options(design) if option not in common]
-    return " ".join(kept)
 
 
 PICTURES: dict[str, Callable[[], Canvas | None]] = {

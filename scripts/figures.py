@@ -33,7 +33,8 @@ Json = Any
 
 #: result file -> the command that writes it
 RESULTS = {
-    "area.json": ".venv/bin/python scripts/bench_area.py --json > docs/results/area.json",
+    "area.json": ".venv/bin/python scripts/bench_area.py --liberty sky130hd_tt.lib.gz --json "
+                 "> docs/results/area.json",
     "layer.json": ".venv/bin/python scripts/demo_minilm.py --json > docs/results/layer.json",
     "speed.json": ".venv/bin/python scripts/bench_speed.py --json docs/results/speed.json",
     "quantizer.json":
@@ -104,6 +105,7 @@ def area(r: Json) -> str:
                              _number(x["with_table"], 0), _number(x["best"], 0),
                              _number(x["to_published"], 3), _number(x["to_own_plain"], 3),
                              _number(x["to_own_best"], 3)) for x in r["core"]]))
+        parts.append("![Areas of the cores in this table](docs/img/areas.svg)")
     if "forms" in r:
         parts.append("Half table, one-hot select and offline negation, over the conventional "
                      "forms (*full*: full table, binary select; *hardware*: half table, binary "
