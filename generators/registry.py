@@ -58,6 +58,18 @@ GENERATORS = {g.name: g for g in (
     Generator("fp16_dot", "baseline: FP16 dot product of K multipliers and an adder tree",
               "lowbit.golden.baselines.parameters:Fp16DotParameters",
               "lowbit.hdl.baselines.dot:Fp16Dot", "lowbit.tb.cocotb_fp16_dot"),
+    Generator("bitmod_encoder", "BitMoD bit-serial term generator, all data types at run time",
+              "lowbit.golden.bitmod.parameters:BitmodEncoderParameters",
+              "lowbit.hdl.bitmod.encoder:BitmodEncoder", "lowbit.tb.cocotb_bitmod_encoder"),
+    Generator("bitmod_tile", "BitMoD tile: rows x columns of bit-serial PEs, output-stationary",
+              "lowbit.golden.bitmod.parameters:BitmodTileParameters",
+              "lowbit.hdl.bitmod.tile:BitmodTile", "lowbit.tb.cocotb_bitmod_tile"),
+    Generator("bitmod_pe", "BitMoD PE: bit-serial terms times FP16 activations",
+              "lowbit.golden.bitmod.parameters:BitmodPeParameters",
+              "lowbit.hdl.bitmod.pe:BitmodPe", "lowbit.tb.cocotb_bitmod_pe"),
+    Generator("bitmod_dequant", "BitMoD group sum times its 8-bit scale, one bit a cycle",
+              "lowbit.golden.bitmod.parameters:BitmodDequantParameters",
+              "lowbit.hdl.bitmod.dequant:BitmodDequant", "lowbit.tb.cocotb_bitmod_dequant"),
 )}
 
 

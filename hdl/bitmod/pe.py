@@ -1,0 +1,141 @@
+"""The BitMoD processing element: lanes of one-bit weight terms times FP16 activations.
+
+Paper section IV-B, Figure 5; contract in docs/numerics.md, section 7. Steps 1 and 2 (align, add)
+are :mod:`.align`, step 3 (group accumulation) is :mod:`.accumulate`, step 4 :mod:`.dequant`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib.wiring import Component, In, Out
+
+from lowbit.golden.bitmod.parameters import BitmodPeParameters
+
+from .accumulate import GroupSum, accumulator
+from .align import ACTIVATION, POWER_BITS, TERM, AlignedSum, ExactSum
+
+__all__ = ["BitmodPe", "BitmodPeCore", "DecodeActivation", "DecodeTerm"]
+
+#: bits of a term: sign, exp (2), man
+TERM_BITS = 4
+
+
+class DecodeActivation(Component):
+    """An FP16 ``code`` with its hidden bit: ``activation`` (:data:`.align.ACTIVATION`).
+
+    ``finite`` is 0 for infinities and NaNs. A row of PEs shares it. Combinational.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"code": In(16), "activation": Out(ACTIVATION), "finite": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        fraction, field, a = self.code[:10], self.code[10:15], self.activation
+        normal = field.any()
+        m.d.comb += [a.significand.eq(Cat(fraction, normal)), a.sign.eq(self.code[15]),
+                     a.exponent.eq(Cat(field[0] | ~normal, field[1:])),
+                     a.something.eq(normal | fraction.any()), self.finite.eq(~field.all())]
+        return m
+
+
+class DecodeTerm(Component):
+    """A ``term`` of the encoder (sign lowest, exp, man) with its ``bsig``: ``decoded``
+    (:data:`.align.TERM`), nothing unless ``enable``. A column of PEs shares it. Combinational.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"term": In(TERM_BITS), "bsig": In(signed(4)), "enable": In(1),
+                          "decoded": Out(TERM)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        power = Signal(POWER_BITS)
+        m.d.comb += [power.eq(self.term[1:3] + self.bsig + 1), self.decoded.sign.eq(self.term[0]),
+                     self.decoded.power.eq(power), self.decoded.man.eq(self.term[3] & self.enable)]
+        return m
+
+
+class BitmodPeCore(Component):
+    """The PE of an array, behind the decoders that a row and a column share.
+
+    Ports: ``activations`` and ``terms`` (lanes of :data:`.align.ACTIVATION` and
+    :data:`.align.TERM`, lane 0 lowest), ``clear`` (this cycle starts a group), ``total``
+    (:class:`.accumulate.GroupSum`: value (word + pending) * 2**(unit + 8 * exponent)).
+    A cycle without a product changes nothing. Latency: :attr:`latency` clock edges.
+    """
+
+    def __init__(self, p: BitmodPeParameters) -> None:
+        self.parameters = p
+        self.latency = 1 + p.pipeline
+        super().__init__({"activations": In(p.lanes * ACTIVATION.size),
+                          "terms": In(p.lanes * TERM.size), "clear": In(1),
+                          "total": Out(GroupSum(p).layout)})
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        m.submodules.products = products = ExactSum(p) if p.exact else AlignedSum(p)
+        m.submodules.accumulate = accumulate = accumulator(p)
+        m.d.comb += [products.activations.eq(self.activations), products.terms.eq(self.terms),
+                     self.total.eq(accumulate.total)]
+        passed = [(accumulate.clear, self.clear), (accumulate.sum, products.sum)]
+        if not p.exact:
+            passed.append((accumulate.exponent, products.exponent))
+        for target, value in passed:
+            if p.pipeline:
+                held = Signal(target.shape(), name=f"{target.name}_held", reset_less=True)
+                m.d.sync += held.eq(value)
+                value = held
+            m.d.comb += target.eq(value)
+        return m
+
+
+class BitmodPe(Component):
+    """One PE with its decoders.
+
+    Ports:
+
+    - ``activations``: lanes x 16, FP16 codes, lane 0 lowest
+    - ``terms``: lanes x 4, from the lowest bit: sign, exp (2 bits), man
+    - ``bsig``: signed 4 bits, -1, 0, 2, 4 or 6: significance that the cycle's terms share
+    - ``enable``: the cycle counts; ``first`` (with ``enable``): the accumulator starts from zero
+    - ``invalid``: an activation of this cycle is infinite or NaN while ``enable`` (combinational:
+      the flag belongs to a row of PEs); the sum has no meaning then until the next ``first``
+    - ``total``: the accumulator, :class:`.accumulate.GroupSum`
+
+    Latency: :attr:`latency` clock edges from ``enable`` to ``total``. No reset: ``first`` starts.
+    """
+
+    def __init__(self, p: BitmodPeParameters) -> None:
+        self.parameters = p
+        self.core = BitmodPeCore(p)
+        self.latency = self.core.latency
+        super().__init__({"activations": In(p.lanes * 16), "terms": In(p.lanes * TERM_BITS),
+                          "bsig": In(signed(4)), "enable": In(1), "first": In(1),
+                          "invalid": Out(1), "total": Out(GroupSum(p).layout)})
+
+    def manifest(self) -> dict[str, Any]:
+        """Timing, and what the accumulator's fields stand for."""
+        return dict(latency=self.latency, initiation_interval=1,
+                    total=GroupSum(self.parameters).manifest())
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        m.submodules.core = core = self.core
+        activations, terms, finite = [], [], []
+        for i in range(p.lanes):
+            m.submodules[f"activation_{i}"] = activation = DecodeActivation()
+            m.submodules[f"term_{i}"] = term = DecodeTerm()
+            m.d.comb += [activation.code.eq(self.activations.word_select(i, 16)),
+                         term.term.eq(self.terms.word_select(i, TERM_BITS)),
+                         term.bsig.eq(self.bsig), term.enable.eq(self.enable)]
+            activations.append(activation.activation)
+            terms.append(term.decoded)
+            finite.append(activation.finite)
+        m.d.comb += [core.activations.eq(Cat(activations)), core.terms.eq(Cat(terms)),
+                     core.clear.eq(self.first & self.enable),
+                     self.invalid.eq(self.enable & ~Cat(finite).all()),
+                     self.total.eq(core.total)]
+        return m
