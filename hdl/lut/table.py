@@ -127,11 +127,12 @@ class LutTable(wiring.Component):
             held = Signal(fmt.ebits, name=f"shared_{row}", reset_less=True)
             peak: Value = Mux(running == 0, 1, running)
             current = Mux(payload.first, peak, held)
-            largest: Value = running
+            fields: list[Value] = [running]
             for word in words[row * per_row:(row + 1) * per_row]:
                 field, fraction = word[fmt.mbits:-1], word[:fmt.mbits]
                 finite = ~(field.all() & fraction.all()) if fmt.fn else ~field.all()
-                largest = Mux(finite & (field > largest), field, largest)
+                fields.append(field & finite.replicate(fmt.ebits))
+            largest = _largest(m, fields, f"largest_{row}")
             with m.If(self.activation.valid & payload.scan):
                 m.d.sync += running.eq(largest)
             with m.Elif(moves & payload.first):
@@ -139,3 +140,18 @@ class LutTable(wiring.Component):
             shared.append(current)
         return shared
 
+
+def _largest(m: Module, values: list[Value], name: str) -> Value:
+    """The largest of unsigned values, by a tree of comparators; every choice has a name, since
+    an unnamed one would be written out wherever it is used, exponentially often."""
+    level = 0
+    while len(values) > 1:
+        pairs = zip(values[::2], values[1::2], strict=False)
+        chosen: list[Value] = []
+        for i, (a, b) in enumerate(pairs):
+            larger = Signal(len(a), name=f"{name}_{level}_{i}")
+            m.d.comb += larger.eq(Mux(b > a, b, a))
+            chosen.append(larger)
+        values = chosen + values[len(values) & ~1:]
+        level += 1
+    return values[0]
