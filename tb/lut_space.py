@@ -7,6 +7,8 @@ The regression covers all legal pairs of these values (:func:`regression`), the 
 from __future__ import annotations
 
 import functools
+import itertools
+import random
 import re
 from typing import Any
 
@@ -18,10 +20,11 @@ from lowbit.golden.lut.parameters import (
     LutTableParameters,
 )
 from lowbit.golden.parameters import ParameterError, Parameters
-from lowbit.tb.covering import Row, pairwise
+from lowbit.tb.covering import Row, pairwise, random_legal
 
 __all__ = ["SPACES", "build", "row_of", "complaint", "regression_complaint",
-           "is_cheap", "regression", "label"]
+           "is_cheap", "regression", "product", "completed",
+           "label"]
 
 #: what a table is
 _TABLE: dict[str, tuple[Any, ...]] = dict(
@@ -119,6 +122,38 @@ def regression(cls: type[LutParameters]) -> list[LutParameters]:
     """A pairwise covering array of the cheap legal configurations."""
     rows = pairwise(SPACES[cls], functools.partial(regression_complaint, cls))
     return [build(cls, row) for row in rows]
+
+
+def product() -> list[Row]:
+    """The campaign's full product: what an entry is (activation format; exact integers, floats,
+    aligned, or INT8 codes), stored table and negation, select, planes, K, groups, zero point.
+
+    :func:`completed` draws the other factors.
+    """
+    space = SPACES[LutCoreParameters]
+    kinds = [dict(a_format=a_format, datapath=datapath, table_format=table_format)
+             for a_format in space["a_format"] for datapath in space["datapath"]
+             for table_format in space["table_format"]
+             if (table_format == "int8" and datapath is None)
+             or (table_format == "exact" and a_format.startswith("int") == (datapath is None))]
+    styles = [dict(table=table, negation=negation, select=select)
+              for table in space["table"] for negation in space["negation"]
+              for select in space["select"] if (table, negation) != ("full", "hardware")]
+    sizes = [dict(zip(("w_bits", "K", "groups", "zero_point"), values, strict=True))
+             for values in itertools.product(*(space[name] for name in
+                                               ("w_bits", "K", "groups", "zero_point")))]
+    return [kind | style | size for kind in kinds for style in styles for size in sizes]
+
+
+def completed(row: Row, seed: int) -> LutCoreParameters:
+    """The configuration of a row of :func:`product`, the other factors drawn with ``seed``."""
+    factors = {name: (row[name],) if name in row else values
+               for name, values in SPACES[LutCoreParameters].items()}
+    chosen = random_legal(factors, functools.partial(complaint, LutCoreParameters),
+                          random.Random(seed))
+    p = build(LutCoreParameters, chosen)
+    assert isinstance(p, LutCoreParameters)
+    return p
 
 
 def label(p: Parameters) -> str:

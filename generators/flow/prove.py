@@ -30,7 +30,7 @@ class Verdict:
 def _counterexample(log: str) -> dict[str, int]:
     """Values of the table that ``sat -show-ports`` prints: name, decimal, hex, binary."""
     found = re.findall(r"^ +\\(\S+) +\S+ +\S+ +([01]+) *$", log, re.M)
-    return {name.removeprefix("in_").removeprefix("gold_"): int(bits, 2)
+    return {name.removeprefix("in_"): int(bits, 2)
             for name, bits in found if name.startswith(("in_", "gold_", "gate_"))}
 
 
@@ -39,9 +39,9 @@ def prove_equal(verilog: str, top: str, spec: str, spec_top: str = "spec", *,
     """Is module ``top`` of ``verilog`` equal to ``spec_top`` of ``spec`` for all inputs?
 
     Both are combinational and have the same ports. ``timeout`` in seconds of the solver. A
-    counterexample names the inputs, the specification's outputs and, as ``gate_NAME``, the
-    design's. Raises :class:`UsageError` for designs with state, or with undefined values, which
-    the solver would be free to choose in favour of equality.
+    counterexample names the inputs and, as ``gold_NAME`` and ``gate_NAME``, the outputs of the
+    specification and of the design. Raises :class:`UsageError` for designs with state, or with
+    undefined values, which the solver would be free to choose in favour of equality.
     """
     limit = "" if timeout is None else f"-timeout {timeout} "
     prepare = ["hierarchy -check -top {0}", "proc", "flatten", "opt_clean",
