@@ -132,8 +132,8 @@ async def _run(bench: Bench, p: BitmodTileParameters, layers: list[Layer], rng: 
         got = layer_results(p, words[at:at + x.words], x.m, x.n)
         at += x.words
         for i, j in np.argwhere(got != x.expected)[:3]:
-            cocotb.log.error("%s, row %d, column %d: got %#x, golden %#x", x.name, i, j, int(got[i, j]),
-                             int(x.expected[i, j]))
+            cocotb.log.error("%s, row %d, column %d: got %#x, golden %#x", x.name, i, j,
+                             int(got[i, j]), int(x.expected[i, j]))
         wrong += int((got != x.expected).sum())
     return wrong
 

@@ -12,7 +12,7 @@ CASES = [(i, p) for cls in (LutTableParameters, LutDotParameters)
          for i, p in enumerate(lut_space.regression(cls), 1)]
 
 
-@pytest.mark.parametrize("seed, p", CASES, ids=[
+@pytest.mark.parametrize(("seed", "p"), CASES, ids=[
     f"{p.generator}-{i}-{lut_space.label(p)}" for i, p in CASES])
 def test_equals_golden(seed, p):
     outcome = run_bench(p, seed=seed)

@@ -128,7 +128,8 @@ class Mesh:
         if j == 0:
             self.m.d.comb += self.special.second.eq(step.lines[1])
             return self.special.special
-        self.special_copy = delayed(self.m, self.special.special if j == 1 else self.special_copy,
+        before = self.special.special if j == 1 else self.special_copy
+        self.special_copy: Value = delayed(self.m, before,
                                     1, f"special_{j}")
         return self.special_copy
 

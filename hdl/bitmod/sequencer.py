@@ -43,8 +43,10 @@ class Sequencer(wiring.Component):
         index, chunk = Signal(INDEX_BITS), Signal(chunk_bits(p))
         fresh, begins, busy = Signal(init=1), Signal(init=1), Signal()
         spacing = Signal(range(p.group_spacing))
-        last_term, last = Signal(), Signal()
-        hold, fire = Signal(), Signal()
+        last_term = Signal()
+        last = Signal()
+        hold = Signal()
+        fire = Signal()
         m.d.comb += [
             last_term.eq(index == self.terms),
             last.eq(last_term & (chunk == self.chunks)),

@@ -105,7 +105,8 @@ class LutCore(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        fire, busy = Signal(), Signal()
+        fire = Signal()
+        busy = Signal()
         beat, beat_valid = self._beat(m, fire)
         table = self._table(m)
         # one set of accumulators: nothing starts before they are read;
@@ -189,7 +190,8 @@ class LutCore(wiring.Component):
         """Shift the results of ``lanes`` rows at a time out of column 0 and through the lanes."""
         p = self.parameters
         blocks = p.M // p.out_lanes
-        draining, enable = Signal(), Signal()
+        draining = Signal()
+        enable = Signal()
         column = Signal(range(p.N))
         block = Signal(range(blocks))
         final = (column == p.N - 1) & (block == blocks - 1)

@@ -55,7 +55,8 @@ class LutTable(wiring.Component):
         per_row = p.groups * p.K
         words = [source.payload["values"].word_select(i, p.activation.bits)
                  for i in range(self.rows * per_row)]
-        take, scan = Signal(), Signal()
+        take = Signal()
+        scan = Signal()
         m.d.comb += scan.eq(source.payload.scan if p.is_aligned else 0)
         exponent: list[Value] = []
         if p.is_aligned:
