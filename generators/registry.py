@@ -67,9 +67,6 @@ GENERATORS = {g.name: g for g in (
     Generator("bitmod_pe", "BitMoD PE: bit-serial terms times FP16 activations",
               "lowbit.golden.bitmod.parameters:BitmodPeParameters",
               "lowbit.hdl.bitmod.pe:BitmodPe", "lowbit.tb.cocotb_bitmod_pe"),
-    Generator("bitmod_dequant", "BitMoD group sum times its 8-bit scale, one bit a cycle",
-              "lowbit.golden.bitmod.parameters:BitmodDequantParameters",
-              "lowbit.hdl.bitmod.dequant:BitmodDequant", "lowbit.tb.cocotb_bitmod_dequant"),
 )}
 
 

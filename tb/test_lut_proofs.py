@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from lowbit.golden.lut.table import make_tables
 from lowbit.golden.packing import unpack_bits
 from lowbit.tb.lut_spec import dot_spec
 
-PAPER = dict(a_format="int8", table="half", select="onehot", negation="offline")
-CONVENTIONAL = dict(a_format="int8", table="half", select="binary", negation="hardware")
-FULL = dict(a_format="int8", table="full", select="binary")
+PAPER: dict[str, Any] = dict(a_format="int8", table="half", select="onehot", negation="offline")
+CONVENTIONAL: dict[str, Any] = dict(a_format="int8", table="half", select="binary",
+                                    negation="hardware")
+FULL: dict[str, Any] = dict(a_format="int8", table="full", select="binary")
 
 
 @pytest.mark.parametrize("p", [

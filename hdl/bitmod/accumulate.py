@@ -27,7 +27,7 @@ from amaranth.lib.wiring import Component, In, Out
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 
 from ..common.adders import ripple_add
-from .align import EXPONENT_BITS, FINE, ExactSum, sum_bits
+from .align import EXPONENT_BITS, FINE, exact_sum_bits, sum_bits
 
 __all__ = ["DIGIT", "DigitAccumulator", "FixedAccumulator", "GroupSum", "accumulator",
            "uses_digits"]
@@ -132,7 +132,7 @@ class FixedAccumulator(Component):
         self.shape = GroupSum(p)
         ports = {"clear": In(1), "total": Out(self.shape.layout)}
         if p.exact:
-            ports["sum"] = In(signed(ExactSum(p).bits))
+            ports["sum"] = In(signed(exact_sum_bits(p)))
         else:
             ports |= {"sum": In(signed(sum_bits(p))), "exponent": In(EXPONENT_BITS - FINE)}
         super().__init__(ports)

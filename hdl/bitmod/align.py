@@ -16,7 +16,8 @@ from lowbit.golden.bitmod.parameters import ACTIVATION_BITS, BitmodPeParameters
 
 from ..common.adders import increment, ripple_add
 
-__all__ = ["ACTIVATION", "TERM", "FINE", "POWER_BITS", "AlignedSum", "ExactSum", "sum_bits"]
+__all__ = ["ACTIVATION", "TERM", "FINE", "POWER_BITS", "AlignedSum", "ExactSum",
+           "exact_sum_bits", "sum_bits"]
 
 #: bits of an exponent that shift left
 FINE = 2
@@ -176,13 +177,18 @@ def _lanes(m: Module, p: BitmodPeParameters, activations: Value,
     return lanes
 
 
+def exact_sum_bits(p: BitmodPeParameters) -> int:
+    """Bits of the exact sum of all lanes' products."""
+    return ACTIVATION_BITS + 37 + (p.lanes - 1).bit_length() + 1
+
+
 class ExactSum(Component):
     """``sum * 2**-25``: the exact sum of all products. Ports as :class:`AlignedSum`."""
 
     def __init__(self, p: BitmodPeParameters) -> None:
         self.parameters = p
         # the largest product is below 2**(11 + 38), its lowest place is that of exponent 1
-        self.bits = ACTIVATION_BITS + 37 + (p.lanes - 1).bit_length() + 1
+        self.bits = exact_sum_bits(p)
         super().__init__({"activations": In(p.lanes * ACTIVATION.size),
                           "terms": In(p.lanes * TERM.size), "sum": Out(signed(self.bits))})
 

@@ -1,7 +1,7 @@
 """The BitMoD processing element: lanes of one-bit weight terms times FP16 activations.
 
 Paper section IV-B, Figure 5; contract in docs/numerics.md, section 7. Steps 1 and 2 (align, add)
-are :mod:`.align`, step 3 (group accumulation) is :mod:`.accumulate`, step 4 :mod:`.dequant`.
+are :mod:`.align`, step 3 (group accumulation) is :mod:`.accumulate`, step 4 :mod:`.scale`.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ __all__ = ["GroupScale"]
 class GroupScale(wiring.Component):
     """``scaled`` = RN(total * scale) as FP32 code, two cycles later; a product of zero is +0.
 
-    ``total``: :class:`.accumulate.GroupSum`. Takes one each cycle; what :class:`.dequant.
-    BitmodDequant` does in eight cycles with an adder, this does in one with a multiplier.
+    ``total``: :class:`.accumulate.GroupSum`. Takes one each cycle: the bit-serial
+    unit of the paper needs eight cycles, this one multiplier serves a whole column of PEs.
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
