@@ -169,7 +169,8 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
            folder: Path) -> tuple[Path, float]:
     """The folder of a finished build, and the seconds that it took (0 if it was there)."""
     arguments = _BUILD_ARGS[simulator]
-    key = json.dumps([verilog, top, simulator, waves, arguments, optimize,
+    # the model is linked to cocotb's libraries where they lie now
+    key = json.dumps([verilog, top, simulator, waves, arguments, optimize, sys.prefix,
                       _tool_versions(simulator)])
     final = folder / hashlib.sha256(key.encode()).hexdigest()[:24]
     if final.is_dir():
