@@ -15,6 +15,7 @@ shifted left by one. Integers arrive sign-extended to 8 bits, where a Booth digi
 
 from __future__ import annotations
 
+import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -65,7 +66,7 @@ class SpecialValues(wiring.Component):
         magnitude, sign = self.sv_value[:-1], self.sv_value[-1]
         with m.Switch(magnitude):
             for value in filter(is_two_term, range(1 << len(magnitude))):
-                first, second = (int(w) for w in pack_terms(fixed_point_terms(value)))
+                first, second = (int(w) for w in pack_terms(fixed_point_terms(np.array(value))))
                 with m.Case(value):
                     m.d.comb += plain.eq(first | second << P.term_bits)
             with m.Default():
