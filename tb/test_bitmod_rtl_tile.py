@@ -1,4 +1,4 @@
-"""BitMoD tile and array in simulation: bits, cycles, stalls, ragged sizes; emission of 1,024 PEs."""
+"""BitMoD tile and array in simulation: bits, cycles, stalls, ragged sizes; 1,024 PEs emitted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_array():
     check(MESH, seeds=(1, 2, 3))
 
 
-@pytest.mark.parametrize("name, cycles", [("int8", 4), ("int6", 3), ("fp4", 2), ("fp3", 2),
+@pytest.mark.parametrize(("name", "cycles"), [("int8", 4), ("int6", 3), ("fp4", 2), ("fp3", 2),
                                           ("int4", 2)])
 def test_cycles_of_four_weights(name, cycles):
     """Counted: 64 weights more cost 16 times the cycles of four, groups without a bubble."""
