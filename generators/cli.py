@@ -26,10 +26,10 @@ VERBS = {name: f"lowbit.generators.verbs.{name}" for name in
 def _overview() -> str:
     lines = ["usage: gen GENERATOR [parameters] -o out.v     Verilog and its manifest",
              "       gen VERB ...", "", "generators:"]
-    lines += [f"  {g.name:<12}{g.summary}" for g in registry.GENERATORS.values()]
+    lines += [f"  {g.name:<16}{g.summary}" for g in registry.GENERATORS.values()]
     lines += ["", "verbs:"]
     for name, module in VERBS.items():
-        lines.append(f"  {name:<12}{importlib.import_module(module).SUMMARY}")
+        lines.append(f"  {name:<16}{importlib.import_module(module).SUMMARY}")
     lines += ["", "gen NAME --help shows the options of a generator or verb."]
     return "\n".join(lines)
 

@@ -49,7 +49,8 @@ def run(command: str, folder: Path) -> str:
     """What a command prints, both streams; blank lines at the end are dropped."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     done = subprocess.run(["sh", "-c", command], cwd=folder, stdout=subprocess.PIPE, text=True,
-                          stderr=subprocess.STDOUT, env={**os.environ, "PATH": path}, check=False)
+                          stderr=subprocess.STDOUT, check=False,
+                          env={**os.environ, "PATH": path, "COLUMNS": "80"})
     text = done.stdout.rstrip("\n")
     return text + "\n" if text else ""
 

@@ -33,45 +33,24 @@ Json = Any
 
 #: result file -> the command that writes it
 RESULTS = {
-    "area.json": ".venv/bin/python scripts/bench_area.py --json > docs/results/area.json",
+    "area.json": ".venv/bin/python scripts/bench_area.py --liberty sky130hd_tt.lib.gz --json "
+                 "> docs/results/area.json",
     "layer.json": ".venv/bin/python scripts/demo_minilm.py --json > docs/results/layer.json",
     "speed.json": ".venv/bin/python scripts/bench_speed.py --json docs/results/speed.json",
     "quantizer.json":
         ".venv/bin/python scripts/bench_quantizer.py --json > docs/results/quantizer.json",
+    "minilm_types.json":
+        ".venv/bin/python scripts/demo_minilm_types.py --json > docs/results/minilm_types.json",
 }
 
-#: ports of lut_core: packing (M, N, K, G = groups, E = entries, L = lanes) and meaning
-PORTS = {
-    "clk": ("", "clock, rising edge"),
-    "rst": ("", "reset, synchronous, active high; control state only"),
-    "rst_n": ("", "reset, asynchronous, active low (`--reset async_low`)"),
-    "table_entries": ("M × G × E × entry bits",
-                      "table entries of the beat: row, group, entry; entry fastest"),
-    "table_exponent": ("M × exponent bits", "shared exponent field of each row's operation"),
-    "table_scale": ("M × 32", "FP32 scale of each row's operation (`--table-format int8`)"),
-    "table_invalid": ("M", "a table of the row holds inf or NaN"),
-    "activation_values": ("M × G × K × activation bits",
-                          "activations of the beat (`--table-source internal`)"),
-    "activation_scan": ("", "scanning pass: only the shared exponents are updated"),
-    "activation_first": ("", "first tables of an operation"),
-    "weight_patterns": ("N × G × K", "one pattern for each column and group; group fastest; "
-                        "index in the low K − 1 bits, sign on top"),
-    "weight_plane": ("", "number i of the bit-plane: the beat counts 2^i"),
-    "weight_first": ("", "first beat of an operation: accumulators start at zero"),
-    "weight_last": ("", "last beat of an operation: results leave after it"),
-    "weight_table_last": ("", "last beat that reads these tables: they are consumed with it"),
-    "psum_values": ("L × psum bits", "partial sums of one output beat, in the results' order"),
-    "result_values": ("L × result bits", "results of one output beat: L rows, columns ascending, "
-                      "then the next L rows"),
-    "result_last": ("", "last output beat of an operation"),
-}
-STREAM_PORTS = {"valid": "the sender has a beat", "ready": "the receiver takes it"}
+#: handshake ports, which the manifest leaves without a note
+HANDSHAKE = {"valid": "the sender has a beat", "ready": "the receiver takes it"}
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A Markdown table; columns after the first that hold numbers are right-aligned."""
     cells = [[str(cell) for cell in row] for row in rows]
-    right = [i and all(re.fullmatch(r"[-–−\d.,×]*( ?%)?", row[i]) for row in cells)
+    right = [i and all(re.fullmatch(r"[-–−\d.,e]*", row[i]) for row in cells)
              for i in range(len(head))]
     rule = ["--:" if r else "---" for r in right]
     lines = [head, rule, *([cell.replace("|", "\\|") for cell in row] for row in cells)]
@@ -81,12 +60,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 # -- from the code ------------------------------------------------------------------------------
 def ports() -> str:
     """Ports of the headline core, from its manifest."""
-    rows = []
-    for port in emit(LutCoreParameters()).manifest["ports"]:
-        name = port["name"]
-        packing, meaning = PORTS.get(name) or ("", STREAM_PORTS[name.rpartition("_")[2]])
-        rows.append((f"`{name}`", port["direction"][:-3], port["width"], packing, meaning))
-    return table(("port", "", "bits", "packing", "meaning"), rows)
+    rows = [(f"`{port['name']}`", port["direction"].removesuffix("put"), port["width"],
+             port["note"] or HANDSHAKE[port["name"].rpartition("_")[2]])
+            for port in emit(LutCoreParameters()).manifest["ports"]]
+    return table(("port", "direction", "bits", "meaning"), rows)
 
 
 def parameters(generator: str) -> str:
@@ -128,6 +105,7 @@ def area(r: Json) -> str:
                              _number(x["with_table"], 0), _number(x["best"], 0),
                              _number(x["to_published"], 3), _number(x["to_own_plain"], 3),
                              _number(x["to_own_best"], 3)) for x in r["core"]]))
+        parts.append("![Areas of the cores in this table](docs/img/areas.svg)")
     if "forms" in r:
         parts.append("Half table, one-hot select and offline negation, over the conventional "
                      "forms (*full*: full table, binary select; *hardware*: half table, binary "
@@ -181,6 +159,17 @@ def quantizer(r: Json) -> str:
           _number(x["memory_over_tensor"], 2)) for x in r["results"]])
 
 
+def minilm_types(r: Json) -> str:
+    head = (f"{r['model']}: {r['matrices']} matrices, {r['weights']:,} weights, groups of "
+            f"{r['group_size']}, {r['scale_bits']}-bit scales; embeddings of {r['sentences']} "
+            "sentences, cosine similarity to those of the original weights:")
+    rows = [(f"`{x['type']}`", f"{x['bits_per_weight']:.3f}", f"{x['normalized_mse']:.3e}",
+             f"{x['cosine_mean']:.4f}", f"{x['cosine_5th_percentile']:.4f}",
+             f"{x['cosine_lowest']:.4f}") for x in r["types"]]
+    return head + "\n\n" + table(("type", "bits/weight", "normalised MSE", "cosine, mean",
+                                  "5th percentile", "lowest"), rows)
+
+
 def recorded(name: str, render: Callable[[Json], str]) -> str:
     """A result file as tables, and the command that records it again."""
     path = RESULTS_FOLDER / name
@@ -197,6 +186,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "layer": lambda: recorded("layer.json", layer),
     "speed": lambda: recorded("speed.json", speed),
     "quantizer": lambda: recorded("quantizer.json", quantizer),
+    "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }
 
 

@@ -20,7 +20,7 @@ from lowbit.golden.lut.parameters import (
 from lowbit.golden.parameters import ParameterError, Parameters
 from lowbit.tb.covering import Row, pairwise
 
-__all__ = ["SPACES", "build", "complaint", "regression_complaint",
+__all__ = ["SPACES", "build", "row_of", "complaint", "regression_complaint",
            "is_cheap", "regression", "label"]
 
 #: what a table is
@@ -68,6 +68,14 @@ def build(cls: type[LutParameters], row: Row) -> LutParameters:
     return cls(**values)
 
 
+def row_of(p: LutParameters) -> Row:
+    """The combination that a parameter object was built from."""
+    values = p.as_dict()
+    if "N" in values:
+        values["size"] = (values["M"], values["N"])
+    return {name: values[name] for name in SPACES[type(p)]}
+
+
 def complaint(cls: type[LutParameters], row: Row) -> list[str] | None:
     """None if the combination is legal, else the factors that the refusal names."""
     try:
@@ -80,21 +88,30 @@ def complaint(cls: type[LutParameters], row: Row) -> list[str] | None:
 
 
 def is_cheap(p: LutParameters) -> bool:
-    """Small enough for the regression: a unit that makes floating-point entries grows with their
-    number times the range of the activations (bf16: 260 bits), to minutes of build time."""
-    if not p.is_float or getattr(p, "table_source", "internal") == "external":
+    """Small enough for the regression.
+
+    Exact sums of floats are as wide as the range of the activations (bf16: 262 bits), and a
+    table unit has one rounder of that width for every entry, a core with groups one in every
+    cell; large ones take minutes to build.
+    """
+    if not p.is_float:
         return True
     assert isinstance(p.activation, FloatFormat)
     range_bits = p.activation.precision + p.activation.max_exponent_field
-    return p.entries * range_bits <= 700
+    cost = 0
+    if getattr(p, "table_source", "internal") == "internal":
+        cost = p.entries * range_bits
+    if isinstance(p, LutCoreParameters) and (p.groups > 1 or p.acc_format != p.table_float):
+        cost = max(cost, p.M * p.N * range_bits // 2)
+    return cost <= 700
 
 
 def regression_complaint(cls: type[LutParameters], row: Row) -> list[str] | None:
     """As :func:`complaint`, but a configuration must be cheap as well."""
     blamed = complaint(cls, row)
     if blamed is None and not is_cheap(build(cls, row)):
-        blamed = [name for name in ("a_format", "datapath", "K", "table", "table_source")
-                  if name in row]
+        blamed = [name for name in ("a_format", "datapath", "K", "table", "table_source",
+                                    "size", "groups") if name in row]
     return blamed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lowbit.generators.cli import main
 from lowbit.generators.flow.lint import PARTIAL_REASON, WAIVERS, lint, verilator_lint, yosys_lint
 
 CLEAN = """module mac(input wire clk, input wire rst, input wire signed [7:0] a,
@@ -34,3 +35,13 @@ def test_faults(source: str, verilator: str, yosys: str | None) -> None:
 
 def test_waivers_have_reasons() -> None:
     assert all(len(reason) > 20 for reason in (*WAIVERS.values(), PARTIAL_REASON))
+
+
+@pytest.mark.parametrize("line", [
+    "lut_table --pipeline 2", "lut_table --datapath float --K 2", "lut_dot --a-format int8",
+    "lut_dot --K 2 --datapath float --groups 2", "lut_core --N 2",
+    "lut_core --N 2 --K 2 --datapath float", "lut_core --N 2 --a-format int8 --reset async_low",
+    "lut_core --N 2 --K 2 --table-source internal --groups 2", "fp16_tile --rows 1 --columns 1"])
+def test_generators_are_clean(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*line.split(), "-o", "-"]) == 0
+    assert lint(capsys.readouterr().out, line.split()[0]) == []
