@@ -1,10 +1,13 @@
-"""Cycle model of the BitMoD tile and array: figures of the paper and cases counted by hand."""
+"""Cycle model of the BitMoD tile and array: figures of the paper and cases counted by hand.
+
+The simulated designs are compared with it cycle by cycle in test_bitmod_rtl_tile.py.
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from lowbit.golden.bitmod.cycles import group_interval, layer_cycles
+from lowbit.golden.bitmod.cycles import group_interval, layer_cycles, operation_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
 
@@ -16,20 +19,32 @@ def test_dequantisation_never_stalls(name, terms, group):
     assert group_interval(tile, get_data_type(name), group) == group // 4 * terms
 
 
-def test_short_groups_wait_for_the_drain():
+def test_short_groups_wait_for_the_column():
     dtype = get_data_type("fp4")
-    assert group_interval(BitmodTileParameters(), dtype, 4) == 8          # 2 cycles of terms
-    assert group_interval(BitmodTileParameters(rows=32), dtype, 32) == 32
+    # 2 cycles of terms; 8 rows leave the PEs, two cycles of PE latency and one of capture
+    assert group_interval(BitmodTileParameters(), dtype, 4) == 11
+    assert group_interval(BitmodTileParameters(rows=32), dtype, 32) == 35
 
 
 def test_counted_by_hand():
-    tile = BitmodTileParameters(rows=2, columns=2)
-    # 3 x 5 outputs: 2 x 3 blocks; 20 inputs in groups of 16: 8 cycles, then 2 stretched to 8
+    tile = BitmodTileParameters(rows=2, columns=2, pipeline=0)
+    # one group of 8 cycles ends in cycle 7; operand register, PE, capture, scale, round, add, two
+    # rows: the first of four results leaves the column in cycle 15, and the port one later
+    assert operation_cycles(tile, [[8]]) == 7 + 8 + 4 + 1
+    # the second group of 2 cycles is stretched to 4
+    assert operation_cycles(tile, [[8, 2]]) == 7 + 4 + 8 + 4 + 1
+    # the next operation's first group ends when the last result has left: in cycle 19
+    assert operation_cycles(tile, [[8], [8]]) == 19 + 8 + 4 + 1
+    # ... unless it takes longer anyway: 7 + 20
+    assert operation_cycles(tile, [[8], [20]]) == 27 + 8 + 4 + 1
+    # 3 x 5 outputs: 2 x 3 blocks; 20 inputs in groups of 16
     found = layer_cycles(tile, get_data_type("fp4"), 3, 5, 20, 16)
     assert (found.blocks, found.busy) == (6, 6 * 10)
-    assert found.cycles == 6 * 16 - 6 + 8 + 2
-    assert found.macs == 300 and found.peak == 8
-    assert found.utilization == pytest.approx(300 / 800)
+    # a block: its first group ends 12 cycles after the block before, its second 4 later
+    assert found.cycles == 7 + 4 + 5 * (12 + 4) + 12 + 1
+    assert found.macs == 300
+    assert found.peak == 8
+    assert found.utilization == pytest.approx(300 / 8 / found.cycles)
 
 
 def test_large_layer_on_the_array():
@@ -37,5 +52,7 @@ def test_large_layer_on_the_array():
     found = layer_cycles(array, get_data_type("bitmod4"), 256, 4096, 4096, 128)
     assert found.blocks == 8 * 128
     assert found.busy == 1024 * 2048
-    assert found.cycles == found.busy + 8 + 8 + 6
-    assert 0.9999 < found.utilization < 1
+    # from one block to the next the first group waits for the last results
+    wait = array.output_start + array.output_beats - 64
+    assert found.cycles == found.busy + 1023 * wait + array.output_start + 64
+    assert 0.98 < found.utilization < 1

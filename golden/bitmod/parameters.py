@@ -177,8 +177,8 @@ class BitmodTileParameters(BitmodDequantParameters):
     @property
     def output_start(self) -> int:
         """Cycles from the last term of an operation to its first result leaving the column:
-        operands, tile input, PE, capture, scale, round, all rows."""
-        return self.read_latency + self.skew + 4 + self.pe_latency + self.rows
+        operands, tile input, PE, capture, scale, round, add, all rows."""
+        return self.read_latency + self.skew + 5 + self.pe_latency + self.rows
 
     @property
     def output_beats(self) -> int:

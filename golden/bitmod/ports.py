@@ -184,8 +184,7 @@ def layer_beats(p: BitmodTileParameters, activations: Array,
 
 def layer_results(p: BitmodTileParameters, words: list[int], m: int, n: int) -> Array:
     """Results (m, n) of a layer, codes int64, from all its output words."""
-    _, across = tiles(p)
-    columns = across * p.columns
+    columns = tiles(p)[1] * p.columns
     blocks = [results_of(p, words[i:i + p.output_beats])
               for i in range(0, len(words), p.output_beats)]
     per_row = -(-n // columns)

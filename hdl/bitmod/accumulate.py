@@ -206,16 +206,18 @@ class DigitAccumulator(Component):
         places, drops = self._places(m, addend, distance)
 
         # the old word, without its `drop` lowest digits where the sum is far above it
-        word = total.word.as_unsigned() & keep.replicate(len(total.word))
-        carry = total.pending & keep
-        options, below, carries = [], Const(0, 1), [carry & ~Cat(drops).any()]
-        for drop, chosen in enumerate(drops, 1):
+        word, carry = total.word.as_unsigned(), total.pending
+        whole = Signal()
+        m.d.comb += whole.eq(keep & ~Cat(drops).any())
+        options, below, carries = [(whole, word.as_signed())], Const(0, 1), [whole & carry]
+        for drop, line in enumerate(drops, 1):
+            chosen = Signal(name=f"dropping_{drop}")
+            m.d.comb += chosen.eq(line & keep)
             low = word[:DIGIT * drop]
             options.append((chosen, word[DIGIT * drop:].as_signed()))
             # a pending one passes through a digit of ones, and makes anything else of it less
             carries.append(chosen & carry & low.all())
             below = below | (chosen & Mux(carry, ~low.all(), low.any()))
-        options.append((~Cat(drops).any(), word.as_signed()))
         old = self._choose(m, options, self.window + 1, "old")
 
         # the sum, with guard places below the word

@@ -79,7 +79,7 @@ class AlignedSum(Component):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         lanes = list(_lanes(m, p, self.activations, self.terms))
-        top = self._maximum(m, [exponent for exponent, _, _ in lanes])
+        top = self._maximum(m, [(active, exponent) for active, exponent, _, _ in lanes])
         m.d.comb += self.exponent.eq(top[FINE:])
 
         # place i of a word is below the alignment when the largest exponent's low bits exceed i
@@ -87,8 +87,8 @@ class AlignedSum(Component):
         below = Signal((1 << FINE) - 1)
         m.d.comb += below.eq(Cat(low > i for i in range(len(below))))
         words, carries = [], []
-        for i, (exponent, significand, negative) in enumerate(lanes):
-            word, up = self._align(m, i, exponent, significand, top, below)
+        for i, (active, exponent, significand, negative) in enumerate(lanes):
+            word, up = self._align(m, i, active, exponent, significand, top, below)
             carry = negative
             if up is not None:
                 # rounding up adds 1 above the cleared places: they are set, and 1 carried in
@@ -99,11 +99,13 @@ class AlignedSum(Component):
         return m
 
     @staticmethod
-    def _maximum(m: Module, exponents: list[Value]) -> Value:
-        """The largest exponent, bit by bit from the top: who lacks a bit that another has, is out.
+    def _maximum(m: Module, lanes: list[tuple[Value, Value]]) -> Value:
+        """The largest exponent of active lanes, 0 without one.
+
+        Bit by bit from the top: who lacks a bit that another one has, is out.
         """
         top = Signal(EXPONENT_BITS, name="top")
-        leading: list[Value] = [Const(1, 1)] * len(exponents)
+        leading, exponents = [lane[0] for lane in lanes], [lane[1] for lane in lanes]
         for k in reversed(range(EXPONENT_BITS)):
             ones = [lead & exponent[k] for lead, exponent in zip(leading, exponents, strict=True)]
             m.d.comb += top[k].eq(Cat(ones).any())
@@ -115,7 +117,7 @@ class AlignedSum(Component):
             leading = following
         return top
 
-    def _align(self, m: Module, lane: int, exponent: Value, significand: Value, top: Value,
+    def _align(self, m: Module, lane: int, active: Value, exponent: Value, significand: Value, top: Value,
                below: Value) -> tuple[Value, Value | None]:
         """A lane's magnitude in the common window, and whether it is rounded up."""
         p = self.parameters
@@ -129,13 +131,12 @@ class AlignedSum(Component):
         # one place below the window decides on rounding to nearest, the rest is sticky
         spare = int(nearest)
         placed = Cat(Const(0, p.extra_bits + spare), shifted)
-        # a lane without a product has exponent 0 and is far below or all zero
         distance, _ = ripple_add(m, top[FINE:], ~exponent[FINE:], 1, name=f"distance_{lane}")
         word: Value = Const(0, width + spare)
         sticky: Value = Const(0, 1)
         for digits in range(-(-(width + spare) // step)):
             chosen = Signal(name=f"by_{step * digits}_{lane}")
-            m.d.comb += chosen.eq((distance == digits) & exponent.any())
+            m.d.comb += chosen.eq((distance == digits) & active)
             part = placed[step * digits:]
             word = word | Cat(part & chosen.replicate(len(part)),
                               Const(0, width + spare - len(part)))
@@ -158,8 +159,8 @@ class AlignedSum(Component):
 
 
 def _lanes(m: Module, p: BitmodPeParameters, activations: Value,
-           terms: Value) -> list[tuple[Value, Value, Value]]:
-    """(exponent, significand, negative) of each lane's product; exponent 0 means no product."""
+           terms: Value) -> list[tuple[Value, Value, Value, Value]]:
+    """(active, exponent, significand, negative) of each lane's product."""
     lanes = []
     for i in range(p.lanes):
         a = ACTIVATION(activations.word_select(i, ACTIVATION.size))
@@ -169,11 +170,9 @@ def _lanes(m: Module, p: BitmodPeParameters, activations: Value,
         total, _ = ripple_add(m, Cat(a.exponent, Const(0, 1)),
                               Cat(w.power, Const(0, EXPONENT_BITS - POWER_BITS)),
                               name=f"exponent_{i}")
-        gated = Signal(EXPONENT_BITS, name=f"exponent_{i}")
-        m.d.comb += gated.eq(total & active.replicate(EXPONENT_BITS))
         negative = Signal(name=f"negative_{i}")
         m.d.comb += negative.eq(a.sign ^ w.sign)
-        lanes.append((gated, a.significand, negative))
+        lanes.append((active, total, a.significand, negative))
     return lanes
 
 
@@ -195,8 +194,8 @@ class ExactSum(Component):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         words, carries = [], []
-        for exponent, significand, negative in _lanes(m, p, self.activations, self.terms):
-            kept = significand & exponent.any().replicate(ACTIVATION_BITS)
+        for active, exponent, significand, negative in _lanes(m, p, self.activations, self.terms):
+            kept = significand & active.replicate(ACTIVATION_BITS)
             placed = (kept << exponent)[1:ACTIVATION_BITS + 38]
             words.append((Cat(placed, Const(0, 1)) ^ negative.replicate(len(placed) + 1))
                          .as_signed())

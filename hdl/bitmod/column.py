@@ -2,8 +2,8 @@
 
 The paper multiplies by the group's scale bit by bit inside every PE. Here a column has one
 multiplier: the sums of a group leave the PEs through a shift register, one row a cycle, and
-are scaled, rounded to FP32 and added on the way. It takes as long, without the adder and the
-product register that each PE would need. The results are the same bits.
+are scaled, rounded to FP32 and added on the way. The results are the same bits, and the area is
+far less than that of the adder, the registers and the rounding that every PE would need.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ class BitmodColumn(wiring.Component):
     """All rows of one column.
 
     ``capture``: the PEs hold the sums of a finished group; from the next cycle on they leave,
-    row 0 first, and meet ``scale``. Two cycles after a sum has left, ``add`` adds it to the
-    row's partial sum, or replaces that if ``fresh``. ``shift`` moves the partial sums on without
-    adding; ``head`` is the next row's.
+    row 0 first, and meet ``scale``. Two cycles after a sum has left, it is added to ``head``, the
+    row's partial sum, or replaces that if ``fresh``. ``shift`` moves the partial sums on: ``head``
+    leaves, and the sum that was begun a cycle before takes the last place. For a group it is set
+    for one cycle more than there are rows, so that what is shifted in first is shifted out again.
     """
 
     def __init__(self, p: BitmodTileParameters) -> None:
@@ -66,7 +67,7 @@ class BitmodColumn(wiring.Component):
         super().__init__({
             "activations": In(p.rows * p.lanes * ACTIVATION.size),
             "terms": In(p.lanes * TERM.size), "clear": In(1), "capture": In(1),
-            "scale": In(SCALE_BITS), "add": In(1), "fresh": In(1), "shift": In(1),
+            "scale": In(SCALE_BITS), "fresh": In(1), "shift": In(1),
             "head": Out(32)})
 
     def elaborate(self, platform: object) -> Module:
@@ -83,11 +84,11 @@ class BitmodColumn(wiring.Component):
             chain = cell.held
         m.d.comb += [scale.total.eq(chain), scale.scale.eq(self.scale)]
 
-        m.submodules.add = add = FpAdd(FP32)
+        m.submodules.add = add = FpAdd(FP32, stages=1)
         partial = [Signal(32, name=f"partial_{row}", reset_less=True) for row in range(p.rows)]
-        m.d.comb += [add.a.eq(partial[0] & (~self.fresh).replicate(32)),
+        m.d.comb += [add.en.eq(1), add.a.eq(partial[0] & (~self.fresh).replicate(32)),
                      add.b.eq(scale.scaled), self.head.eq(partial[0])]
-        with m.If(self.add | self.shift):
+        with m.If(self.shift):
             m.d.sync += [now.eq(after) for now, after in
                          zip(partial, [*partial[1:], add.sum], strict=True)]
         return m

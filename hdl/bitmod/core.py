@@ -64,7 +64,8 @@ class BitmodCore(wiring.Component):
             m.d.sync += leaving.eq(0)
         with m.Else():
             m.d.sync += left.eq(left - 1)
-        add = self._delayed(m, leaving, 2, "add")
+        adding = self._delayed(m, leaving, 2, "adding")
+        added = self._delayed(m, adding, 1, "added")
         fresh_at = self._delayed(m, fresh, 2, "fresh")
 
         clear = Signal()
@@ -77,8 +78,8 @@ class BitmodCore(wiring.Component):
                 column.activations.eq(decoded), column.clear.eq(clear),
                 column.terms.eq(self._decoded_terms(m, i, terms, beat)),
                 column.capture.eq(capture), column.scale.eq(scales.word_select(i, SCALE_BITS)),
-                column.add.eq(add), column.fresh.eq(fresh_at),
-                column.shift.eq(self.select[i // p.out_columns] & self.shift)]
+                column.fresh.eq(fresh_at),
+                column.shift.eq(adding | added | (self.select[i // p.out_columns] & self.shift))]
             heads.append(column.head & self.select[i // p.out_columns].replicate(32))
         for lane in range(p.out_columns):
             word = heads[lane]

@@ -127,11 +127,10 @@ class Mesh:
         """Terms of the special values for this tile column's step."""
         if j == 0:
             self.m.d.comb += self.special.second.eq(step.lines[1])
-            return self.special.special
-        before = self.special.special if j == 1 else self.special_copy
-        self.special_copy: Value = delayed(self.m, before,
-                                    1, f"special_{j}")
-        return self.special_copy
+            self.special_terms: Value = self.special.special
+        else:
+            self.special_terms = delayed(self.m, self.special_terms, 1, f"special_{j}")
+        return self.special_terms
 
     def results(self, result: Any, channel: Any) -> None:
         """Connect the ``result`` stream, and the ``channel`` stream unless it is None."""

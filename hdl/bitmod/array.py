@@ -1,0 +1,129 @@
+"""BitMoD array: tiles in a systolic mesh with banked buffers (paper section IV-C, Figure 6).
+
+Schedule of one step (a term of a chunk), decided in cycle t: bank j of the weight buffer is read
+in cycle t + j and bank i of the input buffer in t + i; a cycle later the term generators above
+tile column j turn the codes into terms, and tile (0, j) and tile (i, 0) register terms and
+activations. Terms move down and activations move right by one tile a cycle, so tile (i, j) works
+on the step in cycle t + 2 + i + j. When the last tile has the sums of an operation, all tiles
+give out their results together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Value
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodEncoderParameters
+
+from ..common.unit import Unit
+from .buffers import BufferControl, OperandBank
+from .encoder import SELECTOR_BITS
+from .mesh import ColumnOperands, Mesh, RowOperands, delayed
+from .streams import (
+    CODE_BITS,
+    SCALE_BITS,
+    activation_layout,
+    channel_layout,
+    chunk_bits,
+    group_layout,
+    result_layout,
+    weight_layout,
+)
+
+__all__ = ["BitmodArray"]
+
+
+class BitmodArray(wiring.Component):
+    """Streams and special values as :class:`.tile.BitmodTile`, for all rows and columns.
+
+    The buffers take operands ahead of their use. The activations of operations with ``keep`` in
+    their groups stay for the next operation (all chunks of it must fit into the input buffer).
+    """
+
+    def __init__(self, p: BitmodArrayParameters) -> None:
+        self.parameters = p
+        down, across = p.tile_rows, p.tile_columns
+        members: dict[str, Any] = {
+            "sv_write": In(1), "sv_index": In(SELECTOR_BITS),
+            "sv_value": In(BitmodEncoderParameters.special_value_bits),
+            "activation": In(stream.Signature(activation_layout(p, down))),
+            "weight": In(stream.Signature(weight_layout(p, across))),
+            "group": In(stream.Signature(group_layout(p, across, keep=True)))}
+        if p.channel_scale:
+            members["channel"] = In(stream.Signature(channel_layout(p, across)))
+        members["result"] = Out(stream.Signature(result_layout(p, down, across)))
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        mesh = Mesh(m, p, p.tile_rows, p.tile_columns)
+        sequencer = mesh.sequencer
+        weights = self._control(m, "weight", self.weight, p.weight_chunks, p.tile_columns)
+        inputs = self._control(m, "input", self.activation, p.input_chunks, p.tile_rows)
+        groups = self._control(m, "group", self.group, p.group_entries, p.tile_columns)
+        header = self._headers(m, groups)
+        m.d.comb += [
+            sequencer.ready.eq(weights.valid & inputs.valid & groups.valid),
+            sequencer.floating.eq(header.floating), sequencer.terms.eq(header.terms),
+            sequencer.chunks.eq(header.chunks), sequencer.ending.eq(header.last),
+            weights.take.eq(sequencer.take_chunk), inputs.take.eq(sequencer.take_chunk),
+            groups.take.eq(sequencer.take_group), inputs.keep.eq(header.keep),
+            inputs.rewind.eq(header.keep & sequencer.step.ends)]
+
+        codes = self._banks(m, "weight", weights, self.weight.payload.codes,
+                            p.columns * p.lanes * CODE_BITS, p.weight_chunks, p.tile_columns)
+        values = self._banks(m, "input", inputs, self.activation.payload["values"],
+                             p.rows * p.lanes * 16, p.input_chunks, p.tile_rows)
+        group = self.group.payload
+        selector_bits, scale_bits = p.columns * SELECTOR_BITS, p.columns * SCALE_BITS
+        written = Cat(Cat(group.selectors.word_select(j, selector_bits),
+                          group.scales.word_select(j, scale_bits))
+                      for j in range(p.tile_columns))
+        entries = self._banks(m, "group", groups, written, selector_bits + scale_bits,
+                              p.group_entries, p.tile_columns)
+        mesh.special_values(self.sv_write, self.sv_index, self.sv_value)
+        mesh.connect([RowOperands(word) for word in values],
+                     [ColumnOperands(word, entry[:selector_bits], entry[selector_bits:])
+                      for word, entry in zip(codes, entries, strict=True)])
+        mesh.results(self.result, self.channel if p.channel_scale else None)
+        return m
+
+    @staticmethod
+    def _control(m: Module, name: str, source: Any, depth: int, banks: int) -> BufferControl:
+        m.submodules[f"{name}_control"] = control = BufferControl(depth, banks)
+        m.d.comb += [control.write.eq(source.valid), source.ready.eq(control.ready)]
+        return control
+
+    @staticmethod
+    def _banks(m: Module, name: str, control: BufferControl, written: Value, width: int,
+               depth: int, count: int) -> list[Value]:
+        """Words of the banks of a buffer, each a cycle after the one before."""
+        words = []
+        address: Value = control.read_address
+        for i in range(count):
+            m.submodules[f"{name}_bank_{i}"] = bank = Unit(OperandBank(width, depth),
+                                                           f"bitmod_{name}_bank")
+            if i:
+                address = delayed(m, address, 1, f"{name}_address_{i}")
+            m.d.comb += [
+                bank.write.eq(control.write & control.ready),
+                bank.write_address.eq(control.write_address),
+                bank.write_data.eq(written.word_select(i, width)),
+                bank.read_address.eq(address)]
+            words.append(bank.read_data)
+        return words
+
+    def _headers(self, m: Module, control: BufferControl) -> Any:
+        """What the sequencer needs of the group under way, without a cycle of delay."""
+        p, group = self.parameters, self.group.payload
+        layout = data.StructLayout({"floating": 1, "terms": 2, "chunks": chunk_bits(p),
+                                    "last": 1, "keep": 1})
+        m.submodules.headers = words = memory.Memory(shape=layout, depth=p.group_entries, init=[])
+        write, read = words.write_port(), words.read_port(domain="comb")
+        m.d.comb += [write.en.eq(control.write & control.ready),
+                     write.addr.eq(control.write_address), read.addr.eq(control.read_address)]
+        m.d.comb += [write.data[name].eq(group[name]) for name, _ in layout]
+        return read.data

@@ -1,0 +1,80 @@
+"""Banked operand buffers of the array (paper section IV-C): a bank a tile row or tile column.
+
+A buffer is written whole, one beat of its stream in all banks; banks are read one cycle after
+one another, as the tiles behind them work. A place is free again when the last bank has read it.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["BufferControl", "OperandBank", "address_bits"]
+
+
+def address_bits(depth: int) -> int:
+    """Address bits of a bank of ``depth`` (a power of two) words."""
+    return depth.bit_length() - 1
+
+
+class OperandBank(wiring.Component):
+    """A memory of ``depth`` words with a write port and a registered read port."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        self.parameters = (width, depth)
+        bits = address_bits(depth)
+        super().__init__({"write": In(1), "write_address": In(bits), "write_data": In(width),
+                          "read_address": In(bits), "read_data": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        width, depth = self.parameters
+        m.submodules.memory = words = memory.Memory(shape=width, depth=depth, init=[])
+        write, read = words.write_port(), words.read_port()
+        m.d.comb += [write.en.eq(self.write), write.addr.eq(self.write_address),
+                     write.data.eq(self.write_data), read.en.eq(1),
+                     read.addr.eq(self.read_address), self.read_data.eq(read.data)]
+        return m
+
+
+class BufferControl(wiring.Component):
+    """Addresses and fill of a buffer of ``banks`` banks.
+
+    ``write`` stores a word if ``ready``. ``valid``: the word at ``read_address`` is there;
+    ``take`` moves on. Taken words are freed, unless ``keep`` is set; ``rewind`` returns to the
+    first word that is not free (with a ``take``, instead of moving on).
+    """
+
+    def __init__(self, depth: int, banks: int) -> None:
+        self.parameters = (depth, banks)
+        bits = address_bits(depth)
+        super().__init__({"write": In(1), "ready": Out(1), "write_address": Out(bits),
+                          "valid": Out(1), "read_address": Out(bits), "take": In(1),
+                          "keep": In(1), "rewind": In(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        depth, banks = self.parameters
+        bits = address_bits(depth)
+        # one bit more than the address: a full buffer is not an empty one
+        written, taken, freed = (Signal(bits + 1, name=name)
+                                 for name in ("written", "taken", "freed"))
+        following = Signal(bits + 1)
+        oldest: Value = freed
+        for i in range(1, banks):
+            late = Signal(bits + 1, name=f"freed_{i}")
+            m.d.sync += late.eq(oldest)
+            oldest = late
+        used = Signal(bits + 1)
+        m.d.comb += [
+            following.eq(taken + 1), used.eq(written - oldest), self.ready.eq(~used[bits]),
+            self.valid.eq(written != taken), self.write_address.eq(written[:bits]),
+            self.read_address.eq(taken[:bits])]
+        with m.If(self.write & self.ready):
+            m.d.sync += written.eq(written + 1)
+        with m.If(self.take):
+            m.d.sync += taken.eq(Mux(self.rewind, freed, following))
+            with m.If(~self.keep):
+                m.d.sync += freed.eq(following)
+        return m
