@@ -117,8 +117,8 @@ class AlignedSum(Component):
             leading = following
         return top
 
-    def _align(self, m: Module, lane: int, active: Value, exponent: Value, significand: Value, top: Value,
-               below: Value) -> tuple[Value, Value | None]:
+    def _align(self, m: Module, lane: int, active: Value, exponent: Value, significand: Value,
+               top: Value, below: Value) -> tuple[Value, Value | None]:
         """A lane's magnitude in the common window, and whether it is rounded up."""
         p = self.parameters
         nearest = p.rounding == "nearest"
