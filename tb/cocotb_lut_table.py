@@ -62,8 +62,9 @@ async def equals_golden(dut: Any) -> None:
     stall = draw.choice([0.0, 0.3])
     fields = tuple(expected[0])
     # the streams drive their handshakes from before the reset on
-    streams = [Source(dut, "activation", interleave(rng, operations, p.is_aligned), draw, stall),
-               Sink(dut, "table", fields, got.append, draw, draw.choice([0.0, 0.4]))]
+    streams: list[Source | Sink] = [
+        Source(dut, "activation", interleave(rng, operations, p.is_aligned), draw, stall),
+        Sink(dut, "table", fields, got.append, draw, draw.choice([0.0, 0.4]))]
     await bench.reset()
     await bench.run(streams, lambda: len(got) == len(expected))
 
