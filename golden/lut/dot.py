@@ -26,7 +26,7 @@ def dot(p: LutDotParameters, entries: Array, patterns: Array) -> Array:
     bits = patterns[..., None] >> np.arange(p.K) & 1
     # the stored entry with the same signs, or (half table) with all of them opposite
     match = (2 * bits - 1) @ signs.T
-    index = np.abs(match).argmax(axis=-1)
+    index = (match if p.table == "full" else np.abs(match)).argmax(axis=-1)
     picked = np.take_along_axis(entries, index[..., None], axis=2)[..., 0]
     negative = np.take_along_axis(match, index[..., None], axis=-1)[..., 0] < 0
     if not p.is_float:
