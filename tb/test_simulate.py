@@ -99,7 +99,7 @@ def test_missing_program(design, builds, monkeypatch, simulator, missing, packag
 def test_unwritable_cache(design, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(UsageError, match="cannot create the build cache"):
+    with pytest.raises(UsageError, match="cannot create the folder of simulator builds"):
         simulation.cache_folder()
 
 
