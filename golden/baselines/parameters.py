@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..formats import FloatFormat, get_format
 from ..parameters import Parameters, parameter
@@ -31,10 +31,6 @@ class BaselineParameters(Parameters):
     def latency(self) -> int:
         """Clock edges from operands with ``en`` to the accumulator that holds them."""
         return 1
-
-    def derived(self) -> dict[str, Any]:
-        """Facts for the manifest."""
-        return dict(latency=self.latency, initiation_interval=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.baselines.parameters import Fp16DotParameters
-from lowbit.golden.formats import FP16
+from lowbit.golden.formats import FP16, FloatFormat
 
 from ..common.fp_add import FpAdd
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
+from ..common.unit import Unit
 
 __all__ = ["Fp16Dot"]
 
@@ -31,6 +34,17 @@ class Fp16Dot(wiring.Component):
         super().__init__({"en": In(1), "first": In(1), "activations": In(16 * p.K),
                           "weights": In(16 * p.K), "result": Out(p.acc_format.bits)})
 
+    def port_notes(self) -> dict[str, str]:
+        """Meaning and packing of the ports, for the manifest."""
+        return {"activations": "K FP16 codes, element 0 lowest",
+                "weights": "K FP16 codes, element 0 lowest", "en": "take the operands",
+                "first": "with en: start a new sum",
+                "result": f"{self.parameters.acc} code, the accumulator"}
+
+    def manifest(self) -> dict[str, Any]:
+        """Timing, for the manifest."""
+        return {"latency_cycles": self.parameters.latency, "initiation_interval": 1}
+
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         fmt = p.acc_format
@@ -39,7 +53,8 @@ class Fp16Dot(wiring.Component):
             (self.weights, "weights")))
         level: list[Value] = []
         for k in range(p.K):
-            m.submodules[f"multiply_{k}"] = multiply = FpMul(FP16, FP16, p.tree_format)
+            m.submodules[f"multiply_{k}"] = multiply = Unit(
+                FpMul(FP16, FP16, p.tree_format), "fp16_multiply")
             m.d.comb += [multiply.a.eq(a.word_select(k, 16)), multiply.b.eq(b.word_select(k, 16))]
             level.append(multiply.product)
         depth = 0
@@ -55,7 +70,7 @@ class Fp16Dot(wiring.Component):
             m.d.comb += convert.code.eq(total)
             total = convert.result
         acc = Signal(fmt.bits, reset_less=True)
-        m.submodules.accumulate = accumulate = FpAdd(fmt, style=p.style)
+        m.submodules.accumulate = accumulate = self._adder(p.acc_format)
         # a cycle without `en` adds zero: cheaper than a register that holds
         m.d.comb += [accumulate.a.eq(acc & (~(first & en)).replicate(fmt.bits)),
                      accumulate.b.eq(total & en.replicate(fmt.bits)), self.result.eq(acc)]
@@ -69,8 +84,10 @@ class Fp16Dot(wiring.Component):
         m.d.sync += register.eq(value)
         return register
 
+    def _adder(self, fmt: FloatFormat) -> Unit:
+        return Unit(FpAdd(fmt, style=self.parameters.style), f"{fmt.name}_add")
+
     def _add(self, m: Module, a: Value, b: Value, name: str) -> Value:
-        m.submodules[name] = add = FpAdd(self.parameters.tree_format,
-                                           style=self.parameters.style)
+        m.submodules[name] = add = self._adder(self.parameters.tree_format)
         m.d.comb += [add.a.eq(a), add.b.eq(b)]
         return add.sum

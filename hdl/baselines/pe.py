@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -11,6 +13,7 @@ from lowbit.golden.formats import FP16
 
 from ..common.fp_add import FpAdd
 from ..common.fp_mul import FpMul
+from ..common.unit import Unit
 from .accumulate import PRODUCT, ExactProduct, Fp32Accumulate
 
 __all__ = ["Fp16Pe"]
@@ -33,6 +36,16 @@ class Fp16Pe(wiring.Component):
         super().__init__({"en": In(1), "first": In(1), "activation": In(16), "weight": In(16),
                           "result": Out(p.acc_format.bits)})
 
+    def port_notes(self) -> dict[str, str]:
+        """Meaning and packing of the ports, for the manifest."""
+        return {"activation": "FP16 code", "weight": "FP16 code",
+                "en": "take the operands", "first": "with en: start a new sum",
+                "result": f"{self.parameters.acc} code, the accumulator"}
+
+    def manifest(self) -> dict[str, Any]:
+        """Timing, for the manifest."""
+        return {"latency_cycles": self.parameters.latency, "initiation_interval": 1}
+
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         # a cycle without `en` adds zero: cheaper than registers that hold
@@ -51,8 +64,9 @@ class Fp16Pe(wiring.Component):
         return m
 
     def _fp32(self, m: Module, clear: Value) -> Value:
-        m.submodules.multiply = multiply = ExactProduct()
-        m.submodules.add = add = Fp32Accumulate(self.parameters.style)
+        style = self.parameters.style
+        m.submodules.multiply = multiply = Unit(ExactProduct(), "fp16_product", key="exact")
+        m.submodules.add = add = Unit(Fp32Accumulate(style), "fp32_accumulate", key=style)
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight),
                      multiply.en.eq(self.en), add.acc.eq(self.result), add.clear.eq(clear)]
         if self.parameters.pipeline:
@@ -64,8 +78,9 @@ class Fp16Pe(wiring.Component):
         return add.sum
 
     def _fp16(self, m: Module, clear: Value) -> Value:
-        m.submodules.multiply = multiply = FpMul(FP16, FP16, FP16)
-        m.submodules.add = add = FpAdd(FP16, style=self.parameters.style)
+        style = self.parameters.style
+        m.submodules.multiply = multiply = Unit(FpMul(FP16, FP16, FP16), "fp16_multiply")
+        m.submodules.add = add = Unit(FpAdd(FP16, style=style), "fp16_add")
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight)]
         term: Value = multiply.product & self.en.replicate(16)
         if self.parameters.pipeline:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -32,6 +34,18 @@ class Fp16Tile(wiring.Component):
             members["row"] = In((p.rows - 1).bit_length())
         members["results"] = Out(p.columns * p.acc_format.bits)
         super().__init__(members)
+
+    def port_notes(self) -> dict[str, str]:
+        """Meaning and packing of the ports, for the manifest."""
+        return {"activations": "one FP16 code a row, row 0 lowest",
+                "weights": "one FP16 code a column, column 0 lowest",
+                "en": "take the operands", "first": "with en: start new sums",
+                **({"row": "the row whose sums are read"} if self.parameters.rows > 1 else {}),
+                "results": f"{self.parameters.acc} codes of the read row, column 0 lowest"}
+
+    def manifest(self) -> dict[str, Any]:
+        """Timing, for the manifest."""
+        return {"latency_cycles": self.parameters.latency, "initiation_interval": 1}
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters

@@ -31,13 +31,12 @@ class FpMul(Component):
                  stages: int = 0) -> None:
         if stages not in (0, 1):
             raise ValueError(f"stages must be 0 or 1; got {stages}")
-        self.fmt_a, self.fmt_b, self.stages = fmt_a, fmt_b, stages
+        self.fmt_a, self.fmt_b, self.fmt_out, self.stages = fmt_a, fmt_b, fmt_out, stages
         #: identity of the hardware, for modules that are emitted once and shared
         self.parameters = (fmt_a, fmt_b, fmt_out, stages)
         low = fmt_a.emin + fmt_b.emin
         high = low + fmt_a.max_exponent_field + fmt_b.max_exponent_field - 2
-        self.finish = MagnitudeToFloat(fmt_out, fmt_a.precision + fmt_b.precision, (low, high),
-                                       specials=True)
+        self.exponent_range = (low, high)
         ports = {"a": In(fmt_a.bits), "b": In(fmt_b.bits), "product": Out(fmt_out.bits)}
         if stages:
             ports["en"] = In(1)
@@ -46,7 +45,8 @@ class FpMul(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         fmt_a, fmt_b = self.fmt_a, self.fmt_b
-        m.submodules.finish = finish = self.finish
+        m.submodules.finish = finish = MagnitudeToFloat(
+            self.fmt_out, fmt_a.precision + fmt_b.precision, self.exponent_range, specials=True)
         a, b = significand(fmt_a, self.a), significand(fmt_b, self.b)
         # the field of a subnormal counts as 1, as the field 1 does
         exponent_a = self.a[fmt_a.mbits:-1] - a[-1]
