@@ -336,19 +336,9 @@ class DigitAccumulator(Component):
                 name: str) -> Signal:
         """The signed word whose choice is set, 0 for none."""
         result: Value = Const(0, width)
-        extended: list[Value] = []
-        above: Value = Const(0, 1)
-        tops = {len(word) for _, word in options}
-        for i in range(width):
-            if i in tops:
-                above = Signal(name=f"{name}_sign_{i}")
-                m.d.comb += above.eq(Cat(choice & word[-1] for choice, word in options
-                                         if len(word) <= i).any())
-            extended.append(above)
         for choice, word in options:
-            part = word[:width]
-            result = result | Cat(part & choice.replicate(len(part)),
-                                  Const(0, width - len(part)))
+            extended = Cat(word, word[-1].replicate(max(0, width - len(word))))[:width]
+            result = result | (extended & choice.replicate(width))
         chosen = Signal(width, name=name)
-        m.d.comb += chosen.eq(result | Cat(extended))
+        m.d.comb += chosen.eq(result)
         return chosen
