@@ -23,7 +23,7 @@ from lowbit.golden.formats import FP8_E4M3, FP8_E5M2
 
 from .errors import UsageError
 
-__all__ = ["Tensor", "open_matrices", "open_tensor"]
+__all__ = ["Tensor", "load_npy", "open_matrices", "open_tensor"]
 
 Array = NDArray[Any]
 
@@ -119,12 +119,26 @@ def _matrix(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _open_npy(path: Path) -> Tensor:
+def load_npy(path: Path, what: str = "", *, mapped: bool = False) -> Array:
+    """The array of a .npy file; :class:`UsageError` names it ``what`` (an option) and its path."""
+    where = f"{what} {path}".strip()
     try:
-        data = np.load(path, mmap_mode="r", allow_pickle=False)
+        with path.open("rb") as file:
+            if file.read(6) != b"\x93NUMPY":
+                raise UsageError(f"{where} is not a .npy file")
+        array: Array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except UsageError:
+        raise
+    except OSError as error:
+        raise UsageError(f"cannot read {where}: {error.strerror or error}") from None
     except Exception as error:
         # Python objects in it, a short file; a damaged header shows in many ways
-        raise UsageError(f"{path} is not a readable .npy array: {_line(error)}") from None
+        raise UsageError(f"{where} is not a readable .npy array: {_line(error)}") from None
+    return array
+
+
+def _open_npy(path: Path) -> Tensor:
+    data = load_npy(path, mapped=True)
     dtype = data.dtype.newbyteorder("=").name
     if dtype not in NPY_DTYPES:
         raise UsageError(f"weights must be {', '.join(NPY_DTYPES)} in a .npy file; "

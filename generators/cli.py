@@ -26,10 +26,10 @@ VERBS = {name: f"lowbit.generators.verbs.{name}" for name in
 def _overview() -> str:
     lines = ["usage: gen GENERATOR [parameters] -o out.v     Verilog and its manifest",
              "       gen VERB ...", "", "generators:"]
-    lines += [f"  {g.name:<12}{g.summary}" for g in registry.GENERATORS.values()]
+    lines += [f"  {g.name:<16}{g.summary}" for g in registry.GENERATORS.values()]
     lines += ["", "verbs:"]
     for name, module in VERBS.items():
-        lines.append(f"  {name:<12}{importlib.import_module(module).SUMMARY}")
+        lines.append(f"  {name:<16}{importlib.import_module(module).SUMMARY}")
     lines += ["", "gen NAME --help shows the options of a generator or verb."]
     return "\n".join(lines)
 
@@ -45,7 +45,7 @@ def _dispatch(argv: list[str]) -> int:
     if word in VERBS:
         verb = importlib.import_module(VERBS[word])
     else:
-        registry.find(word)
+        registry.find(word, VERBS)
         word, rest = "emit", argv
         verb = importlib.import_module("lowbit.generators.verbs.emit")
     if getattr(verb, "TAKES_GENERATOR", False):
@@ -68,7 +68,15 @@ def _dispatch(argv: list[str]) -> int:
         verb.configure(parser)
         args = parser.parse_args(rest)
     status: int = verb.run(args)
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return status
+
+
+def _drop_output() -> None:
+    """What is left in the buffer of standard output cannot be written: let it go quietly."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,8 +91,14 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         # the reader of our output has gone (gen ... | head)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        # a full disk, for one
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"gen: {where}{error.strerror or error}", file=sys.stderr)
+        _drop_output()
+        return 2
     except KeyboardInterrupt:
         print("gen: interrupted", file=sys.stderr)
         return 130

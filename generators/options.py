@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from typing import Any, NoReturn
 
 from lowbit.golden.parameters import Parameters, flag_name
 
 from .errors import UsageError
 
-__all__ = ["ArgumentParser", "add_parameters", "positive", "take_parameters"]
+__all__ = ["ArgumentParser", "add_parameters", "integer", "positive", "take_parameters"]
 
 
 class ArgumentParser(argparse.ArgumentParser):
     """argparse with our error style: one line, exit status 2, no usage dump."""
 
     def error(self, message: str) -> NoReturn:
+        # "argument --K: must be an integer; got x"
+        message = re.sub(r"^argument (.*?): ", r"\1 ", message)
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def _integer(text: str) -> int:
+def integer(text: str) -> int:
+    """argparse type: an integer, decimal or with 0x, 0o, 0b."""
     try:
         return int(text, 0)
     except ValueError:
@@ -29,7 +33,7 @@ def _integer(text: str) -> int:
 
 def positive(text: str) -> int:
     """argparse type: an integer of at least 1."""
-    value = _integer(text)
+    value = integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
     return value
@@ -52,10 +56,14 @@ def _describe(field: dataclasses.Field[Any]) -> str:
     return "; ".join(words).replace("%", "%%")
 
 
-def add_parameters(parser: argparse.ArgumentParser, cls: type[Parameters]) -> None:
-    """Add one option per field of ``cls``: range, default and source in its help."""
+def add_parameters(parser: argparse.ArgumentParser, cls: type[Parameters], *,
+                   without: tuple[str, ...] = ()) -> None:
+    """Add one option per field of ``cls``, but those ``without``: range, default and source in
+    its help."""
     group = parser.add_argument_group("design parameters")
     for field in dataclasses.fields(cls):
+        if field.name in without:
+            continue
         flag, text, meta = flag_name(field.name), _describe(field), field.metadata
         kind: dict[str, Any]
         if isinstance(field.default, bool):
@@ -63,7 +71,7 @@ def add_parameters(parser: argparse.ArgumentParser, cls: type[Parameters]) -> No
         elif meta["choices"] is not None:
             kind = dict(metavar="|".join(meta["choices"]))
         else:
-            kind = dict(type=_integer, metavar=meta["metavar"] or "INT")
+            kind = dict(type=integer, metavar=meta["metavar"] or "INT")
         group.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, help=text, **kind)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,12 @@ GENERATORS = {g.name: g for g in (
     Generator("fp16_dot", "baseline: FP16 dot product of K multipliers and an adder tree",
               "lowbit.golden.baselines.parameters:Fp16DotParameters",
               "lowbit.hdl.baselines.dot:Fp16Dot", "lowbit.tb.cocotb_fp16_dot"),
+    Generator("bitmod_encoder", "BitMoD bit-serial term generator, all data types at run time",
+              "lowbit.golden.bitmod.parameters:BitmodEncoderParameters",
+              "lowbit.hdl.bitmod.encoder:BitmodEncoder", "lowbit.tb.cocotb_bitmod_encoder"),
+    Generator("bitmod_tile", "BitMoD tile: rows x columns of bit-serial PEs, output-stationary",
+              "lowbit.golden.bitmod.parameters:BitmodTileParameters",
+              "lowbit.hdl.bitmod.tile:BitmodTile", "lowbit.tb.cocotb_bitmod_tile"),
     Generator("bitmod_pe", "BitMoD PE: bit-serial terms times FP16 activations",
               "lowbit.golden.bitmod.parameters:BitmodPeParameters",
               "lowbit.hdl.bitmod.pe:BitmodPe", "lowbit.tb.cocotb_bitmod_pe"),
@@ -66,10 +73,12 @@ GENERATORS = {g.name: g for g in (
 )}
 
 
-def find(name: str) -> Generator:
-    """Generator by name; :class:`UsageError` names the near ones."""
+def find(name: str, others: Iterable[str] = ()) -> Generator:
+    """Generator by name; :class:`UsageError` names near ones and near ``others`` (verbs)."""
     if name in GENERATORS:
         return GENERATORS[name]
-    near = difflib.get_close_matches(name, GENERATORS, n=2) or list(GENERATORS)
-    raise UsageError(f"unknown generator or verb '{name}'; did you mean {' or '.join(near)}? "
-                     "(gen list shows all)")
+    what = "generator or verb" if others else "generator"
+    near = difflib.get_close_matches(name, [*GENERATORS, *others], n=3)
+    raise UsageError(f"unknown {what} '{name}'" +
+                     (f"; did you mean {' or '.join(near)}?" if near else "") +
+                     f" ({'gen --help' if others else 'gen list'} shows all)")

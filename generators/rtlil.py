@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 
 from .ports import KEYWORDS
 
-__all__ = ["Module", "Wire", "Cell", "read", "write", "rename", "drop_memory_contents",
+__all__ = ["REFERENCE", "Module", "Wire", "Cell", "read", "write", "rename", "drop_memory_contents",
            "tidy_ports", "tidy_names"]
 
 _ID = re.compile(r"\\[^\s]+|\$\d+")
 _WIRE = re.compile(r"wire width (\d+)(?: (input|output) (\d+))?\s+(signed )?(\S+)")
-_FULL = re.compile(r"(\\\S+|\$\d+)(?: \[(?:(\d+):)?(\d+)\])?")
+#: a wire, or some bits of one: name, high, low
+REFERENCE = re.compile(r"(\\\S+|\$\d+)(?: \[(?:(\d+):)?(\d+)\])?")
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Module:
 
     def full(self, expression: str) -> str | None:
         """The wire that the expression names as a whole, if it does."""
-        match = _FULL.fullmatch(expression)
+        match = REFERENCE.fullmatch(expression)
         if match is None or match[1] not in self.wires:
             return None
         width = self.wires[match[1]].width

@@ -12,12 +12,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from .rtlil import Cell, Module, rename
+from .rtlil import REFERENCE, Cell, Module, rename
 
 __all__ = ["simplify"]
 
-_REF = re.compile(r"(\\\S+|\$\d+)(?: \[(?:(\d+):)?(\d+)\])?")
-_CHUNK = re.compile(rf"(\d+)'([01x]+)|{_REF.pattern}")
+_CHUNK = re.compile(rf"(\d+)'([01x]+)|{REFERENCE.pattern}")
 
 #: operators of which the low result bits depend on the low operand bits only
 _MODULAR = frozenset(("$add", "$sub", "$mul", "$and", "$or", "$xor", "$not", "$neg", "$mux",
@@ -43,7 +42,7 @@ def _result(cell: Cell) -> str:
 
 def _read(module: Module, text: str) -> Iterator[tuple[str, int]]:
     """The wires that an expression reads, with the number of their low bits that it needs."""
-    for name, high, low in _REF.findall(text):
+    for name, high, low in REFERENCE.findall(text):
         wire = module.wires.get(name)
         if wire is not None:
             yield name, int(high or low) + 1 if low else wire.width
@@ -58,7 +57,7 @@ def _inputs(cell: Cell) -> Iterator[str]:
 def _process_reads(process: list[str]) -> Iterator[str]:
     for line in process[1:]:
         # assign TARGET VALUE: the target is one (sliced) wire
-        yield _REF.sub("", line[7:], count=1) if line.startswith("assign ") else line
+        yield REFERENCE.sub("", line[7:], count=1) if line.startswith("assign ") else line
 
 
 def _readers(module: Module) -> dict[str, Counter[int]]:
@@ -95,10 +94,14 @@ def _drop_dead(module: Module) -> dict[str, list[tuple[str, int]]]:
         for left, right in gone:
             for name, _ in _read(module, right):
                 if name.startswith(("$", "\\port$")):
-                    whole = _REF.fullmatch(right)
+                    whole = REFERENCE.fullmatch(right)
                     lowest = whole is not None and whole[3] in (None, "0")
                     width = module.wires[module.full(left) or ""].width
-                    names[name].append((left, width) if lowest else (f"{left}_bits", 0))
+                    if lowest:
+                        names[name].append((left, width))
+                    elif whole is None or name[0] != "$":
+                        # not a sliced operator result: nobody may read its lowest bits
+                        names[name].append((f"{left}_bits", 0))
         module.connects = [pair for pair in module.connects if pair not in gone] \
             if gone else module.connects
         cells = [cell for cell in module.cells
@@ -221,7 +224,7 @@ def simplify(module: Module) -> None:
                 module.port_names[port] = wire
         else:
             connects.append((left, right))
-            source = _REF.fullmatch(right)
+            source = REFERENCE.fullmatch(right)
             if port and source and source[1][0] == "\\":
                 module.port_names[port] = f"{source[1]}_bits"
     module.connects = connects

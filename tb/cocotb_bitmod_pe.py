@@ -90,6 +90,7 @@ async def equals_golden(dut: Any) -> None:
         if ready is None:
             return
         await middle
+        assert word is not None
         value = word.value.to_signed() + (int(pending.value) if pending is not None else 0)
         scale = shape["unit"] + shape["digit"] * (int(exponent.value) if exponent is not None
                                                   else 0)

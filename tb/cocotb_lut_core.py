@@ -2,7 +2,8 @@
 
 Operations differ in reduction length, weight width, zero points and kind of activations; streams
 stall at random, and operations follow each other without a pause. A preloaded core adds random
-partial sums.
+partial sums. One operation is as long as ``max_k`` allows, with activations, weights and zero
+points as extreme as they come; and before all that a part of the run is broken off by a reset.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from lowbit.tb.streams import Bench, Sink, Source, load_plan
 
 Array = NDArray[Any]
 
+#: beats of the longest operation that is worth its time
+MAX_BEATS = 4000
+
 
 class Stimulus:
     """Operations with their golden results, until ``words`` results are reached."""
@@ -47,9 +51,11 @@ class Stimulus:
         corners = [str(kind) for kind in KINDS]
         while len(self.expected) < count or (corners and p.M * p.N * len(self.expected) < words):
             kinds, corners = tuple(corners[:p.M]), corners[p.M:]
-            self._operation(kinds or None)
+            self._random(kinds or None)
+        self._longest()
+        self._random(None)
 
-    def _operation(self, kinds: tuple[str, ...] | None) -> None:
+    def _random(self, kinds: tuple[str, ...] | None) -> None:
         p, rng = self.p, self.rng
         per_beat = p.K * p.groups
         steps = int(rng.integers(1, min(p.max_k // per_beat, 12) + 1))
@@ -63,6 +69,28 @@ class Stimulus:
             choice = rng.integers(3)
             zero = [None, np.full(p.N, 1 << (bits - 1)),
                     rng.integers(0, 1 << bits, p.N)][choice]
+        self._operation(codes, q, bits, zero)
+
+    def _longest(self) -> None:
+        """The sums that the accumulator is sized for, of both signs."""
+        p = self.p
+        k = -(-p.max_k // (p.K * p.groups)) * p.K * p.groups
+        if k // (p.K * p.groups) * p.w_bits * (2 if p.zero_point else 1) > MAX_BEATS:
+            return
+        fmt, largest = p.activation, (1 << p.w_bits) - 1
+        if isinstance(fmt, FloatFormat):
+            code = (fmt.nan if fmt.fn else fmt.inf) - 1
+            extremes = (code, code | 1 << (fmt.bits - 1))
+        else:
+            extremes = (fmt.low, fmt.high)
+        turn = int(self.rng.integers(2))
+        codes = np.array([[extremes[(m + turn) % 2]] * k for m in range(p.M)], np.int64)
+        column = ((np.arange(p.N) + int(self.rng.integers(2))) % 2 * largest).astype(np.uint8)
+        q = np.repeat(column[:, None], k, axis=1)
+        self._operation(codes, q, p.w_bits, largest - column if p.zero_point else None)
+
+    def _operation(self, codes: Array, q: Array, bits: int, zero: Array | None) -> None:
+        p = self.p
         tables = make_tables(codes, p)
         beats = weight_beats(q, bits, p.K, p.groups, zero)
         psum = self._psum() if p.preload else None
@@ -92,6 +120,8 @@ async def equals_golden(dut: Any) -> None:
     stimulus = Stimulus(p, plan["seed"], plan["vectors"])
     rng = random.Random(plan["seed"])
     bench = Bench(dut)
+    per_operation = p.M * p.N // p.out_lanes
+    total = per_operation * len(stimulus.expected)
 
     words: list[int] = []
     lasts: list[int] = []
@@ -101,17 +131,26 @@ async def equals_golden(dut: Any) -> None:
         lasts.append(beat["last"])
 
     stall = rng.choice([0.0, 0.2, 0.5]) if plan.get("stalls", True) else 0.0
-    name = "activation" if p.table_source == "internal" else "table"
-    streams: list[Source | Sink] = [
-        Source(dut, name, stimulus.inputs, rng, stall),
-        Source(dut, "weight", stimulus.weights, rng, rng.choice([0.0, stall])),
-        Sink(dut, "result", ("values", "last"), take, rng, rng.choice([0.0, stall]))]
-    if p.preload:
-        streams.append(Source(dut, "psum", stimulus.psums, rng, rng.choice([0.0, stall])))
-    per_operation = p.M * p.N // p.out_lanes
-    total = per_operation * len(stimulus.expected)
+
+    def streams() -> list[Source | Sink]:
+        name = "activation" if p.table_source == "internal" else "table"
+        found: list[Source | Sink] = [
+            Source(dut, name, stimulus.inputs, rng, stall),
+            Source(dut, "weight", stimulus.weights, rng, rng.choice([0.0, stall])),
+            Sink(dut, "result", ("values", "last"), take, rng, rng.choice([0.0, stall]))]
+        if p.preload:
+            found.append(Source(dut, "psum", stimulus.psums, rng, rng.choice([0.0, stall])))
+        return found
+
+    start = streams()
     await bench.reset()
-    await bench.run(streams, lambda: len(words) == total)
+    # broken off anywhere: within an operation, or while its results leave
+    await bench.run(start, lambda: len(words) == total, limit=rng.randrange(1, 60))
+    start = streams()
+    await bench.reset()
+    words.clear()
+    lasts.clear()
+    await bench.run(start, lambda: len(words) == total)
 
     ends = [int(i % per_operation == per_operation - 1) for i in range(total)]
     assert lasts == ends, "result_last must mark the last beat of every operation, and only that"

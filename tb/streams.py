@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
+from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, Timer
 
 __all__ = ["Source", "Sink", "Bench", "load_plan", "report"]
 
@@ -120,24 +120,35 @@ class Bench:
         self.started = 0.0
 
     async def reset(self) -> None:
-        """Start the clock and hold reset for three cycles."""
-        self.clock.start()
-        reset, active = (self.dut.rst, 1) if hasattr(self.dut, "rst") else (self.dut.rst_n, 0)
-        reset.value = active
-        for _ in range(3):
-            await RisingEdge(self.dut.clk)
-        await FallingEdge(self.dut.clk)
+        """Start the clock (the first time) and reset: three cycles of ``rst``; for ``rst_n`` the
+        first time three cycles, later a pulse that no clock edge sees."""
+        again = self.started > 0
+        if not again:
+            self.clock.start()
+        synchronous = hasattr(self.dut, "rst")
+        reset, active = (self.dut.rst, 1) if synchronous else (self.dut.rst_n, 0)
+        if again and not synchronous:
+            await FallingEdge(self.dut.clk)
+            reset.value = active
+            await Timer(1, "ns")
+        else:
+            reset.value = active
+            for _ in range(3):
+                await RisingEdge(self.dut.clk)
+            await FallingEdge(self.dut.clk)
         reset.value = 1 - active
         await RisingEdge(self.dut.clk)
         self.started = time.perf_counter()
 
     async def run(self, streams: Sequence[Source | Sink], done: Callable[[], bool],
-                  idle_limit: int = 2000) -> None:
-        """Cycle until ``done()``; fails when nothing moves for ``idle_limit`` cycles."""
+                  idle_limit: int = 2000, limit: int | None = None) -> None:
+        """Cycle until ``done()``; fails when nothing moves for ``idle_limit`` cycles. ``limit``
+        breaks off after so many cycles."""
         clock, idle = self.dut.clk, 0
+        end = None if limit is None else self.cycles + limit
         moved = [False] * len(streams)
         edge, settled = RisingEdge(clock), ReadOnly()
-        while not done():
+        while not done() and self.cycles != end:
             for stream, has_moved in zip(streams, moved, strict=True):
                 stream.drive(has_moved)
             await settled

@@ -19,7 +19,7 @@ from lowbit.generators.flow.boolean import truth_table
 from lowbit.generators.flow.pdk import find_pdk
 from lowbit.generators.flow.recipes import find_recipe
 from lowbit.generators.flow.synthesis import best_of, synthesize
-from lowbit.generators.flow.yosys import lint, run_yosys
+from lowbit.generators.flow.yosys import run_yosys
 
 from .shared_data import shared
 
@@ -80,7 +80,8 @@ def test_embedded_library() -> None:
     assert GENERIC.nand2.name == "nand2" and GENERIC.nand2.area == 1
     assert GENERIC.driver.name == "buf"
     assert GENERIC.flip_flops == {"dff", "dffr", "dffs"} and not GENERIC.enable_flip_flops
-    assert GENERIC.smallest((1, 0)).area < GENERIC.nand2.area < GENERIC.smallest((0, 1, 1, 0)).area
+    inverter, xor2 = GENERIC.smallest((1, 0)), GENERIC.smallest((0, 1, 1, 0))
+    assert inverter and xor2 and inverter.area < GENERIC.nand2.area < xor2.area
     assert generic.liberty_text() == generic.liberty_text()
 
 
@@ -252,6 +253,7 @@ def test_shared_enable_is_buffered() -> None:
     """An enable pin is outside abc's view: on enable flip-flops its net would stay unbuffered."""
     source = ("module t(input clk, input [1:0] e, input [511:0] d, output reg [511:0] q);"
               "always @(posedge clk) if (&e) q <= d; endmodule")
+    assert SKY
     sky = liberty.load([SKY])
     plain = synthesize(source, "t", sky)
     assert plain.cells.get("sky130_fd_sc_hd__edfxtp_1") == 512
@@ -275,18 +277,6 @@ def test_all_shared_libraries() -> None:
     if timing.find_sta():
         result = synthesize(MAC, "mac", liberty.load([SG]), "sized")
         assert result.path_ns is not None and 1 < result.path_ns < 8
-
-
-def test_lint() -> None:
-    lint(MAC, "mac")
-    for source, words in (
-            ("module t(input a, b, output reg y); always @* if (a) y = b; endmodule", "Latch"),
-            ("module t(input a, b, output y); assign y = a; assign y = b; endmodule", "driver"),
-            ("module t(input a, output y); wire z; assign y = z & a; endmodule", "no driver"),
-            ("module t(input a, output y); foo f(a, y); endmodule", "foo"),
-            ("module t(input a; endmodule", "syntax error")):
-        with pytest.raises(CheckFailed, match=words):
-            lint(source, "t")
 
 
 def test_yosys_errors_name_the_command(tmp_path: Path) -> None:

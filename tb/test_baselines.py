@@ -11,7 +11,7 @@ from lowbit.golden.baselines.parameters import (
     Fp16PeParameters,
     Fp16TileParameters,
 )
-from lowbit.golden.formats import FP16, FP32, FORMATS, FloatFormat
+from lowbit.golden.formats import FP16, FP32, FloatFormat
 from lowbit.golden.parameters import ParameterError
 from lowbit.hdl.baselines.accumulate import PRODUCT, ExactProduct, Fp32Accumulate
 from lowbit.tb.combinational import Evaluator
@@ -68,7 +68,7 @@ def test_pe_golden_is_one_exact_rounding_per_step():
 def test_dot_golden_rounds_at_every_node(tree, k):
     rng = np.random.default_rng(k)
     p = Fp16DotParameters(K=k, tree=tree, acc=tree)
-    fmt = FORMATS[tree]
+    fmt = FP16 if tree == "fp16" else FP32
     a, b = (rng.standard_normal((100, k)).astype(np.float16).view(np.uint16).astype(np.int64)
             for _ in range(2))
     for x, y, got in zip(a, b, dot_sum(p, a, b), strict=True):

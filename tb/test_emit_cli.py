@@ -61,30 +61,3 @@ def test_neither_file_when_the_second_fails(tmp_path, capsys, monkeypatch, befor
     assert main([*COMMAND, "-o", str(tmp_path / "dot.v")]) == 2
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == (
         {"dot.json": before} if before else {})
-
-
-@pytest.mark.parametrize(("options", "message"), [
-    ([], "required: -o"),
-    (["-o", "{tmp}"], "is a directory"),
-    (["-o", "{tmp}/no/dot.v"], "does not exist"),
-    (["-o", "{tmp}/dot.json"], "must not end in .json"),
-    (["-o", "{tmp}/dot.v", "--top", "wire"], "--top must not be a Verilog or System"),
-    (["-o", "{tmp}/dot.v", "--prefix", "1_"], "--prefix must be a Verilog identifier"),
-    (["-o", "{tmp}/dot.v", "--K", "99"], "--K"),
-])
-def test_refused(tmp_path, capsys, options, message):
-    assert main([*COMMAND, *(word.format(tmp=tmp_path) for word in options)]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and message in error
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(("options", "message"), [
-    (["--sim", "foo"], "--sim"), (["--seed", "-1"], "--seed must be 0 or more; got -1"),
-    (["--vectors", "0"], "must be at least 1; got 0"), (["--waves", "x.fst"], "must end in .vcd"),
-    (["--waves", "/nowhere/x.vcd"], "--waves must lie in an existing directory"),
-])
-def test_verify_refused(capsys, options, message):
-    assert main(["verify", *COMMAND, *options]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and message in error

@@ -136,14 +136,14 @@ def sums() -> Any:
     for fmt in FORMATS:
         a, b = pairs(fmt, 30_000)
         for style in ("small", "fast"):
-            for stages in (0, 1):
+            for stages in (0, 1, 2):
                 name = f"{fmt.name}_{style}_{stages}"
                 parts[name] = FpAdd(fmt, stages, style)
                 inputs[name] = {"a": a, "b": b} | ({"en": 1} if stages else {})
-    return inputs, run(parts, inputs, cycles=1)
+    return inputs, run(parts, inputs, cycles=2)
 
 
-@pytest.mark.parametrize("stages", [0, 1])
+@pytest.mark.parametrize("stages", [0, 1, 2])
 @pytest.mark.parametrize("style", ["small", "fast"])
 @pytest.mark.parametrize("fmt", FORMATS, ids=lambda f: f.name)
 def test_add(sums: Any, fmt: FloatFormat, style: str, stages: int) -> None:
@@ -288,7 +288,7 @@ def products() -> Any:
         a, b = operand_pairs(fmt_a, fmt_b, 30_000)
         parts[f"m{i}"] = FpMul(fmt_a, fmt_b, out, stages=i % 2)
         inputs[f"m{i}"] = {"a": a, "b": b} | ({"en": 1} if i % 2 else {})
-    return inputs, run(parts, inputs, cycles=1)
+    return inputs, run(parts, inputs, cycles=2)
 
 
 @pytest.mark.parametrize("i", range(len(PRODUCTS)),

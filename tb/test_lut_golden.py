@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from lowbit.golden.formats import FP16, FP32, FloatFormat, get_format
+from lowbit.golden.formats import BF16, FP16, FP32, FloatFormat, get_format
 from lowbit.golden.lut.gemm import gemm
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.table import make_tables, pattern_signs
@@ -165,3 +165,17 @@ def test_entry_width_is_tight(a_format: str) -> None:
         assert entries.min() >= -half and entries.max() < half
         assert entries.min() < -half // 2 or entries.max() >= half // 2
         assert np.abs(entries).max() <= p.entry_limit
+
+
+@pytest.mark.parametrize("table_format", ["exact", "int8"])
+def test_sign_of_zero_results(table_format: str) -> None:
+    """IEEE: a result that rounding brings to zero keeps its sign; an exact zero is +0."""
+    acc = None if table_format == "int8" else "fp16"
+    for preload in (False, True):
+        p = LutCoreParameters(a_format="bf16", M=1, N=2, w_bits=1, acc=acc, out_format="fp16",
+                              preload=preload, table_format=table_format)
+        tiny = BF16.from_float64(np.full((1, 4), 2.0 ** -130))
+        q = np.array([[0] * 4, [0, 0, 1, 1]])     # -4 * 2**-130 and 0
+        # a partial sum of zero makes every zero +0
+        below = 0 if preload and acc else 0x8000
+        assert gemm(p, tiny, q, 1).tolist() == [[below, 0]], preload

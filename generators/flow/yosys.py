@@ -1,4 +1,4 @@
-"""Run Yosys (the pyosys package) in a fresh process, and a lint of emitted Verilog with it.
+"""Run Yosys (the pyosys package) in a fresh process.
 
 Every design gets a process of its own: whatever a Yosys process synthesised before moves the
 area of the next design, by up to 18 % in measurements.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 from ..errors import CheckFailed, UsageError
 from .worker import MARK
 
-__all__ = ["YosysError", "lint", "run_yosys", "yosys_version"]
+__all__ = ["YosysError", "run_yosys", "yosys_version"]
 
 _ERROR = re.compile(r"^.*?ERROR: (.*)$", re.M)
 
@@ -61,24 +60,3 @@ def run_yosys(commands: Sequence[str], folder: Path) -> str:
         reason = found[-1] if found else (text.strip().splitlines() or ["no message"])[-1]
         raise YosysError(command, f"{reason} (status {process.returncode})", text)
     return text
-
-
-def lint(verilog: str, top: str) -> None:
-    """Yosys' own checks of a design: hierarchy complete, ``check -assert`` clean, no latches.
-
-    ``verilog`` is source text. Raises :class:`CheckFailed`: one line with what Yosys found.
-    """
-    with tempfile.TemporaryDirectory(prefix="lowbit-lint-") as name:
-        folder = Path(name)
-        (folder / "design.v").write_text(verilog)
-        try:
-            run_yosys(["read_verilog design.v", f"hierarchy -check -top {top}", "proc",
-                       "select -assert-none t:$dlatch* t:$adlatch* t:$sr t:$dlatchsr",
-                       "check -assert"], folder)
-        except YosysError as error:
-            found = re.findall(r"^(?:Warning: |\S*: Warning: )?(Latch inferred for .*)$|"
-                               r"^Warning: (.*)$", error.log, re.M)
-            details = [first or second for first, second in found]
-            raise CheckFailed(f"lint of {top}: {details[0] if details else error.reason}"
-                              f"{f' (and {len(details) - 1} more)' if details[1:] else ''}"
-                              ) from None

@@ -30,7 +30,8 @@ def _positive(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"must be a time in ns, more than 0; got {text}")
+        raise argparse.ArgumentTypeError("must be a time in ns, more than 0 and below 1e6; "
+                                         f"got {text}")
     return value
 
 

@@ -59,14 +59,14 @@ def run(args: argparse.Namespace) -> int:
     verilog = Path(args.o)
     manifest = verilog.with_suffix(".json") if verilog.name else verilog
     if args.o != "-":
+        check_target(verilog, force=args.force)
         if manifest == verilog:
             raise UsageError(f"-o must not end in .json, which is the manifest's name; "
                              f"got {args.o}")
-        for path in (verilog, manifest):
-            check_target(path, force=args.force)
+        check_target(manifest, force=args.force)
     emitted = emit(parameters, top=args.top, prefix=args.prefix)
     if args.o == "-":
-        sys.stdout.write(emitted.verilog)
+        print(emitted.verilog, end="")
         return 0
     _write_both(verilog, manifest, emitted)
     modules = emitted.manifest["modules"]

@@ -19,5 +19,5 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({g.name: g.summary for g in GENERATORS.values()}, indent=2))
     else:
         for g in GENERATORS.values():
-            print(f"{g.name:<12}{g.summary}")
+            print(f"{g.name:<16}{g.summary}")
     return 0

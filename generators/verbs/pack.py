@@ -14,8 +14,7 @@ from lowbit.golden.parameters import Parameters, parameter
 from lowbit.golden.quantize import error_report, quantize
 
 from ..checkpoint import open_tensor
-from ..errors import UsageError
-from ..files import check_target
+from ..files import data_target
 from ..options import add_parameters, take_parameters
 from ..packed import pack_weights, save_packed
 from ..progress import Progress
@@ -40,6 +39,10 @@ class PackParameters(Parameters):
     negation: str = parameter("offline", "half table: fold patterns here, or in the core's "
                               "hardware, which takes raw patterns", choices=("offline", "hardware"))
 
+    def check(self) -> None:
+        if self.table == "full" and self.negation == "hardware":
+            self.refuse("negation", "hardware needs --table half: a full table has no sign")
+
     @property
     def raw(self) -> bool:
         """Whether the words hold raw patterns instead of signs and folded indices."""
@@ -60,12 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     parameters = take_parameters(args, PackParameters)
     assert isinstance(parameters, PackParameters)
-    output = Path(args.output)
-    if args.output == "-":
-        raise UsageError("-o must name a file; a packed file is not written to standard output")
-    if output.exists() and args.weights.exists() and output.samefile(args.weights):
-        raise UsageError(f"-o must not be the weights' own file; got {output}")
-    check_target(output, force=args.force)
+    output = data_target(args.output, [args.weights], force=args.force)
     started = time.perf_counter()
     tensor = open_tensor(args.weights, args.tensor)
     n, k = tensor.shape

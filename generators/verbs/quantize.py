@@ -16,7 +16,8 @@ from lowbit.golden.parameters import ParameterError
 from ..bitmod_file import write_tensors
 from ..checkpoint import open_matrices
 from ..errors import UsageError
-from ..files import check_target, write_whole
+from ..files import data_target, write_whole
+from ..options import integer
 from ..progress import Progress
 
 SUMMARY = "quantise weights to a BitMoD or integer data type, with an error report"
@@ -27,14 +28,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         "shape (output channels, inputs)")
     parser.add_argument("--dtype", required=True, metavar="NAME",
                         help=f"data type: {', '.join(DATA_TYPE_NAMES)}")
-    parser.add_argument("--group-size", type=int, default=128, metavar="INT",
+    parser.add_argument("--group-size", type=integer, default=128, metavar="INT",
                         help="inputs that share a scale; where it does not divide a channel, the "
                              "last group holds what remains; default 128")
     parser.add_argument("--special-values", metavar="V,V",
                         help="special values of an FP3 or FP4 type, at most four, tried in this "
                              "order; write --special-values=-5,5 if the first is negative; "
                              "default as the type's name says (paper Table IV)")
-    parser.add_argument("--scale-bits", type=int, default=8, metavar="8|16",
+    parser.add_argument("--scale-bits", type=integer, default=8, metavar="8|16",
                         help="8: INT8 scales of groups times an FP32 scale of the channel; "
                              "16: FP16 scales; default 8")
     parser.add_argument("--tensor", action="append", metavar="NAME",
@@ -50,12 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     dtype = get_data_type(args.dtype, _special_values(args.special_values))
     check_options(args.group_size, args.scale_bits)
-    output = Path(args.output)
-    if args.output == "-":
-        raise UsageError("-o must name a file; a packed file is not written to standard output")
-    if output.exists() and args.weights.exists() and output.samefile(args.weights):
-        raise UsageError(f"-o must not be the weights' own file; got {output}")
-    check_target(output, force=args.force)
+    output = data_target(args.output, [args.weights], force=args.force)
     sources = open_matrices(args.weights, args.tensor)
     total, rows = ErrorReport(), []
     started = time.perf_counter()

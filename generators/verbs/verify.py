@@ -12,7 +12,7 @@ from ..emit import emit
 from ..errors import CheckFailed, UsageError
 from ..files import check_target
 from ..flow.simulate import SIMULATORS, BuildError, Outcome, simulate
-from ..options import add_parameters, positive, take_parameters
+from ..options import add_parameters, integer, positive, take_parameters
 from ..progress import Progress
 from ..registry import Generator
 
@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group.add_argument("--sim", metavar="|".join(SIMULATORS), default="verilator",
                        choices=SIMULATORS, help="simulator; default verilator (random start "
                        "state); icarus starts with X and suits small designs")
-    group.add_argument("--seed", type=int, default=1, metavar="INT",
+    group.add_argument("--seed", type=integer, default=1, metavar="INT",
                        help="seed of vectors, stalls and start state; 0 or more; default 1")
     group.add_argument("--vectors", type=positive, default=256, metavar="INT",
                        help="output words to check, at least; default 256")

@@ -1,31 +1,32 @@
-"""Cycle model of the BitMoD tile and array (paper sections IV-B and IV-C).
+"""Cycle model of the BitMoD tile and array (paper sections IV-B and IV-C), exact.
 
 A tile holds rows x columns outputs (output-stationary) and works through the reduction axis
-group by group. While a group runs, the sums of the group before are dequantised in all PEs at
-once (one scale bit a cycle) and drained through the column's one accumulator (one row a cycle);
-groups follow each other without a bubble as long as both take no longer than the group itself.
-An array is tile_rows x tile_columns such tiles; operands move one tile a cycle, so the tile at
-(i, j) runs i + j cycles behind the first, and only the last block of outputs pays for it.
+group by group. While a group runs, the sums of the group before are taken over, scaled and added
+by the column's one accumulator, one row a cycle; groups follow each other without a bubble as
+long as a group takes at least ``group_spacing`` cycles. The results of an operation leave the
+columns while the first group of the next one runs; that group waits with its last term until they
+have left. An array is tile_rows x tile_columns such tiles; operands move one tile a cycle, so the
+tile at (i, j) runs i + j cycles behind the first.
 
-The model counts what the schedule costs; registers on the way in and out add a constant
-``latency``, which a design states.
+Operands are taken to be there when they are wanted, and results to be taken when they are there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .datatypes import DataType
 from .parameters import BitmodArrayParameters, BitmodTileParameters
 
-__all__ = ["LayerCycles", "group_interval", "layer_cycles"]
+__all__ = ["LayerCycles", "group_interval", "layer_cycles", "operation_cycles"]
 
 
 @dataclass(frozen=True)
 class LayerCycles:
     """Cycles of one layer on a tile or array."""
 
-    cycles: int           #: from the first term to the last drained output
+    cycles: int           #: from the first term to the last result, both included
     busy: int             #: cycles in which the first tile's PEs take a term
     blocks: int           #: blocks of outputs, worked through one after the other
     macs: int             #: multiply-accumulates of the layer
@@ -38,12 +39,28 @@ class LayerCycles:
 
 
 def group_interval(parameters: BitmodTileParameters, dtype: DataType, size: int) -> int:
-    """Cycles from the start of a group of ``size`` weights to the start of the next."""
-    return max(parameters.cycles(dtype, size), parameters.dequant_cycles, parameters.rows)
+    """Cycles from the end of the group before to the end of a group of ``size`` weights."""
+    return max(parameters.cycles(dtype, size), parameters.group_spacing)
+
+
+def operation_cycles(parameters: BitmodTileParameters,
+                     operations: Sequence[Sequence[int]]) -> int:
+    """Cycles of operations back to back, from the first term to the last result.
+
+    ``operations``: for each the cycles of terms of its groups (:meth:`BitmodPeParameters.cycles`).
+    """
+    p = parameters
+    end, spacing, free = -1, 0, 0
+    for groups in operations:
+        for number, cycles in enumerate(groups):
+            end = max(end + cycles, end + spacing, free if number == 0 else 0)
+            spacing = p.group_spacing
+        free = end + p.output_start + p.output_beats
+    return free + p.output_latency if operations else 0
 
 
 def layer_cycles(parameters: BitmodTileParameters, dtype: DataType, m: int, n: int, k: int,
-                 group_size: int, latency: int = 0) -> LayerCycles:
+                 group_size: int) -> LayerCycles:
     """Cycles of ``m`` activation rows times a layer of ``n`` channels and ``k`` inputs.
 
     ``parameters`` of a tile, or of an array, whose tiles take neighbouring rows and channels.
@@ -53,16 +70,8 @@ def layer_cycles(parameters: BitmodTileParameters, dtype: DataType, m: int, n: i
     if isinstance(parameters, BitmodArrayParameters):
         down, across = parameters.tile_rows, parameters.tile_columns
     rows, columns = parameters.rows * down, parameters.columns * across
-    sizes = [min(group_size, k - i) for i in range(0, k, group_size)]
+    groups = [parameters.cycles(dtype, min(group_size, k - i)) for i in range(0, k, group_size)]
     blocks = -(-m // rows) * -(-n // columns)
-    intervals = [group_interval(parameters, dtype, size) for size in sizes]
-    block = sum(intervals)
-    # after the last group its sums are still dequantised and drained
-    last = parameters.cycles(dtype, sizes[-1]) - intervals[-1] \
-        + parameters.dequant_cycles + parameters.rows
-    skew = down - 1 + across - 1
     return LayerCycles(
-        cycles=blocks * block + last + skew + latency,
-        busy=blocks * sum(parameters.cycles(dtype, size) for size in sizes),
-        blocks=blocks, macs=m * n * k,
-        peak=rows * columns * parameters.lanes / dtype.terms)
+        cycles=operation_cycles(parameters, [groups] * blocks), busy=blocks * sum(groups),
+        blocks=blocks, macs=m * n * k, peak=rows * columns * parameters.lanes / dtype.terms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from lowbit.golden.parameters import Parameters, parameter
@@ -136,6 +136,59 @@ class BitmodTileParameters(BitmodDequantParameters):
                           source="section IV-C")
     columns: int = parameter(8, "columns: output channels side by side", low=1, high=256,
                              source="section IV-C")
+    out: str = parameter("fp32", "format of the results", choices=("fp32", "fp16"))
+    channel_scale: bool = parameter(True, "FP32 multiplier for the channels' second-level scales",
+                                    source="section III-C")
+    out_columns: int = parameter(1, "columns whose results leave side by side; must divide "
+                                 "--columns", low=1, high=256)
+
+    def check(self) -> None:
+        super().check()
+        if self.columns % self.out_columns:
+            self.refuse("out_columns", f"must divide --columns {self.columns}")
+
+    @property
+    def pe(self) -> BitmodPeParameters:
+        """The parameters of one PE."""
+        return BitmodPeParameters(**{f.name: getattr(self, f.name)
+                                     for f in fields(BitmodPeParameters)})
+
+    @property
+    def pe_latency(self) -> int:
+        """Cycles from a term at a PE's ports to the accumulator that holds it."""
+        return 1 + self.pipeline
+
+    @property
+    def skew(self) -> int:
+        """Cycles that the last tile runs behind the first."""
+        return 0
+
+    @property
+    def read_latency(self) -> int:
+        """Cycles from the decision to process a chunk to its operands."""
+        return 0
+
+    @property
+    def group_spacing(self) -> int:
+        """Least cycles between the ends of two groups: the sums of a column are scaled and added
+        one row a cycle, and the next group's must not come before."""
+        return self.rows + self.pe_latency + 1
+
+    @property
+    def output_start(self) -> int:
+        """Cycles from the last term of an operation to its first result leaving the column:
+        operands, tile input, PE, capture, scale, round, all rows."""
+        return self.read_latency + self.skew + 4 + self.pe_latency + self.rows
+
+    @property
+    def output_beats(self) -> int:
+        """Cycles in which the results of an operation leave."""
+        return self.rows * self.columns // self.out_columns
+
+    @property
+    def output_latency(self) -> int:
+        """Cycles from a column to the result port."""
+        return int(self.channel_scale)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +199,27 @@ class BitmodArrayParameters(BitmodTileParameters):
 
     tile_rows: int = parameter(4, "tiles down", low=1, high=64, source="section IV-C")
     tile_columns: int = parameter(4, "tiles across", low=1, high=64, source="section IV-C")
+    input_chunks: int = parameter(1024, "chunks of activations in the input buffer; a power of 2",
+                                  low=2, high=65536, source="section IV-C")
+    weight_chunks: int = parameter(256, "chunks of weights in the weight buffer; a power of 2",
+                                   low=2, high=65536, source="section IV-C")
+    group_entries: int = parameter(16, "groups of weights in the weight buffer; a power of 2",
+                                   low=2, high=4096)
+
+    def check(self) -> None:
+        super().check()
+        for name in ("input_chunks", "weight_chunks", "group_entries"):
+            value = getattr(self, name)
+            if value & (value - 1):
+                self.refuse(name, "must be a power of two")
+
+    @property
+    def skew(self) -> int:
+        return self.tile_rows + self.tile_columns - 2
+
+    @property
+    def read_latency(self) -> int:
+        return 1
 
     @property
     def pes(self) -> int:

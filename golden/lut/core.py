@@ -126,10 +126,17 @@ def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None)
     with np.errstate(over="ignore", invalid="ignore"):
         value = fmt.to_array(acc)
         if p.is_quantized:
-            value = value * tables.scale[:, None]
-        if psum is not None:
+            scale = tables.scale[:, None]
+            value = np.where((value == 0) | (scale == 0), np.float32(0), value * scale)
+        if psum is not None or p.preload:
+            # a core with the partial-sum stream adds zero where there is none
+            psum = np.zeros(value.shape, np.int64) if psum is None else psum
             value = value + fmt.to_array(np.asarray(psum, np.int64))
-    code = fmt.canonical(fmt.from_array(value))
+            # no sum underflows: one that is zero is exactly zero, and so +0
+            value = np.where(value == 0, fmt.to_array(np.zeros((), np.int64)), value)
+    # a result that rounding brought to zero keeps its sign
+    code = fmt.from_array(value)
+    code = np.where(fmt.is_nan(code), fmt.nan, code)
     assert isinstance(p.out, FloatFormat)
     code = p.out.convert(code, fmt)
     return np.where(tables.invalid.any(axis=1, keepdims=True), p.out.nan, code)

@@ -92,7 +92,8 @@ class Gemm:
             raise ParameterError(f"weights of {x.bits} bits need as many bit-planes; this design "
                                  f"has {p.w_bits}")
         if x.zero is not None and not p.zero_point:
-            raise ParameterError("zero points need a design with --zero-point; this one has none")
+            raise ParameterError("zero points need a design that takes them; leave "
+                                 "--no-zero-point out")
         self.scale = None if x.scale is None else \
             check_scale(x.scale, self.columns, group_count(k, x.group_size))
         self._beats = weight_beats(x.q, x.bits, p.K, p.groups, x.zero, group_size=x.group_size)
@@ -101,8 +102,8 @@ class Gemm:
         self.blocks = self._cut(step_groups(k, p.K, p.groups, x.group_size))
         if not p.preload and any(block.chained for block in self.blocks):
             what = "k" if x.scale is None else "a quantisation group"
-            raise ParameterError(f"{what} is longer than --max-k {p.max_k}, and partial sums need "
-                                 "a design with --preload; raise --max-k")
+            raise ParameterError(f"{what} is longer than --max-k {p.max_k}, and the design takes "
+                                 "no partial sums; raise --max-k, or leave --no-preload out")
 
     def _cut(self, of_step: Array) -> list[Block]:
         limit = self.p.max_k // (self.p.K * self.p.groups)

@@ -93,7 +93,8 @@ class Fp32Accumulate(Component):
                                         augend[23:] - addend[23:]))
         else:
             m.d.comb += distance.eq(ripple_add(m, big[23:], ~small[23:], 1, name="apart")[0])
-        subtract, sign = Signal(), Signal()
+        subtract = Signal()
+        sign = Signal()
         m.d.comb += [subtract.eq(acc[31] ^ product.sign),
                      sign.eq(Mux(swap, product.sign, acc[31]))]
 
@@ -122,7 +123,8 @@ class Fp32Accumulate(Component):
         hidden = word[27] & some_big
         exponent, _ = ripple_add(m, field, Cat(hidden, Const(0, 7)), carry, name="field")
 
-        special, nan = Signal(), Signal()
+        special = Signal()
+        nan = Signal()
         m.d.comb += [special.eq(big[29:].all()),
                      nan.eq(self._nan(product, keep, small))]
         finite: Value = hidden & ~special

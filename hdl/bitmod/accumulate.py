@@ -17,6 +17,7 @@ Two forms with equal values:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
@@ -83,12 +84,14 @@ def accumulator(p: BitmodPeParameters) -> Component:
     return DigitAccumulator(p) if uses_digits(p) else FixedAccumulator(p)
 
 
-def _cut(m: Module, word: Value, p: BitmodPeParameters, guard: Value = Const(0, 1),
-         sticky: Value = Const(0, 1)) -> tuple[Value, Value]:
+def _cut(m: Module, word: Value, p: BitmodPeParameters, guard: Value | None = None,
+         sticky: Value | None = None) -> tuple[Value, Value]:
     """``word`` (signed) rounded to ``acc_bits`` significant bits: (word, pending).
 
     ``guard``, ``sticky``: the place below the word, and whether there is more under it.
     """
+    guard = Const(0, 1) if guard is None else guard
+    sticky = Const(0, 1) if sticky is None else sticky
     sign = word[-1]
     places = len(word) - 1 - p.acc_bits
     if places <= 0:
@@ -252,7 +255,7 @@ class DigitAccumulator(Component):
         for n in excess[1:]:
             high = addend[min(max(0, self.reach_bits - DIGIT * n), self.sum_bits):]
             fits.append(~_differs(m, high[:-1], high[-1], f"reaches_{n}"))
-        exactly = [fit & ~following for fit, following in zip(fits, fits[1:], strict=False)]
+        exactly = [fit & ~following for fit, following in pairwise(fits)]
         far = [distance == REACH + e for e in excess]
         for n in excess:
             m.d.comb += (chosen := Signal(name=f"place_{REACH + n}")).eq(

@@ -20,17 +20,18 @@ class FpAdd(Component):
     Subnormals are exact. Any NaN operand, and inf - inf, gives the canonical NaN; an exact zero
     is +0, also of two negative zeros; overflow gives an infinity (in an ``fn`` format its NaN).
 
-    Parameters: ``fmt``; ``stages`` 0 (combinational) or 1 (one register between the significand
-    addition and the normaliser; ``en`` high lets it advance); ``style`` ``"small"`` (ripple
+    Parameters: ``fmt``; ``stages`` 0 (combinational), 1 (one register between the significand
+    addition and the normaliser; ``en`` high lets it advance) or 2 (one more between the alignment
+    and the addition); ``style`` ``"small"`` (ripple
     carries, searching normaliser) or ``"fast"`` (both exponent differences at once, prefix
     adder, counting normaliser).
 
-    Ports: ``a``, ``b``, ``sum`` codes of ``fmt``; ``en`` with ``stages=1``. Latency: ``stages``.
+    Ports: ``a``, ``b``, ``sum`` codes of ``fmt``; ``en`` with stages. Latency: ``stages``.
     """
 
     def __init__(self, fmt: FloatFormat, stages: int = 0, style: str = "small") -> None:
-        if stages not in (0, 1):
-            raise ValueError(f"stages must be 0 or 1; got {stages}")
+        if stages not in (0, 1, 2):
+            raise ValueError(f"stages must be 0, 1 or 2; got {stages}")
         if style not in ("small", "fast"):
             raise ValueError(f"style must be 'small' or 'fast'; got {style!r}")
         self.fmt, self.stages, self.style = fmt, stages, style
@@ -66,6 +67,12 @@ class FpAdd(Component):
         # leaves at most one leading zero to a difference
         high, low = significand(fmt, big), significand(fmt, small)
         shifted, sticky = shift_right_sticky(m, Cat(Const(0, 2), low), distance)
+        low_special = small[mbits:top].all()
+        if self.stages == 2:
+            big, subtract, shifted, sticky, low_special = self._stage(
+                m, big_held=big, subtract_held=subtract, shifted_held=shifted,
+                sticky_held=sticky, special_held=low_special)
+            high = significand(fmt, big)
         aligned = Signal(fmt.precision + 3)
         m.d.comb += aligned.eq(Cat(sticky, shifted) ^ subtract.replicate(fmt.precision + 3))
         augend = Cat(Const(0, 3), high)
@@ -80,7 +87,7 @@ class FpAdd(Component):
         if fmt.fn:
             nan, infinite = special, Const(0, 1)
         else:
-            nan = special & (big[:mbits].any() | (subtract & small[mbits:top].all()))
+            nan = special & (big[:mbits].any() | (subtract & low_special))
             infinite = special
         # the exponent field of the place below the carry; a subnormal counts as 1
         exponent = big[mbits:top] | ~big[mbits:top].any()

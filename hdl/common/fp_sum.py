@@ -88,6 +88,6 @@ class FpSum(Component):
         # Places of the significand below the window are zero by the caller's promise: the word
         # is shifted in a window that begins at the format's own lowest place, and cut there.
         below = self.lsb - fmt.emin
-        full = Signal(below + width, name=f"placed_{i}")
-        m.d.comb += full.eq(word << amount[:fmt.ebits].as_unsigned())
-        return full[below:]
+        placed = Signal(width, name=f"placed_{i}")
+        m.d.comb += placed.eq((word << amount[:fmt.ebits].as_unsigned())[below:below + width])
+        return placed

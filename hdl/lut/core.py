@@ -19,7 +19,15 @@ from ..common.unit import Unit
 from .column import LutColumn, value_bits
 from .entry_step import EntryStep
 from .lane import OutputLane, lane_latency, offset_bits
-from .streams import activation_layout, psum_layout, result_layout, table_layout, weight_layout
+from .streams import (
+    activation_layout,
+    core_notes,
+    existing,
+    psum_layout,
+    result_layout,
+    table_layout,
+    weight_layout,
+)
 from .table import LutTable
 
 __all__ = ["LutCore"]
@@ -46,6 +54,32 @@ class LutCore(wiring.Component):
         members["result"] = Out(stream.Signature(result_layout(p)))
         super().__init__(members)
 
+    def port_notes(self) -> dict[str, str]:
+        """Meaning and packing of the ports, for the manifest."""
+        p = self.parameters
+        layouts = {"weight": weight_layout(p), "result": result_layout(p)}
+        if p.preload:
+            layouts["psum"] = psum_layout(p)
+        if p.table_source == "internal":
+            layouts["activation"] = activation_layout(p, p.M)
+        else:
+            layouts["table"] = table_layout(p, p.M)
+        return existing(core_notes(p), **layouts)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from taking the last weight beat to the first result, without stalls."""
+        p = self.parameters
+        return min(p.pipeline, 2) + 2 + (p.buffer == "double") + lane_latency(p)[1]
+
+    def manifest(self) -> dict[str, Any]:
+        """Timing and formats, for the manifest."""
+        p = self.parameters
+        return {"latency_cycles": self.latency, "initiation_interval": 1,
+                "result_beats": p.M * p.N // p.out_lanes, "activation_format": p.a_format,
+                "accumulator": p.acc_format.name if p.acc_format else f"int{p.acc_bits}",
+                "psum_format": p.psum.name, "result_format": p.out.name}
+
     # -- weight side --------------------------------------------------------------------------
     def _beat(self, m: Module, fire: Signal) -> tuple[Any, Value]:
         """The weight beat at the table (registered unless ``pipeline`` is 0) and its valid."""
@@ -71,7 +105,8 @@ class LutCore(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        fire, busy = Signal(), Signal()
+        fire = Signal()
+        busy = Signal()
         beat, beat_valid = self._beat(m, fire)
         table = self._table(m)
         # one set of accumulators: nothing starts before they are read;
@@ -155,7 +190,8 @@ class LutCore(wiring.Component):
         """Shift the results of ``lanes`` rows at a time out of column 0 and through the lanes."""
         p = self.parameters
         blocks = p.M // p.out_lanes
-        draining, enable = Signal(), Signal()
+        draining = Signal()
+        enable = Signal()
         column = Signal(range(p.N))
         block = Signal(range(blocks))
         final = (column == p.N - 1) & (block == blocks - 1)

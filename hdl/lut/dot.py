@@ -12,6 +12,7 @@ from lowbit.golden.lut.parameters import LutDotParameters
 from ..common.fp_sum import FpSum
 from .entries import AlignActivation, TableEntries, term_bits
 from .read import PatternDecoder, read_entry
+from .streams import table_notes
 
 __all__ = ["LutDot"]
 
@@ -37,6 +38,18 @@ class LutDot(wiring.Component):
             members["entries"] = In(p.groups * p.entries * p.entry_bits)
         members["dot"] = Out(p.dot_bits)
         super().__init__(members)
+
+    def port_notes(self) -> dict[str, str]:
+        """Meaning and packing of the ports, for the manifest."""
+        p = self.parameters
+        notes = table_notes(p, 1)
+        kind = p.table_float.name if p.is_float else "two's complement"
+        every = {"patterns": f"{p.groups} patterns of {p.K} bits, group 0 lowest; "
+                + ("index below, sign on top" if p.has_sign else "raw pattern"),
+                "values": notes["activation_values"], "entries": notes["table_entries"],
+                "exponent": "shared exponent field of the activations",
+                "invalid": "an activation is infinite or NaN", "dot": f"signed sum, {kind}"}
+        return {name: note for name, note in every.items() if name in self.signature.members}
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters

@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.lut.parameters import LutCoreParameters
 
 from ..common.fp_scale import FpScale
+from ..common.unit import Unit
 from .column import step_bits
 
 __all__ = ["EntryStep"]
@@ -33,7 +34,9 @@ class EntryStep(wiring.Component):
         m, p = Module(), self.parameters
         if p.is_float:
             if p.plane_bits:
-                m.submodules.scale = scale = FpScale(p.table_float, p.w_bits - 1)
+                # a unit keeps the sign inside: otherwise Amaranth wires it around the module
+                m.submodules.scale = scale = Unit(FpScale(p.table_float, p.w_bits - 1),
+                                                  "lut_scale")
                 m.d.comb += [scale.code.eq(self.entry), scale.shift.eq(self.plane),
                              self.stepped.eq(scale.scaled)]
             else:

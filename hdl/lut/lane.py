@@ -33,12 +33,12 @@ def lane_latency(p: LutCoreParameters) -> tuple[int, int]:
     """Enabled cycles from ``value`` to the use of ``psum``, and to ``result``."""
     before = 1 + (not p.is_float)
     if p.is_fixed and p.result_float is not None:
-        before += 2
+        before += 3
     if p.is_quantized:
         before += 2
     add = 0
     if p.preload:
-        add = 1 if p.result_float is None else 2
+        add = 1 if p.result_float is None else 3
     return before, before + max(add, 1)
 
 
@@ -115,7 +115,7 @@ class OutputLane(wiring.Component):
         if p.is_aligned:
             assert isinstance(p.activation, FloatFormat)
             low, high = 1 + p.exponent_offset, p.activation.max_exponent_field + p.exponent_offset
-        m.submodules.to_float = to_float = FixedToFloat(fmt, p.acc_bits, (low, high), stages=1)
+        m.submodules.to_float = to_float = FixedToFloat(fmt, p.acc_bits, (low, high), stages=2)
         m.d.comb += [to_float.value.eq(exact), to_float.en.eq(self.enable)]
         if p.is_aligned:
             exponent = self._stage(m, self.exponent, "exponent_at", 2)
@@ -124,7 +124,7 @@ class OutputLane(wiring.Component):
         if p.is_quantized:
             m.submodules.scale = product = FpMul(FP32, FP32, FP32, stages=1)
             m.d.comb += [product.a.eq(code),
-                         product.b.eq(self._stage(m, self.scale, "scale_at", 4)),
+                         product.b.eq(self._stage(m, self.scale, "scale_at", 5)),
                          product.en.eq(self.enable)]
             code = self._stage(m, product.product, "scaled")
         return code
@@ -132,6 +132,6 @@ class OutputLane(wiring.Component):
     def _add_psum(self, m: Module, value: Value, fmt: FloatFormat | None) -> Value:
         if fmt is None:
             return value + self.psum.as_signed()
-        m.submodules.add = add = FpAdd(fmt, stages=1)
+        m.submodules.add = add = FpAdd(fmt, stages=2, style="fast")
         m.d.comb += [add.a.eq(value), add.b.eq(self.psum), add.en.eq(self.enable)]
         return add.sum

@@ -9,7 +9,8 @@ from amaranth.lib import data
 
 from lowbit.golden.lut.parameters import LutCoreParameters, LutParameters
 
-__all__ = ["activation_layout", "table_layout", "weight_layout", "result_layout", "psum_layout"]
+__all__ = ["activation_layout", "table_layout", "weight_layout", "result_layout", "psum_layout",
+           "table_notes", "core_notes", "existing"]
 
 
 def activation_layout(p: LutParameters, rows: int) -> data.StructLayout:
@@ -58,3 +59,52 @@ def result_layout(p: LutCoreParameters) -> data.StructLayout:
     """Results of one output beat: ``values``, one per lane: ``lanes`` rows at a time, columns
     ascending, then the next rows; ``last`` marks the last beat of an operation."""
     return data.StructLayout({"values": p.out_lanes * p.out.bits, "last": 1})
+
+
+# -- notes for the manifest -------------------------------------------------------------------
+def _of(count: int, what: str, bits: int, order: str) -> str:
+    return f"{count} {what} of {bits} bits, {order}; element 0 lowest"
+
+
+def existing(notes: dict[str, str], **layouts: data.StructLayout) -> dict[str, str]:
+    """The notes of fields that the streams have."""
+    fields = {f"{stream}_{field}" for stream, layout in layouts.items() for field, _ in layout}
+    return {name: note for name, note in notes.items() if name in fields}
+
+
+def table_notes(p: LutParameters, rows: int) -> dict[str, str]:
+    """What the fields of the activation and table streams mean."""
+    order = f"row (of {rows}), group (of {p.groups})"
+    kind = p.table_float.name if p.is_float else "two's complement"
+    notes = {
+        "activation_values": _of(rows * p.groups * p.K, p.a_format, p.activation.bits,
+                                 f"{order}, k fastest"),
+        "table_entries": _of(rows * p.groups * p.entries, f"entries ({kind})", p.entry_bits,
+                             f"{order}, entry fastest"),
+        "table_invalid": f"bit per row: an activation of the row is infinite or NaN ({rows} rows)",
+    }
+    notes["activation_scan"] = "this beat only raises the rows' shared exponents; no table"
+    notes["activation_first"] = "first table of an operation: takes the scanned exponents"
+    notes["table_scale"] = _of(rows, "fp32 scales", 32, "one per row")
+    if p.is_aligned:
+        notes["table_exponent"] = _of(
+            rows, "exponents", p.exponent_bits,
+            f"one per row: an entry t means t * 2**(exponent{p.exponent_offset:+d})")
+    return notes
+
+
+def core_notes(p: LutCoreParameters) -> dict[str, str]:
+    """What the fields of the core's streams mean."""
+    pattern = "index below, sign on top" if p.has_sign else "raw pattern"
+    rows = f"lane i of beat b: row (b / {p.N}) * {p.out_lanes} + i, column b % {p.N}"
+    return table_notes(p, p.M) | {
+        "weight_patterns": _of(p.N * p.groups, f"patterns ({pattern})", p.K,
+                               "column, group fastest"),
+        "weight_plane": "the beat counts 2**plane",
+        "weight_first": "first beat of an operation",
+        "weight_last": "last beat of an operation",
+        "weight_table_last": "last beat that reads the tables now at the table port",
+        "psum_values": _of(p.out_lanes, p.psum.name, p.psum.bits, rows),
+        "result_values": _of(p.out_lanes, p.out.name, p.out.bits, rows),
+        "result_last": "last result beat of an operation",
+    }

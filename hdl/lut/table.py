@@ -17,7 +17,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters, LutParameters, LutTa
 
 from ..common.unit import Unit
 from .entries import AlignActivation, TableEntries, term_bits
-from .streams import activation_layout, table_layout
+from .streams import activation_layout, existing, table_layout, table_notes
 
 __all__ = ["LutTable"]
 
@@ -38,13 +38,25 @@ class LutTable(wiring.Component):
         super().__init__({"activation": In(stream.Signature(activation_layout(p, p.M))),
                           "table": Out(stream.Signature(table_layout(p, p.M)))})
 
+    def port_notes(self) -> dict[str, str]:
+        """Meaning and packing of the ports, for the manifest."""
+        p, rows = self.parameters, self.rows
+        return existing(table_notes(p, rows), activation=activation_layout(p, rows),
+                        table=table_layout(p, rows))
+
+    def manifest(self) -> dict[str, Any]:
+        """Timing, for the manifest."""
+        return {"latency_cycles": self.stages, "initiation_interval": 1,
+                "passes": 2 if self.parameters.is_aligned else 1}
+
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         source, sink = self.activation, self.table
         per_row = p.groups * p.K
         words = [source.payload["values"].word_select(i, p.activation.bits)
                  for i in range(self.rows * per_row)]
-        take, scan = Signal(), Signal()
+        take = Signal()
+        scan = Signal()
         m.d.comb += scan.eq(source.payload.scan if p.is_aligned else 0)
         exponent: list[Value] = []
         if p.is_aligned:

@@ -1,0 +1,78 @@
+"""Proof that a combinational design equals a specification for all inputs (SAT, by Yosys)."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import UsageError
+from .yosys import YosysError, run_yosys
+
+__all__ = ["Verdict", "prove_equal"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``answer``: proved, refuted or timeout; ``counterexample``: port -> value if refuted."""
+
+    answer: str
+    seconds: float
+    counterexample: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def proved(self) -> bool:
+        return self.answer == "proved"
+
+
+def _counterexample(log: str) -> dict[str, int]:
+    """Values of the table that ``sat -show-ports`` prints: name, decimal, hex, binary."""
+    found = re.findall(r"^ +\\(\S+) +\S+ +\S+ +([01]+) *$", log, re.M)
+    return {name.removeprefix("in_").removeprefix("gold_"): int(bits, 2)
+            for name, bits in found if name.startswith(("in_", "gold_", "gate_"))}
+
+
+def prove_equal(verilog: str, top: str, spec: str, spec_top: str = "spec", *,
+                timeout: int | None = None) -> Verdict:
+    """Is module ``top`` of ``verilog`` equal to ``spec_top`` of ``spec`` for all inputs?
+
+    Both are combinational and have the same ports. ``timeout`` in seconds of the solver. A
+    counterexample names the inputs, the specification's outputs and, as ``gate_NAME``, the
+    design's. Raises :class:`UsageError` for designs with state, or with undefined values, which
+    the solver would be free to choose in favour of equality.
+    """
+    limit = "" if timeout is None else f"-timeout {timeout} "
+    prepare = ["hierarchy -check -top {0}", "proc", "flatten", "opt_clean",
+               # state, undefined bits, undriven wires
+               "select -assert-none t:$*ff* t:$*dlatch* t:$mem*", "check -assert"]
+    commands: list[str] = []
+    for file, name, new in (("design.v", top, "gate"), ("spec.v", spec_top, "gold")):
+        commands += [f"read_verilog {file}", *(line.format(name) for line in prepare),
+                     f"rename {name} {new}", f"design -stash {new}"]
+    commands += ["design -copy-from gold -as gold gold", "design -copy-from gate -as gate gate",
+                 "miter -equiv -flatten -make_outputs gold gate miter",
+                 "hierarchy -top miter", "opt -full",
+                 f"sat {limit}-prove trigger 0 -show-ports miter"]
+    if re.search(r"'[sS]?[bBoOdDhH][0-9a-fA-F_]*[xXzZ?]", verilog):
+        raise UsageError(f"{top} has undefined values: equality would mean nothing")
+    with tempfile.TemporaryDirectory(prefix="lowbit-prove-") as folder:
+        (Path(folder) / "design.v").write_text(verilog)
+        (Path(folder) / "spec.v").write_text(spec)
+        start = time.monotonic()
+        try:
+            log = run_yosys(commands, Path(folder))
+        except YosysError as error:
+            if error.command.startswith("select -assert"):
+                raise UsageError(f"{top} has registers: only combinational designs are "
+                                 "proved") from None
+            raise
+        seconds = time.monotonic() - start
+    if "no model found: SUCCESS!" in log:
+        return Verdict("proved", seconds)
+    if "model found: FAIL!" in log:
+        return Verdict("refuted", seconds, _counterexample(log))
+    if "TIMEOUT" in log.upper():
+        return Verdict("timeout", seconds)
+    raise YosysError("sat", "no verdict", log)

@@ -1,0 +1,193 @@
+"""BitMoD operations as the words of the ports: the one place that packs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowbit.golden.formats import FP32
+from lowbit.golden.packing import pack_bits, rows_to_ints, unpack_bits
+
+from .datatypes import DataType, check_special_values
+from .parameters import BitmodArrayParameters, BitmodTileParameters
+from .terms import Terms
+
+__all__ = ["Weights", "activation_beats", "channel_beats", "encoder_codes", "group_beats",
+           "layer_beats", "layer_results", "pack_terms", "results_of", "special_value_word",
+           "tiles", "weight_beats"]
+
+Array = NDArray[Any]
+Fields = list[dict[str, int]]
+
+
+def encoder_codes(codes: Array, dtype: DataType) -> Array:
+    """Codes of a data type as the encoder takes them, uint8: integers sign-extended to 8 bits,
+    FP4 as it is, FP3 as the FP4 code of the same value (shifted left by one)."""
+    codes = np.asarray(codes).astype(np.int64)
+    if dtype.kind == "float":
+        return (codes << (4 - dtype.bits)).astype(np.uint8)
+    return (codes - ((codes & dtype.sv_code) << 1) & 0xFF).astype(np.uint8)
+
+
+def special_value_word(value: float) -> int:
+    """A special value as the register file takes it: sign, 4 integer bits, 1 fraction bit.
+
+    :class:`~lowbit.golden.parameters.ParameterError` if it needs more than two terms.
+    """
+    check_special_values((value,))
+    return abs(int(2 * value)) | (32 if value < 0 else 0)
+
+
+def pack_terms(terms: Terms) -> Array:
+    """Terms as 4-bit words, from the lowest bit: sign, exp (2 bits), man; int64."""
+    return (terms.sign.astype(np.int64) | terms.exp.astype(np.int64) << 1
+            | terms.man.astype(np.int64) << 3)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of a layer as the ports need them.
+
+    ``codes`` uint8 (n, k) of ``dtype``; ``scale_codes`` uint8 and ``selectors`` (entries of the
+    register file of special values) (n, groups); ``channel_scale`` float32 (n,) or None.
+    """
+
+    codes: Array
+    dtype: DataType
+    group_size: int
+    scale_codes: Array
+    selectors: Array
+    channel_scale: Array | None = None
+
+    def columns(self, part: slice, count: int) -> Weights:
+        """Columns ``part``, filled up with zero columns to ``count``."""
+        def cut(values: Array) -> Array:
+            return np.pad(values[part], [(0, count - len(values[part]))]
+                          + [(0, 0)] * (values.ndim - 1))
+        return Weights(cut(self.codes), self.dtype, self.group_size, cut(self.scale_codes),
+                       cut(self.selectors),
+                       None if self.channel_scale is None else cut(self.channel_scale))
+
+    def group_sizes(self) -> list[int]:
+        k = self.codes.shape[1]
+        return [min(self.group_size, k - i) for i in range(0, k, self.group_size)]
+
+
+def tiles(p: BitmodTileParameters) -> tuple[int, int]:
+    """Tiles (down, across) of a tile or an array."""
+    if isinstance(p, BitmodArrayParameters):
+        return p.tile_rows, p.tile_columns
+    return 1, 1
+
+
+def _words(values: Array, width: int) -> list[int]:
+    """(beats, ...) integers to one packed integer per beat."""
+    return rows_to_ints(pack_bits(np.asarray(values, np.int64).reshape(len(values), -1), width))
+
+
+def _chunks(values: Array, group_size: int, lanes: int) -> Array:
+    """(n, k) to (chunks, n, lanes); a group that is no multiple of the lanes ends with zeros."""
+    n, k = values.shape
+    parts = []
+    for start in range(0, k, group_size):
+        group = values[:, start:start + group_size]
+        group = np.pad(group, ((0, 0), (0, -group.shape[1] % lanes)))
+        parts.append(group.reshape(n, -1, lanes).transpose(1, 0, 2))
+    return np.concatenate(parts)
+
+
+def activation_beats(p: BitmodTileParameters, activations: Array, group_size: int) -> Fields:
+    """The ``activation`` stream of one operation: FP16 codes (rows of all tiles, k)."""
+    return [{"values": word} for word in _words(_chunks(activations, group_size, p.lanes), 16)]
+
+
+def weight_beats(p: BitmodTileParameters, weights: Weights) -> Fields:
+    """The ``weight`` stream of one operation (columns of all tiles)."""
+    codes = encoder_codes(weights.codes, weights.dtype)
+    return [{"codes": word} for word in _words(_chunks(codes, weights.group_size, p.lanes), 8)]
+
+
+def group_beats(p: BitmodTileParameters, weights: Weights, keep: bool = False) -> Fields:
+    """The ``group`` stream of one operation; ``keep`` its activations (arrays only)."""
+    sizes = weights.group_sizes()
+    beats = []
+    for number, (selectors, scales) in enumerate(zip(_words(weights.selectors.T, 2),
+                                                     _words(weights.scale_codes.T, 8),
+                                                     strict=True)):
+        beat = {"selectors": selectors, "scales": scales,
+                "floating": int(weights.dtype.kind == "float"), "terms": weights.dtype.terms - 1,
+                "chunks": -(-sizes[number] // p.lanes) - 1, "last": int(number == len(sizes) - 1)}
+        if isinstance(p, BitmodArrayParameters):
+            beat["keep"] = int(keep)
+        beats.append(beat)
+    return beats
+
+
+def channel_beats(p: BitmodTileParameters, channel_scale: Array) -> Fields:
+    """The ``channel`` stream of one operation: float32 scales of the columns of all tiles."""
+    codes = FP32.from_array(np.asarray(channel_scale, np.float32))
+    sets = codes.reshape(-1, p.columns // p.out_columns, p.out_columns).transpose(1, 0, 2)
+    return [{"scales": word} for word in _words(sets, 32)]
+
+
+def results_of(p: BitmodTileParameters, words: list[int]) -> Array:
+    """Results of one operation from its output words: codes int64 (rows, columns), all tiles."""
+    down, across = tiles(p)
+    bits = 16 if p.out == "fp16" else 32
+    count = down * across * p.out_columns
+    size = -(-count * bits // 8)
+    rows = np.frombuffer(b"".join(w.to_bytes(size, "little") for w in words), np.uint8)
+    values = unpack_bits(rows.reshape(len(words), size), bits, count).astype(np.int64)
+    # (set, row, tile row, tile column, column) to (tile row, row, tile column, set, column)
+    values = values.reshape(-1, p.rows, down, across, p.out_columns).transpose(2, 1, 3, 0, 4)
+    return values.reshape(down * p.rows, across * p.columns)
+
+
+def layer_beats(p: BitmodTileParameters, activations: Array,
+                weights: Weights) -> dict[str, Fields]:
+    """All streams of a layer: FP16 codes (m, k) times ``weights`` (n, k).
+
+    Blocks of all tiles' rows, and for each of them blocks of all tiles' columns; ragged edges are
+    filled with zeros. An array keeps the activations of a block of rows in its input buffer if
+    they fit. A design with a channel scale gets ones where there is none.
+    """
+    down, across = tiles(p)
+    rows, columns = down * p.rows, across * p.columns
+    m, n = len(activations), len(weights.codes)
+    starts = range(0, n, columns)
+    chunks = sum(-(-size // p.lanes) for size in weights.group_sizes())
+    keeps = isinstance(p, BitmodArrayParameters) and chunks <= p.input_chunks
+    streams: dict[str, Fields] = {name: [] for name in ("activation", "weight", "group")}
+    if p.channel_scale:
+        streams["channel"] = []
+    blocks = [weights.columns(slice(j, j + columns), columns) for j in starts]
+    fixed = [(weight_beats(p, block), group_beats(p, block, keep=False)) for block in blocks]
+    for i in range(0, m, rows):
+        block_rows = activations[i:i + rows]
+        beats = activation_beats(p, np.pad(block_rows, ((0, rows - len(block_rows)), (0, 0))),
+                                 weights.group_size)
+        for number, (block, (codes, groups)) in enumerate(zip(blocks, fixed, strict=True)):
+            keep = keeps and number < len(blocks) - 1
+            if not keeps or number == 0:
+                streams["activation"] += beats
+            streams["weight"] += codes
+            streams["group"] += [beat | {"keep": 1} for beat in groups] if keep else groups
+            if p.channel_scale:
+                scale = block.channel_scale
+                streams["channel"] += channel_beats(p, np.ones(columns) if scale is None
+                                                    else scale)
+    return streams
+
+
+def layer_results(p: BitmodTileParameters, words: list[int], m: int, n: int) -> Array:
+    """Results (m, n) of a layer, codes int64, from all its output words."""
+    _, across = tiles(p)
+    columns = across * p.columns
+    blocks = [results_of(p, words[i:i + p.output_beats])
+              for i in range(0, len(words), p.output_beats)]
+    per_row = -(-n // columns)
+    lines = [np.concatenate(blocks[i:i + per_row], 1) for i in range(0, len(blocks), per_row)]
+    return np.concatenate(lines)[:m, :n]

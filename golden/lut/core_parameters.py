@@ -1,0 +1,184 @@
+"""How reads are accumulated and delivered: fields of the core, widths and result formats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from ..formats import FP32, FloatFormat, IntFormat, get_format
+from ..parameters import parameter
+from .dot_parameters import WeightParameters
+from .table_parameters import clog2
+
+__all__ = ["LutCoreParameters"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LutCoreParameters(WeightParameters):
+    """The tensor core tile: M rows times N columns, one table per row, weights bit by bit."""
+
+    generator: ClassVar[str] = "lut_core"
+
+    M: int = parameter(2, "rows (activations)", low=1, high=64, source="LUT Tensor Core, M2N64K4")
+    N: int = parameter(64, "columns (weights)", low=1, high=1024,
+                       source="LUT Tensor Core, M2N64K4")
+    w_bits: int = parameter(4, "bit-planes of the widest weights; any smaller number at run time",
+                            low=1, high=8)
+    table_source: str = parameter("external", "tables arrive as a stream, or are made inside from "
+                                  "an activation stream", choices=("external", "internal"))
+    table_format: str = parameter("exact", "external tables: exact entries, or INT8 codes with an "
+                                  "FP32 scale per row and operation", choices=("exact", "int8"),
+                                  source="LUT Tensor Core, table quantisation")
+    zero_point: bool = parameter(True, "headroom for the zero-point term -z' * sum(a), read from "
+                                 "the all-ones entry")
+    max_k: int = parameter(4096, "longest reduction of one operation (first..last)",
+                           low=2, high=1 << 20)
+    acc_width: int | None = parameter(
+        None, "bits of the integer accumulator; it wraps when too narrow; default wide enough "
+        "for --max-k", low=8, high=62)
+    preload: bool = parameter(True, "partial-sum input stream, added to the results as they leave")
+    out_format: str | None = parameter(
+        None, "format of the results; default the accumulator's (int64 when 32 bits are not "
+        "enough)", choices=("fp32", "fp16", "int32", "int64"))
+    lanes: int | None = parameter(None, "results per output beat and output converters; a "
+                                  "divisor of M, default M", low=1, high=64)
+    buffer: str = parameter("single", "results drain from the accumulators while the core waits, "
+                            "or from a second set while the next operation runs",
+                            choices=("single", "double"))
+    pipeline: int = parameter(1, "register stages: 0 none, 1 the weight beat, 2 the selected "
+                              "value as well", low=0, high=2)
+    segment: int | None = parameter(
+        None, "accumulator bits per carry chain (0: one chain); carries between segments are "
+        "registered", low=0, high=62)
+
+    def check(self) -> None:
+        super().check()
+        if self.table_format == "int8":
+            if self.table_source == "internal":
+                self.refuse("table_format", "int8 needs --table-source external: int8 tables are "
+                            "precomputed", "int8 with internal")
+            if self.acc not in (None, "fp32"):
+                self.refuse("acc", "must be fp32 with --table-format int8")
+            if self.datapath is not None:
+                self.refuse("datapath", "must be left out with --table-format int8: the entries "
+                            "are integers with a scale")
+        if self.max_k < self.K * self.groups:
+            self.refuse("max_k", f"must be at least K * groups = {self.K * self.groups}")
+        if self.M % self.out_lanes:
+            self.refuse("lanes", f"must divide M = {self.M}")
+        if self.is_float and self.acc_width is not None:
+            self.refuse("acc_width", "belongs to integer accumulators; leave it out")
+        if self.is_float and self.segment is not None:
+            self.refuse("segment", "belongs to integer accumulators; leave it out")
+        if self.is_fixed and self.acc_bits > 62:
+            self.refuse("max_k", f"needs an accumulator of at most 62 bits, not {self.acc_bits}; "
+                        "shorten it or lower --w-bits or --guard")
+        if self.result_float is not None and self.out_format in ("int32", "int64"):
+            self.refuse("out_format", "must be fp32 or fp16 for floating results")
+
+    # -- kind ---------------------------------------------------------------------------------
+    @property
+    def is_quantized(self) -> bool:
+        """Entries are INT8 codes; a row has one FP32 scale per operation."""
+        return self.table_format == "int8"
+
+    @property
+    def is_integer(self) -> bool:
+        return not self.activation.is_float and not self.is_quantized
+
+    @property
+    def is_aligned(self) -> bool:
+        return super().is_aligned and not self.is_quantized
+
+    @property
+    def is_fixed(self) -> bool:
+        """Entries and accumulators are integers (all but the float datapath)."""
+        return not self.is_float
+
+    @property
+    def has_invalid(self) -> bool:
+        """Rows carry a flag for non-finite activations."""
+        return self.activation.is_float
+
+    # -- widths -------------------------------------------------------------------------------
+    @cached_property
+    def entry_limit(self) -> int:
+        return 127 if self.is_quantized else super().entry_limit
+
+    @cached_property
+    def entry_bits(self) -> int:
+        return 8 if self.is_quantized else super().entry_bits
+
+    @property
+    def plane_bits(self) -> int:
+        """Bits of the plane number of a beat (0 when there is only one plane)."""
+        return clog2(self.w_bits)
+
+    @property
+    def scaled_bits(self) -> int:
+        """Bits of an entry after the step 2**plane (integers)."""
+        return self.entry_bits + self.w_bits - 1
+
+    @property
+    def max_tables(self) -> int:
+        """Tables per row of the longest operation."""
+        per_beat = self.K * self.groups
+        return -(-self.max_k // per_beat) * self.groups
+
+    @cached_property
+    def acc_bits(self) -> int:
+        """Bits of the integer accumulator."""
+        if self.acc_width is not None:
+            return self.acc_width
+        weight = ((1 << self.w_bits) - 1) * (2 if self.zero_point else 1)
+        return max((self.entry_limit * self.max_tables * weight).bit_length() + 1,
+                   self.scaled_bits + clog2(self.groups) + 1)
+
+    @property
+    def segment_bits(self) -> int:
+        """Accumulator bits per carry chain."""
+        if self.segment is not None:
+            return self.segment or self.acc_bits
+        return 16
+
+    @property
+    def out_lanes(self) -> int:
+        return self.M if self.lanes is None else self.lanes
+
+    @cached_property
+    def result_float(self) -> FloatFormat | None:
+        """Floating format in which a result meets its partial sum; None for integers."""
+        if self.acc_format is not None:
+            return self.acc_format
+        if self.out_format in ("fp32", "fp16"):
+            fmt = get_format(self.out_format)
+            assert isinstance(fmt, FloatFormat)
+            return fmt
+        return None
+
+    @cached_property
+    def acc_format(self) -> FloatFormat | None:
+        return FP32 if self.is_quantized else super().acc_format
+
+    @cached_property
+    def out(self) -> IntFormat | FloatFormat:
+        """Format of the results."""
+        if self.out_format is not None:
+            return get_format(self.out_format)
+        if self.result_float is not None:
+            return self.result_float
+        return get_format("int32" if self.acc_bits <= 32 else "int64")
+
+    @property
+    def psum(self) -> IntFormat | FloatFormat:
+        """Format of the partial sums."""
+        return self.result_float or self.out
+
+    def derived(self) -> dict[str, Any]:
+        facts = super().derived()
+        facts.update(lanes=self.out_lanes, out_format=self.out.name,
+                     psum_format=self.psum.name)
+        if self.is_fixed:
+            facts.update(acc_bits=self.acc_bits)
+        return facts

@@ -1,0 +1,120 @@
+"""The tile itself: rows x columns of PEs between operand registers (paper section IV-C)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.bitmod.parameters import BitmodTileParameters
+
+from ..common.unit import Unit
+from .column import BitmodColumn
+from .pe import TERM_BITS, DecodeActivation, DecodeTerm
+from .streams import SCALE_BITS
+
+__all__ = ["BEAT", "BitmodCore"]
+
+#: What travels down with the terms; see :data:`.sequencer.STEP`.
+BEAT = data.StructLayout({"enable": 1, "first": 1, "last": 1, "fresh": 1, "bsig": signed(4)})
+
+
+class BitmodCore(wiring.Component):
+    """Terms come from above, activations from the left; both leave one cycle later, below and to
+    the right. ``scales`` come with a ``last`` beat and stay for the tile below.
+
+    ``shift`` (one line per set of ``out_columns`` columns) moves the results of those columns on,
+    and selects them: ``heads`` are the results of their next row.
+    """
+
+    def __init__(self, p: BitmodTileParameters) -> None:
+        self.parameters = p
+        operands = {"activations": p.rows * p.lanes * 16, "terms": p.columns * p.lanes * TERM_BITS,
+                    "scales": p.columns * SCALE_BITS, "beat": BEAT}
+        members = {f"{name}_in": In(shape) for name, shape in operands.items()}
+        members |= {f"{name}_out": Out(shape) for name, shape in operands.items()}
+        sets = p.columns // p.out_columns
+        super().__init__(members | {"select": In(sets), "shift": In(1),
+                                    "heads": Out(p.out_columns * 32)})
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        activations = Signal(len(self.activations_in), name="activations", reset_less=True)
+        terms = Signal(len(self.terms_in), name="terms", reset_less=True)
+        scales = Signal(len(self.scales_in), name="scales", reset_less=True)
+        beat = Signal(BEAT, name="beat")
+        m.d.sync += [activations.eq(self.activations_in), terms.eq(self.terms_in),
+                     beat.eq(self.beat_in)]
+        with m.If(self.beat_in.last):
+            m.d.sync += scales.eq(self.scales_in)
+        m.d.comb += [self.activations_out.eq(activations), self.terms_out.eq(terms),
+                     self.scales_out.eq(scales), self.beat_out.eq(beat)]
+
+        capture = self._delayed(m, beat.last, p.pe_latency, "group_done")
+        fresh = Signal(name="group_fresh", reset_less=True)
+        with m.If(beat.last):
+            m.d.sync += fresh.eq(beat.fresh)
+        # rows in which sums leave the PEs; scaled and rounded, they are added two cycles later
+        leaving, left = Signal(), Signal(range(p.rows))
+        with m.If(capture):
+            m.d.sync += [leaving.eq(1), left.eq(p.rows - 1)]
+        with m.Elif(left == 0):
+            m.d.sync += leaving.eq(0)
+        with m.Else():
+            m.d.sync += left.eq(left - 1)
+        add = self._delayed(m, leaving, 2, "add")
+        fresh_at = self._delayed(m, fresh, 2, "fresh")
+
+        clear = Signal()
+        m.d.comb += clear.eq(beat.first & beat.enable)
+        decoded = self._decoded_activations(m, activations)
+        heads: list[Value] = []
+        for i in range(p.columns):
+            m.submodules[f"column_{i}"] = column = Unit(BitmodColumn(p), "bitmod_column")
+            m.d.comb += [
+                column.activations.eq(decoded), column.clear.eq(clear),
+                column.terms.eq(self._decoded_terms(m, i, terms, beat)),
+                column.capture.eq(capture), column.scale.eq(scales.word_select(i, SCALE_BITS)),
+                column.add.eq(add), column.fresh.eq(fresh_at),
+                column.shift.eq(self.select[i // p.out_columns] & self.shift)]
+            heads.append(column.head & self.select[i // p.out_columns].replicate(32))
+        for lane in range(p.out_columns):
+            word = heads[lane]
+            for head in heads[lane + p.out_columns::p.out_columns]:
+                word = word | head
+            m.d.comb += self.heads.word_select(lane, 32).eq(word)
+        return m
+
+    def _decoded_activations(self, m: Module, activations: Value) -> Value:
+        """Activations with their hidden bits, once for all columns."""
+        words = []
+        for i in range(self.parameters.rows * self.parameters.lanes):
+            m.submodules[f"activation_{i}"] = decode = Unit(DecodeActivation(),
+                                                            "bitmod_activation", key=())
+            m.d.comb += decode.code.eq(activations.word_select(i, 16))
+            words.append(Value.cast(decode.activation))
+        return Cat(words)
+
+    def _decoded_terms(self, m: Module, column: int, terms: Value, beat: Any) -> Value:
+        """Terms of a column with their powers of two, once for all rows."""
+        lanes = self.parameters.lanes
+        words = []
+        for i in range(lanes):
+            m.submodules[f"term_{column}_{i}"] = decode = Unit(DecodeTerm(), "bitmod_term",
+                                                               key=())
+            m.d.comb += [decode.term.eq(terms.word_select(column * lanes + i, TERM_BITS)),
+                         decode.bsig.eq(beat.bsig), decode.enable.eq(beat.enable)]
+            words.append(Value.cast(decode.decoded))
+        return Cat(words)
+
+    @staticmethod
+    def _delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
+        for i in range(cycles):
+            late = Signal(name=f"{name}_{i + 1}")
+            m.d.sync += late.eq(value)
+            value = late
+        return value
+
+

@@ -1,0 +1,174 @@
+"""Bit-serial term generator: weight codes to terms (paper section IV-A, Figure 4).
+
+Three parts, because a tile shares them differently:
+
+- :class:`SpecialValues`, the register file. It keeps a special value as its two terms, which are
+  found once, when it is programmed: no column needs a leading-one detector.
+- :class:`TermLanes`, combinational, one per column: one term of each of its weights.
+- :func:`shared_significance`, the significance of the cycle, the same for all columns.
+
+The basic values of FP4 need no detector either: by the low bits c2 c1 c0 of a code, term 0 is
+there when c2 or c1 is set, term 1 when c0 is, and both have the exponent 2 for 11x, 1 for 10x,
+else 0. FP3 is the even half of FP4, code for code (0, 1, 2, 4; -0 stays -0), so its codes arrive
+shifted left by one. Integers arrive sign-extended to 8 bits, where a Booth digit is three bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.bitmod.datatypes import is_two_term
+from lowbit.golden.bitmod.parameters import BitmodEncoderParameters
+from lowbit.golden.bitmod.ports import pack_terms
+from lowbit.golden.bitmod.terms import fixed_point_terms
+
+__all__ = ["BitmodEncoder", "SpecialValues", "TermLanes", "one_hot", "shared_significance"]
+
+P = BitmodEncoderParameters
+SELECTOR_BITS = (P.special_values - 1).bit_length()
+INDEX_BITS = 2
+
+
+def one_hot(index: Value) -> Value:
+    """The lines of a term index: line i is set for term i."""
+    return Cat(index == i for i in range(1 << len(index)))
+
+
+def shared_significance(lines: Value, floating: Value) -> Value:
+    """bsig of a cycle, 4 bits signed: 0, -1 (FP3 and FP4) or 0, 2, 4, 6 (integers)."""
+    second = lines[1] & floating
+    return Cat(second, Mux(floating, lines[1], lines[1] | lines[3]),
+               Mux(floating, lines[1], lines[2] | lines[3]), second).as_signed()
+
+
+class SpecialValues(wiring.Component):
+    """Register file of special values, kept as terms.
+
+    ``sv_write`` stores ``sv_value`` (sign on top, then 4 integer bits and 1 fraction bit) at
+    ``sv_index``. A magnitude that needs three terms is stored as 0; software refuses it before.
+    ``special`` is the term of each entry (entry 0 lowest) that ``second`` asks for: term 0 or 1.
+    Not reset: program it before the first FP3 or FP4 group. Written values count one cycle later.
+    """
+
+    def __init__(self) -> None:
+        #: terms of the value at the port
+        self.decoded = Signal(2 * P.term_bits)
+        super().__init__({"sv_write": In(1), "sv_index": In(SELECTOR_BITS),
+                          "sv_value": In(P.special_value_bits), "second": In(1),
+                          "special": Out(P.special_values * P.term_bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plain = Signal(2 * P.term_bits)
+        magnitude, sign = self.sv_value[:-1], self.sv_value[-1]
+        with m.Switch(magnitude):
+            for value in filter(is_two_term, range(1 << len(magnitude))):
+                first, second = (int(w) for w in pack_terms(fixed_point_terms(np.array(value))))
+                with m.Case(value):
+                    m.d.comb += plain.eq(first | second << P.term_bits)
+            with m.Default():
+                m.d.comb += plain.eq(0)
+        # the sign of a term without mantissa stays 0
+        flip = Cat(Cat(sign & plain[P.term_bits * (i + 1) - 1], Const(0, P.term_bits - 1))
+                   for i in range(2))
+        m.d.comb += self.decoded.eq(plain ^ flip)
+        selected = []
+        for i in range(P.special_values):
+            entry = Signal(2 * P.term_bits, name=f"entry_{i}", reset_less=True)
+            with m.If(self.sv_write & (self.sv_index == i)):
+                m.d.sync += entry.eq(self.decoded)
+            selected.append(Mux(self.second, entry[P.term_bits:], entry[:P.term_bits]))
+        m.d.comb += self.special.eq(Cat(selected))
+        return m
+
+
+class TermLanes(wiring.Component):
+    """One term of each of ``lanes`` weights; combinational.
+
+    ``codes``: 8 bits a lane, ``floating``: FP4 codes in the low 4 bits, else integers.
+    ``lines``: one line per term index (:func:`one_hot`). ``selector``: the group's special value
+    among ``special``. ``terms``: 4 bits a lane, from the lowest: sign, exp (2), man.
+    """
+
+    def __init__(self, p: BitmodEncoderParameters) -> None:
+        self.parameters = p.lanes
+        self.lanes = p.lanes
+        super().__init__({"codes": In(p.lanes * P.code_bits), "floating": In(1),
+                          "lines": In(1 << INDEX_BITS), "selector": In(SELECTOR_BITS),
+                          "special": In(P.special_values * P.term_bits),
+                          "terms": Out(p.lanes * P.term_bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        chosen = Signal(P.term_bits)
+        entry = one_hot(self.selector)
+        words = [self.special.word_select(i, P.term_bits) & entry[i].replicate(P.term_bits)
+                 for i in range(P.special_values)]
+        m.d.comb += chosen.eq(words[0] | words[1] | words[2] | words[3])
+        terms = []
+        for lane in range(self.lanes):
+            code = self.codes.word_select(lane, P.code_bits)
+            terms.append(self._lane(m, code, chosen, f"lane_{lane}"))
+        m.d.comb += self.terms.eq(Cat(terms))
+        return m
+
+    def _lane(self, m: Module, code: Value, chosen: Signal, name: str) -> Signal:
+        # FP4
+        c0, c1, c2, negative = code[0], code[1], code[2], code[3]
+        basic = Cat(negative, c2 & ~c1, c2 & c1, Mux(self.lines[0], c2 | c1, c0))
+        is_special = Signal(name=f"{name}_is_special")
+        m.d.comb += is_special.eq(negative & ~(c0 | c1 | c2))
+        # Booth: the digit is -2 high + middle + low
+        padded = Cat(Const(0, 1), code)
+        digit = Signal(3, name=f"{name}_digit")
+        parts = [padded[2 * i:2 * i + 3] & self.lines[i].replicate(3)
+                 for i in range(P.code_bits // 2)]
+        m.d.comb += digit.eq(parts[0] | parts[1] | parts[2] | parts[3])
+        low, middle, high = digit
+        two = ~(low ^ middle)
+        booth = Cat(high, two, Const(0, 1), (high ^ middle) | ~two)
+        term = Signal(P.term_bits, name=f"{name}_term")
+        m.d.comb += term.eq(Mux(self.floating, Mux(is_special, chosen, basic), booth))
+        return term
+
+
+class BitmodEncoder(wiring.Component):
+    """Term generator of one column: ``terms`` of the weights ``codes`` for the term ``index``.
+
+    See :class:`TermLanes` and :class:`SpecialValues` for the ports. ``bsig`` is the significance
+    that the terms share: value = sum over the indices of (-1)**sign * 2**(exp + bsig) * man.
+    A weight takes 2 indices (FP3, FP4) or ceil(bits / 2). Combinational but for programming.
+    """
+
+    def __init__(self, p: BitmodEncoderParameters) -> None:
+        self.parameters = p
+        self.lanes = TermLanes(p)
+        self.special_values = SpecialValues()
+        super().__init__({
+            "sv_write": In(1), "sv_index": In(SELECTOR_BITS), "sv_value": In(P.special_value_bits),
+            "codes": In(p.lanes * P.code_bits), "floating": In(1), "selector": In(SELECTOR_BITS),
+            "index": In(INDEX_BITS), "terms": Out(p.lanes * P.term_bits), "bsig": Out(signed(4))})
+
+    def port_notes(self) -> dict[str, str]:
+        return {"sv_value": "sign, 4 integer bits, 1 fraction bit",
+                "codes": "8 bits a lane: sign-extended integer, FP4 code, or FP3 code << 1",
+                "floating": "FP3 and FP4", "selector": "special value of the group",
+                "index": "number of the term", "terms": "a lane from bit 0: sign, exp, exp, man",
+                "bsig": "power of two that the cycle's terms share"}
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.special_values = special = self.special_values
+        m.submodules.lanes = lanes = self.lanes
+        lines = Signal(1 << INDEX_BITS)
+        m.d.comb += [
+            lines.eq(one_hot(self.index)),
+            special.sv_write.eq(self.sv_write), special.sv_index.eq(self.sv_index),
+            special.sv_value.eq(self.sv_value), special.second.eq(self.index[0]),
+            lanes.codes.eq(self.codes), lanes.floating.eq(self.floating), lanes.lines.eq(lines),
+            lanes.selector.eq(self.selector), lanes.special.eq(special.special),
+            self.terms.eq(lanes.terms), self.bsig.eq(shared_significance(lines, self.floating))]
+        return m

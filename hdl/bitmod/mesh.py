@@ -1,0 +1,169 @@
+"""What a tile and an array have in common: sequencer, encoders, tiles, and the way out.
+
+Operands reach the first tile of a row or column ``read_latency`` cycles after the sequencer has
+decided, and tile (i, j) i + j cycles later: the decision travels right along the encoders and
+down along the activations, one tile a cycle, so operands wait nowhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data
+
+from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileParameters
+
+from ..common.unit import Unit
+from .core import BitmodCore
+from .encoder import SELECTOR_BITS, SpecialValues, TermLanes, shared_significance
+from .output import FiniteRows, OutputLane
+from .sequencer import Drain, Sequencer
+from .streams import CODE_BITS, SCALE_BITS
+
+__all__ = ["Mesh", "RowOperands", "ColumnOperands", "delayed"]
+
+
+def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
+    """``value`` that many cycles later."""
+    for i in range(cycles):
+        late = Signal(value.shape(), name=f"{name}_{i + 1}")
+        m.d.sync += late.eq(value)
+        value = late
+    return value
+
+
+@dataclass
+class ColumnOperands:
+    """Operands of a tile column in the cycle of its step: weight codes and group data."""
+
+    codes: Value
+    selectors: Value
+    scales: Value
+
+
+@dataclass
+class RowOperands:
+    """Activations of a tile row in the cycle of its step."""
+
+    values: Value
+
+
+class Mesh:
+    """Parts of a design of ``down`` x ``across`` tiles, added to the module ``m``.
+
+    First :attr:`sequencer` is there to be connected, then :meth:`connect` takes the operands of
+    each tile row and column, then :meth:`results` connects the way out.
+    """
+
+    def __init__(self, m: Module, p: BitmodTileParameters, down: int, across: int) -> None:
+        self.m, self.p, self.down, self.across = m, p, down, across
+        self.sequencer = Sequencer(p)
+        m.submodules.sequencer = self.sequencer
+        step: data.View[Any] = self.sequencer.step
+        base = delayed(m, step, p.read_latency, "step")
+        #: the step as each tile column and row sees it, one cycle after the one before
+        self.column_steps = [base]
+        for j in range(1, across):
+            self.column_steps.append(delayed(m, self.column_steps[-1], 1, f"column_step_{j}"))
+        self.row_steps = [base]
+        for i in range(1, down):
+            self.row_steps.append(delayed(m, self.row_steps[-1], 1, f"row_step_{i}"))
+
+    def special_values(self, write: Value, index: Value, value: Value) -> None:
+        """The register file of special values: one for the whole design."""
+        m = self.m
+        m.submodules.special_values = self.special = file = SpecialValues()
+        m.d.comb += [file.sv_write.eq(write), file.sv_index.eq(index), file.sv_value.eq(value)]
+
+    def connect(self, rows: list[RowOperands], columns: list[ColumnOperands]) -> None:
+        m, p = self.m, self.p
+        cores = [[Unit(BitmodCore(p), "bitmod_core") for _ in columns] for _ in rows]
+        for j, (step, operands) in enumerate(zip(self.column_steps, columns, strict=True)):
+            self._encode(cores[0][j], j, step, operands)
+        self.invalid: list[Value] = []
+        for i, (step, row) in enumerate(zip(self.row_steps, rows, strict=True)):
+            m.submodules[f"finite_{i}"] = finite = Unit(FiniteRows(p), "bitmod_finite")
+            m.d.comb += [finite.values.eq(row.values), finite.enable.eq(step.enable),
+                         finite.begins.eq(step.begins), finite.ends.eq(step.ends),
+                         cores[i][0].activations_in.eq(row.values)]
+            self.invalid.append(finite.invalid)
+        for i in range(self.down):
+            for j in range(self.across):
+                m.submodules[f"core_{i}_{j}"] = core = cores[i][j]
+                if j:
+                    m.d.comb += core.activations_in.eq(cores[i][j - 1].activations_out)
+                if i:
+                    above = cores[i - 1][j]
+                    m.d.comb += [core.terms_in.eq(above.terms_out),
+                                 core.scales_in.eq(above.scales_out),
+                                 core.beat_in.eq(above.beat_out)]
+        self.cores = cores
+
+    def _encode(self, core: Any, j: int, step: Any, operands: ColumnOperands) -> None:
+        """Terms of a tile column and what goes with them, into its first tile."""
+        m, p = self.m, self.p
+        special = self._special_terms(j, step)
+        encoder = BitmodEncoderParameters(lanes=p.lanes)
+        terms = []
+        for c in range(p.columns):
+            m.submodules[f"encoder_{j}_{c}"] = lanes = Unit(TermLanes(encoder), "bitmod_encoder")
+            m.d.comb += [
+                lanes.codes.eq(operands.codes.word_select(c, p.lanes * CODE_BITS)),
+                lanes.floating.eq(step.floating), lanes.lines.eq(step.lines),
+                lanes.selector.eq(operands.selectors.word_select(c, SELECTOR_BITS)),
+                lanes.special.eq(special)]
+            terms.append(lanes.terms)
+        beat = core.beat_in
+        m.d.comb += [
+            core.terms_in.eq(Cat(terms)),
+            core.scales_in.eq(operands.scales.word_select(0, p.columns * SCALE_BITS)),
+            beat.enable.eq(step.enable), beat.first.eq(step.first), beat.last.eq(step.last),
+            beat.fresh.eq(step.fresh),
+            beat.bsig.eq(shared_significance(step.lines, step.floating))]
+
+    def _special_terms(self, j: int, step: Any) -> Value:
+        """Terms of the special values for this tile column's step."""
+        if j == 0:
+            self.m.d.comb += self.special.second.eq(step.lines[1])
+            return self.special.special
+        before = self.special.special if j == 1 else self.special_copy
+        self.special_copy: Value = delayed(self.m, before,
+                                    1, f"special_{j}")
+        return self.special_copy
+
+    def results(self, result: Any, channel: Any) -> None:
+        """Connect the ``result`` stream, and the ``channel`` stream unless it is None."""
+        m, p = self.m, self.p
+        m.submodules.drain = drain = Drain(p)
+        m.d.comb += [drain.start.eq(self.sequencer.start), self.sequencer.left.eq(drain.left)]
+        valid, last = drain.valid, drain.last
+        if channel is None:
+            m.d.comb += drain.enable.eq(result.ready)
+        else:
+            # one register, that of the multiplier
+            held, held_last, enable = Signal(), Signal(reset_less=True), Signal()
+            m.d.comb += [enable.eq(result.ready | ~held),
+                         drain.enable.eq(enable & channel.valid),
+                         channel.ready.eq(drain.advance & drain.set_ends)]
+            with m.If(enable):
+                m.d.sync += [held.eq(drain.advance), held_last.eq(drain.last)]
+            valid, last = held, held_last
+        words = []
+        for i in range(self.down):
+            invalid = self.invalid[i].bit_select(drain.row, 1)
+            for j in range(self.across):
+                core = self.cores[i][j]
+                m.d.comb += [core.select.eq(drain.select), core.shift.eq(drain.advance)]
+                for lane in range(p.out_columns):
+                    m.submodules[f"lane_{i}_{j}_{lane}"] = out = Unit(OutputLane(p),
+                                                                      "bitmod_lane")
+                    m.d.comb += [out.sum.eq(core.heads.word_select(lane, 32)),
+                                 out.invalid.eq(invalid)]
+                    if channel is not None:
+                        scale = channel.payload.scales.word_select(j * p.out_columns + lane, 32)
+                        m.d.comb += [out.scale.eq(scale), out.enable.eq(enable)]
+                    words.append(out.result)
+        m.d.comb += [result.valid.eq(valid), result.payload["values"].eq(Cat(words)),
+                     result.payload.last.eq(last)]

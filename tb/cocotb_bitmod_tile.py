@@ -1,0 +1,166 @@
+"""Bench of bitmod_tile and bitmod_array: operations of all types, bit for bit and cycle for cycle.
+
+First random operations with random stalls; then operations back to back without a stall, whose
+cycles must be those of the cycle model.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import FallingEdge
+from numpy.typing import NDArray
+
+from lowbit.golden.bitmod import parameters as parameter_classes
+from lowbit.golden.bitmod.cycles import operation_cycles
+from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, DataType, get_data_type
+from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.pe import layer
+from lowbit.golden.bitmod.ports import (
+    Weights,
+    layer_beats,
+    layer_results,
+    special_value_word,
+    tiles,
+)
+from lowbit.golden.formats import FP16, FP32
+from lowbit.tb.bitmod_stimulus import GROUP_KINDS, SPECIAL_VALUES, group_activations
+from lowbit.tb.stimulus import activations
+from lowbit.tb.streams import Bench, Sink, Source, load_plan
+
+Array = NDArray[Any]
+
+NAMES = [n for n in DATA_TYPE_NAMES if not n.endswith("_asym")]
+STREAMS = ("activation", "weight", "group", "channel")
+
+
+class Layer:
+    """One random layer: its beats, its golden results, its cycles of terms."""
+
+    def __init__(self, p: BitmodTileParameters, rng: np.random.Generator, special: Array,
+                 dtype: DataType, k: int, group_size: int, blocks: tuple[int, int]) -> None:
+        down, across = tiles(p)
+        # ragged now and then
+        self.m = max(1, blocks[0] * down * p.rows - int(rng.integers(2)) * int(rng.integers(3)))
+        self.n = max(1, blocks[1] * across * p.columns
+                     - int(rng.integers(2)) * int(rng.integers(3)))
+        groups = -(-k // group_size)
+        codes = rng.integers(0, 1 << dtype.bits, (self.n, k)).astype(np.uint8)
+        shape = (self.n, groups)
+        scales = rng.integers(0, 256, shape)
+        scales[rng.random(shape) < 0.1] = 0
+        selectors = rng.integers(0, 4, shape)
+        channel = None
+        if p.channel_scale and rng.random() < 0.9:
+            channel = (rng.standard_normal(self.n) * 10.0 ** rng.integers(-6, 3, self.n)
+                       ).astype(np.float32)
+            channel[rng.random(self.n) < 0.05] = 0
+        rows = self._rows(rng, k)
+        weights = Weights(codes, dtype, group_size, scales.astype(np.uint8), selectors, channel)
+        self.beats = layer_beats(p, rows, weights)
+        result = layer(FP16.to_array(rows), codes, dtype, weights.scale_codes, group_size,
+                       special_values=special[selectors] if dtype.kind == "float" else None,
+                       channel_scale=channel, out_fp16=p.out == "fp16", parameters=p)
+        fmt = FP16 if p.out == "fp16" else FP32
+        self.expected = fmt.from_array(result)
+        self.words = p.output_beats * len(self.beats["group"]) // groups
+        self.name = f"{dtype.name}, k {k}, groups of {group_size}"
+        self.terms = [[p.cycles(dtype, size) for size in weights.group_sizes()]
+                      for _ in range(self.words // p.output_beats)]
+
+    def _rows(self, rng: np.random.Generator, k: int) -> Array:
+        rows = activations(rng, FP16, self.m, k)
+        for i in np.flatnonzero(rng.random(self.m) < 0.5):
+            rows[i] = group_activations(rng, str(rng.choice(GROUP_KINDS)), 1, k)[0]
+        return rows
+
+
+def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
+            words: int) -> list[Layer]:
+    """Layers of every type, until there are ``words`` results."""
+    down, across = tiles(p)
+    names = list(rng.permutation(NAMES))
+    size = down * across * p.rows * p.columns
+    layers: list[Layer] = []
+    done = 0
+    while done < words or names:
+        dtype = get_data_type(str(names.pop() if names else rng.choice(NAMES)), ())
+        group_size = min(int(rng.choice([1, p.lanes, 3 * p.lanes - 1, 16, 32])), p.max_group)
+        k = max(1, group_size * int(rng.integers(1, 4)) - int(rng.integers(2)))
+        blocks = (1, 1) if size > 16 or rng.random() < 0.5 else (2, 2)
+        layers.append(Layer(p, rng, special, dtype, k, group_size, blocks))
+        done += layers[-1].m * layers[-1].n
+    return layers
+
+
+async def _program(dut: Any, special: Array) -> None:
+    await FallingEdge(dut.clk)
+    for index, value in enumerate(special):
+        dut.sv_write.value, dut.sv_index.value = 1, index
+        dut.sv_value.value = special_value_word(float(value))
+        await FallingEdge(dut.clk)
+    dut.sv_write.value = 0
+
+
+async def _run(bench: Bench, p: BitmodTileParameters, layers: list[Layer], rng: random.Random,
+               stall: float) -> int:
+    """Run the layers back to back and compare; returns the wrong results."""
+    words: list[int] = []
+    lasts: list[int] = []
+
+    def take(beat: dict[str, int]) -> None:
+        words.append(beat["values"])
+        lasts.append(beat["last"])
+
+    def some(choice: float) -> float:
+        return rng.choice([0.0, choice])
+
+    streams: list[Source | Sink] = [
+        Source(bench.dut, name, [b for x in layers for b in x.beats[name]], rng, some(stall))
+        for name in STREAMS if name in layers[0].beats]
+    streams.append(Sink(bench.dut, "result", ("values", "last"), take, rng, some(stall)))
+    total = sum(x.words for x in layers)
+    await bench.run(streams, lambda: len(words) == total)
+    per = p.output_beats
+    assert lasts == [int(i % per == per - 1) for i in range(total)], \
+        "result_last must mark the last beat of every operation, and only that"
+    wrong = at = 0
+    for x in layers:
+        got = layer_results(p, words[at:at + x.words], x.m, x.n)
+        at += x.words
+        for i, j in np.argwhere(got != x.expected)[:3]:
+            cocotb.log.error("%s, row %d, column %d: got %#x, golden %#x", x.name, i, j,
+                             int(got[i, j]), int(x.expected[i, j]))
+        wrong += int((got != x.expected).sum())
+    return wrong
+
+
+@cocotb.test()
+async def equals_golden(dut: Any) -> None:
+    """Every result of every operation, bit for bit; cycles of the cycle model."""
+    plan = load_plan()
+    generator = {"bitmod_tile": "BitmodTileParameters", "bitmod_array": "BitmodArrayParameters"}
+    p = getattr(parameter_classes, generator[plan["generator"]])(**plan["parameters"])
+    numbers, rng = np.random.default_rng(plan["seed"]), random.Random(plan["seed"])
+    special = numbers.choice(SPECIAL_VALUES, 4, replace=False)
+    bench = Bench(dut)
+    dut.sv_write.value = 0
+    await bench.reset()
+    await _program(dut, special)
+
+    layers = _layers(p, numbers, special, plan["vectors"])
+    wrong = await _run(bench, p, layers, rng, rng.choice([0.2, 0.5]))
+    before = bench.cycles
+    smooth = layers[:len(NAMES)]
+    wrong += await _run(bench, p, smooth, rng, 0.0)
+    cycles = bench.cycles - before
+    count = sum(x.expected.size for x in [*layers, *smooth])
+    expected = operation_cycles(p, [groups for x in smooth for groups in x.terms])
+    bench.report(words=count, mismatches=wrong, operations=sum(len(x.terms) for x in layers),
+                 smooth_cycles=cycles, model_cycles=expected)
+    assert wrong == 0, f"{wrong} of {count} results differ from the golden model"
+    if plan["generator"] == "bitmod_tile":
+        assert cycles == expected, f"{cycles} cycles; the cycle model says {expected}"

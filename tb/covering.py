@@ -1,0 +1,126 @@
+"""Pairwise covering arrays: few configurations that hold every legal pair of factor values.
+
+What is legal is asked of the caller (usually of the constructor of a parameter object), for
+complete combinations only. A pair counts as legal when a legal combination with it was found. The
+search walks: it redraws factors that the caller's complaint names until nothing is complained of,
+and holds a pair to be illegal after :data:`WALKS` walks of :data:`STEPS` steps. Deterministic:
+same factors, same rule, same seed, same array.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+__all__ = ["pairwise", "pairs_of", "random_legal", "Row"]
+
+#: one combination: a value for every factor
+Row = dict[str, Any]
+#: (factor, index of its value, other factor, index of its value)
+Pair = tuple[int, int, int, int]
+#: None for a legal combination, else the names of factors that may be to blame (perhaps none)
+Complaint = Callable[[Row], Sequence[str] | None]
+Factors = Mapping[str, Sequence[Any]]
+
+#: walks, and steps of a walk, without success after which a pair is held to be illegal
+WALKS, STEPS = 6, 60
+#: candidates of which each row of the array is the best
+_CANDIDATES = 10
+
+
+def _row(factors: Factors, indices: Sequence[int]) -> Row:
+    return {name: values[i] for (name, values), i in zip(factors.items(), indices, strict=True)}
+
+
+def _pairs(indices: Sequence[int]) -> set[Pair]:
+    return {(f, indices[f], g, indices[g])
+            for f, g in itertools.combinations(range(len(indices)), 2)}
+
+
+def pairs_of(factors: Factors, row: Row) -> set[Pair]:
+    """The pairs that a combination holds."""
+    return _pairs([list(values).index(row[name]) for name, values in factors.items()])
+
+
+def random_legal(factors: Factors, complaint: Complaint, rng: random.Random,
+                 tries: int = 100000) -> Row:
+    """A random legal combination, every legal one equally likely."""
+    for _ in range(tries):
+        row = {name: rng.choice(values) for name, values in factors.items()}
+        if complaint(row) is None:
+            return row
+    raise ValueError(f"no legal combination among {tries} random ones")
+
+
+def pairwise(factors: Factors, complaint: Complaint, seed: int = 1) -> list[Row]:
+    """A covering array of strength two: each legal pair of values is in at least one row.
+
+    ``factors``: values of each factor; ``complaint(row)`` judges a complete combination.
+    """
+    return _Search(factors, complaint, seed).run()
+
+
+class _Search:
+    def __init__(self, factors: Factors, complaint: Complaint, seed: int) -> None:
+        self.factors, self.complaint, self.rng = factors, complaint, random.Random(seed)
+        self.sizes = [len(values) for values in factors.values()]
+        self.index = {name: f for f, name in enumerate(factors)}
+        self.open: dict[Pair, None] = {     # a dictionary keeps its order, a set does not
+            (f, i, g, j): None for f, g in itertools.combinations(range(len(self.sizes)), 2)
+            for i in range(self.sizes[f]) for j in range(self.sizes[g])}
+
+    def run(self) -> list[Row]:
+        rows: list[Row] = []
+        while self.open:
+            pair = next(iter(self.open))
+            fixed = {pair[0]: pair[1], pair[2]: pair[3]}
+            found = [c for c in (self._candidate(fixed) for _ in range(_CANDIDATES)) if c]
+            for _ in range(WALKS):
+                if found:
+                    break
+                start = self._walk([self.rng.randrange(n) for n in self.sizes], fixed)
+                found = [start] if start else []
+            if not found:
+                del self.open[pair]
+                continue
+            best = max(found, key=self._gain)
+            for covered in _pairs(best):
+                self.open.pop(covered, None)
+            rows.append(_row(self.factors, best))
+        return rows
+
+    def _gain(self, indices: Sequence[int]) -> int:
+        return sum(pair in self.open for pair in _pairs(indices))
+
+    def _candidate(self, fixed: Mapping[int, int]) -> list[int] | None:
+        """A legal combination with the ``fixed`` values that covers many open pairs, or None."""
+        indices = [fixed.get(f, -1) for f in range(len(self.sizes))]
+        order = [f for f in range(len(self.sizes)) if f not in fixed]
+        self.rng.shuffle(order)
+        chosen = list(fixed)
+        for f in order:
+            gains = [sum(((g, indices[g], f, i) if g < f else (f, i, g, indices[g])) in self.open
+                         for g in chosen) for i in range(self.sizes[f])]
+            top = max(gains)
+            indices[f] = self.rng.choice([i for i, gain in enumerate(gains) if gain == top])
+            chosen.append(f)
+        return self._walk(indices, fixed)
+
+    def _walk(self, start: Sequence[int], fixed: Mapping[int, int]) -> list[int] | None:
+        """``start`` made legal by redrawing values that are not ``fixed``; None: not found."""
+        indices = [fixed.get(f, i) for f, i in enumerate(start)]
+        free = [f for f in range(len(self.sizes)) if f not in fixed]
+        for _ in range(STEPS):
+            blamed = self.complaint(_row(self.factors, indices))
+            if blamed is None:
+                return indices
+            suspects = [self.index[name] for name in blamed if self.index[name] not in fixed]
+            # mostly who is named; sometimes anybody, as a complaint need not name all causes
+            among = suspects if suspects and self.rng.random() < 0.8 else free
+            if not among:
+                return None
+            f = self.rng.choice(among)
+            indices[f] = self.rng.randrange(self.sizes[f])
+        return None

@@ -1,0 +1,50 @@
+"""What a LUT dot product must compute, in plain Verilog: sums of plus or minus activations."""
+
+from __future__ import annotations
+
+from lowbit.golden.lut.parameters import LutDotParameters
+
+__all__ = ["dot_spec"]
+
+
+def tree(terms: list[str]) -> str:
+    """The sum of all, halves first: the solver finds it easier than a chain."""
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return f"({tree(terms[:half])} + {tree(terms[half:])})"
+
+
+def dot_spec(p: LutDotParameters, *, flaw: str = "") -> str:
+    """Verilog of module ``spec`` with the ports of an integer ``lut_dot`` with internal tables.
+
+    A pattern bit says plus; ``flaw`` puts a mistake in, to see that a proof notices:
+    ``sign`` of the last activation flipped, ``width`` one bit of the result lost.
+    """
+    assert p.is_integer and p.table_source == "internal"
+    bits, terms = p.activation.bits, []
+    lines = []
+    for g in range(p.groups):
+        for k in range(p.K):
+            i = g * p.K + k
+            if not p.has_sign:
+                plus = f"patterns[{i}]"
+            elif k == p.K - 1:
+                plus = f"~patterns[{i}]"    # the packer's sign: set for a negative top activation
+            else:
+                plus = f"patterns[{i}] ^ patterns[{g * p.K + p.K - 1}]"
+            if flaw == "sign" and i == p.K * p.groups - 1:
+                plus = f"~({plus})"
+            lines += [f"  wire plus_{i} = {plus};",
+                      f"  wire signed [{p.dot_bits - 1}:0] a_{i} = "
+                      f"$signed(values[{(i + 1) * bits - 1}:{i * bits}]);"]
+            terms.append(f"(plus_{i} ? a_{i} : -a_{i})")
+    total = tree(terms)
+    if flaw == "width":
+        lines += [f"  wire signed [{p.dot_bits - 1}:0] total = {total};"]
+        total = f"$signed(total[{p.dot_bits - 2}:0])"
+    return "\n".join([
+        "module spec (", f"  input  [{p.K * p.groups * bits - 1}:0] values,",
+        f"  input  [{p.K * p.groups - 1}:0] patterns,",
+        f"  output signed [{p.dot_bits - 1}:0] dot", ");", *lines,
+        f"  assign dot = {total};", "endmodule", ""])
