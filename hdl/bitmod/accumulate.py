@@ -27,7 +27,7 @@ from amaranth.lib.wiring import Component, In, Out
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 
 from ..common.adders import ripple_add
-from .align import EXPONENT_BITS, FINE, ExactSum, sum_bits
+from .align import EXPONENT_BITS, FINE, exact_bits, sum_bits
 
 __all__ = ["DIGIT", "DigitAccumulator", "FixedAccumulator", "GroupSum", "accumulator",
            "uses_digits"]
@@ -71,6 +71,7 @@ class GroupSum:
     def manifest(self) -> dict[str, Any]:
         """value = (word + pending) * 2**(unit + digit * exponent)."""
         return dict(unit=self.unit, digit=DIGIT if self.digits else 0,
+                    max_exponent=self.max_exponent,
                     fields={name: field.width for name, field in self.layout})
 
 
@@ -134,7 +135,7 @@ class FixedAccumulator(Component):
         self.shape = GroupSum(p)
         ports = {"clear": In(1), "total": Out(self.shape.layout)}
         if p.exact:
-            ports["sum"] = In(signed(ExactSum(p).bits))
+            ports["sum"] = In(signed(exact_bits(p)))
         else:
             ports |= {"sum": In(signed(sum_bits(p))), "exponent": In(EXPONENT_BITS - FINE)}
         super().__init__(ports)
@@ -293,7 +294,7 @@ class DigitAccumulator(Component):
             chosen = found[index]
             if move <= 0:
                 wanted = ~Cat(found[:index]).any()
-                chosen = wanted & (first >= -move)
+                chosen = wanted & (first >= -move) if move else wanted
                 if move > -lefts:
                     chosen = chosen & (found[index] | (first == -move))
             name = f"move_{move + lefts}"

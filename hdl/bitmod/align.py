@@ -17,7 +17,8 @@ from lowbit.golden.bitmod.parameters import ACTIVATION_BITS, BitmodPeParameters
 from ..common.adders import increment, ripple_add
 from ..common.lzc import shift_right_sticky
 
-__all__ = ["ACTIVATION", "TERM", "FINE", "POWER_BITS", "AlignedSum", "ExactSum", "sum_bits"]
+__all__ = ["ACTIVATION", "TERM", "FINE", "POWER_BITS", "AlignedSum", "ExactSum", "exact_bits",
+           "sum_bits"]
 
 #: bits of an exponent that shift left
 FINE = 1
@@ -36,6 +37,12 @@ TERM = StructLayout({"sign": 1, "power": POWER_BITS, "man": 1})
 def sum_bits(p: BitmodPeParameters) -> int:
     """Bits of the signed sum of all lanes, mask places included."""
     return p.aligned_bits + (1 << FINE) - 1 + (p.lanes - 1).bit_length() + 1
+
+
+def exact_bits(p: BitmodPeParameters) -> int:
+    """Bits of the exact signed sum of all lanes."""
+    # the largest product is below 2**(11 + 38), its lowest place is that of exponent 1
+    return ACTIVATION_BITS + 37 + (p.lanes - 1).bit_length() + 1
 
 
 def _lane_sums(m: Module, words: list[Value], carries: list[Value], bits: int) -> Value:
@@ -117,12 +124,12 @@ class AlignedSum(Component):
             leading = following
         return top
 
-    def _align(self, m: Module, lane: int, active: Value, exponent: Value, significand: Value, top: Value,
-               below: Value) -> tuple[Value, Value | None]:
+    def _align(self, m: Module, lane: int, active: Value, exponent: Value, significand: Value,
+               top: Value, below: Value) -> tuple[Value, Value | None]:
         """A lane's magnitude in the common window, and whether it is rounded up."""
         p = self.parameters
         nearest = p.rounding == "nearest"
-        step, width = 1 << FINE, p.aligned_bits + (1 << FINE) - 1
+        width = p.aligned_bits + (1 << FINE) - 1
         shifted: Value = significand
         for k in reversed(range(FINE)):
             following = Signal(len(shifted) + (1 << k), name=f"fine_{lane}_{1 << k}")
@@ -137,8 +144,8 @@ class AlignedSum(Component):
                                               name=f"by_{lane}")
             m.d.comb += aligned.eq(word & active.replicate(len(word)))
         else:
-            m.d.comb += aligned.eq(self._shift(m, lane, active, Cat(Const(0, p.extra_bits), shifted),
-                                               distance))
+            placed = Cat(Const(0, p.extra_bits), shifted)
+            m.d.comb += aligned.eq(self._shift(m, lane, active, placed, distance))
         if not nearest:
             return Cat(aligned[:len(below)] & ~below, aligned[len(below):]), None
         kept = Cat(aligned[1:1 + len(below)] & ~below, aligned[1 + len(below):])
@@ -204,8 +211,7 @@ class ExactSum(Component):
 
     def __init__(self, p: BitmodPeParameters) -> None:
         self.parameters = p
-        # the largest product is below 2**(11 + 38), its lowest place is that of exponent 1
-        self.bits = ACTIVATION_BITS + 37 + (p.lanes - 1).bit_length() + 1
+        self.bits = exact_bits(p)
         super().__init__({"activations": In(p.lanes * ACTIVATION.size),
                           "terms": In(p.lanes * TERM.size), "sum": Out(signed(self.bits))})
 

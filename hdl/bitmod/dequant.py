@@ -56,10 +56,11 @@ class BitmodDequant(Component):
         with m.If(self.start):
             m.d.sync += [total.eq(self.total), scale.eq(self.scale), step.eq(1)]
         pending = Const(0, 1) if p.exact else total.pending
-        sign = total.word[-1]
+        word = total.word.as_unsigned()
+        sign = word[-1]
         # |word + pending|: -(word + pending) = ~word + 1 - pending
-        magnitude, _ = increment(m, Cat(total.word ^ sign.replicate(len(total.word))),
-                                 sign ^ pending, name="magnitude")
+        magnitude, _ = increment(m, word ^ sign.replicate(len(word)), sign ^ pending,
+                                 name="magnitude")
 
         # multiply: add, and move to the right
         product = Signal(bits + steps, reset_less=True)
