@@ -61,15 +61,18 @@ GENERATORS = {g.name: g for g in (
     Generator("bitmod_encoder", "BitMoD bit-serial term generator, all data types at run time",
               "lowbit.golden.bitmod.parameters:BitmodEncoderParameters",
               "lowbit.hdl.bitmod.encoder:BitmodEncoder", "lowbit.tb.cocotb_bitmod_encoder"),
+    Generator("bitmod_pe", "BitMoD PE: bit-serial terms times FP16 activations",
+              "lowbit.golden.bitmod.parameters:BitmodPeParameters",
+              "lowbit.hdl.bitmod.pe:BitmodPe", "lowbit.tb.cocotb_bitmod_pe"),
+    Generator("bitmod_dequant", "BitMoD dequantiser: group sum times 8-bit scale, a bit a cycle",
+              "lowbit.golden.bitmod.parameters:BitmodDequantParameters",
+              "lowbit.hdl.bitmod.dequant:BitmodDequant", "lowbit.tb.cocotb_bitmod_dequant"),
     Generator("bitmod_tile", "BitMoD tile: rows x columns of bit-serial PEs, output-stationary",
               "lowbit.golden.bitmod.parameters:BitmodTileParameters",
               "lowbit.hdl.bitmod.tile:BitmodTile", "lowbit.tb.cocotb_bitmod_tile"),
     Generator("bitmod_array", "BitMoD array: tiles in a systolic mesh, with operand buffers",
               "lowbit.golden.bitmod.parameters:BitmodArrayParameters",
               "lowbit.hdl.bitmod.array:BitmodArray", "lowbit.tb.cocotb_bitmod_tile"),
-    Generator("bitmod_pe", "BitMoD PE: bit-serial terms times FP16 activations",
-              "lowbit.golden.bitmod.parameters:BitmodPeParameters",
-              "lowbit.hdl.bitmod.pe:BitmodPe", "lowbit.tb.cocotb_bitmod_pe"),
 )}
 
 

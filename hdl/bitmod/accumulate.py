@@ -34,6 +34,8 @@ __all__ = ["DIGIT", "DigitAccumulator", "FixedAccumulator", "GroupSum", "accumul
 
 #: bits of a digit
 DIGIT = 8
+#: digits above the word's lowest at which a sum of any size may enter
+REACH = 1
 #: largest exponent of a product, 30 + 8
 _MAX_EXPONENT = 38
 
@@ -69,6 +71,7 @@ class GroupSum:
     def manifest(self) -> dict[str, Any]:
         """value = (word + pending) * 2**(unit + digit * exponent)."""
         return dict(unit=self.unit, digit=DIGIT if self.digits else 0,
+                    max_exponent=self.max_exponent,
                     fields={name: field.width for name, field in self.layout})
 
 
@@ -184,25 +187,27 @@ class DigitAccumulator(Component):
         #: magnitude bits of a sum after the shift within a digit
         self.sum_bits = sum_bits(p) - 1 + DIGIT - (1 << FINE)
         self.magnitude = p.acc_bits + DIGIT
-        # lost bits of the word: below the acc_bits of any sum that reaches so far, half included
-        reach = 1
-        while (self.sum_bits + DIGIT * reach < self.magnitude + 1
-               or self.sum_bits + DIGIT * (reach - 1) < p.acc_bits + 1):
-            reach += 1
-        self.reach = reach
-        self.window = max(self.sum_bits + DIGIT * reach, self.magnitude) + 1
+        #: A sum that enters at digit 1 ends below this place of the word, or (if it enters higher
+        #: and does not fit) is so large that the lowest digit of the word does not matter: its
+        #: leading place less one is at least acc_bits and the half above that digit.
+        self.reach_bits = max(self.sum_bits, p.acc_bits + 1)
+        self.window = max(self.reach_bits + DIGIT * REACH, self.magnitude) + 1
         #: guard places: one for the leading bit that a subtraction takes, one to round by
         self.guards = 1 if p.rounding == "truncate" else 2
 
     def elaborate(self, platform: object) -> Module:
         m, total = Module(), self.total
-        addend = Signal(signed(self.sum_bits + 1))
-        m.d.comb += addend.eq(Mux(self.exponent[0], self.sum << (1 << FINE), self.sum))
+        addend = self.sum
+        for k in range(FINE, DIGIT.bit_length() - 1):
+            shifted = Signal(signed(len(addend) + (1 << k)), name=f"shifted_{1 << k}")
+            m.d.comb += shifted.eq(Mux(self.exponent[k - FINE], addend << (1 << k), addend))
+            addend = shifted
+        assert len(addend) == self.sum_bits + 1
         keep = ~self.clear
         base = Signal(len(total.exponent), name="base")
         m.d.comb += base.eq(total.exponent & keep.replicate(len(base)))
         distance = Signal(signed(len(base) + 2))
-        m.d.comb += distance.eq(self.exponent[1:] - base)
+        m.d.comb += distance.eq(self.exponent[3 - FINE:] - base)
         places, drops = self._places(m, addend, distance)
 
         # the old word, without its `drop` lowest digits where the sum is far above it
@@ -240,19 +245,23 @@ class DigitAccumulator(Component):
                 distance: Value) -> tuple[dict[int, Value], list[Value]]:
         """Digit at which the sum enters (one choice each), and digits of the word to drop."""
         largest = _MAX_EXPONENT // DIGIT
-        places = {place: distance == place for place in range(-self.shape.max_exponent, self.reach)}
-        excess = range(max(0, largest - self.reach) + 1)
+        places = {place: distance == place for place in range(-self.shape.max_exponent, REACH)}
+        # so far down that only its sign and "not zero" are left
+        lowest = -(-(self.sum_bits + self.guards) // DIGIT)
+        places = {place: line for place, line in places.items() if place > -lowest}
+        places[-lowest] = distance <= -lowest
+        excess = range(max(0, largest - REACH) + 1)
         # fits[n]: the sum has n digits of leading zeros
         fits: list[Value] = [Const(1, 1)]
         for n in excess[1:]:
-            high = addend[max(0, self.sum_bits - DIGIT * n):]
+            high = addend[min(max(0, self.reach_bits - DIGIT * n), self.sum_bits):]
             fits.append(~_differs(m, high[:-1], high[-1], f"reaches_{n}"))
         exactly = [fit & ~following for fit, following in pairwise(fits)]
-        far = [distance == self.reach + e for e in excess]
+        far = [distance == REACH + e for e in excess]
         for n in excess:
-            m.d.comb += (chosen := Signal(name=f"place_{self.reach + n}")).eq(
+            m.d.comb += (chosen := Signal(name=f"place_{REACH + n}")).eq(
                 Cat([far[n] & fits[n], *(far[e] & exactly[n] for e in excess if e > n)]).any())
-            places[self.reach + n] = chosen
+            places[REACH + n] = chosen
         drops: list[Value] = []
         for drop in excess[1:]:
             m.d.comb += (chosen := Signal(name=f"drop_{drop}")).eq(
@@ -285,7 +294,7 @@ class DigitAccumulator(Component):
             chosen = found[index]
             if move <= 0:
                 wanted = ~Cat(found[:index]).any()
-                chosen = wanted & (first >= -move)
+                chosen = wanted & (first >= -move) if move else wanted
                 if move > -lefts:
                     chosen = chosen & (found[index] | (first == -move))
             name = f"move_{move + lefts}"

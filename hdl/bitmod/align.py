@@ -15,12 +15,13 @@ from amaranth.lib.wiring import Component, In, Out
 from lowbit.golden.bitmod.parameters import ACTIVATION_BITS, BitmodPeParameters
 
 from ..common.adders import increment, ripple_add
+from ..common.lzc import shift_right_sticky
 
-__all__ = ["ACTIVATION", "TERM", "FINE", "POWER_BITS", "AlignedSum", "ExactSum",
-           "exact_sum_bits", "sum_bits"]
+__all__ = ["ACTIVATION", "TERM", "FINE", "POWER_BITS", "AlignedSum", "ExactSum", "exact_sum_bits",
+           "sum_bits"]
 
 #: bits of an exponent that shift left
-FINE = 2
+FINE = 1
 #: bits of a term's power: exp + bsig + 1, 0 .. 8
 POWER_BITS = 4
 #: bits of activation exponent + power: 1 .. 38
@@ -36,6 +37,12 @@ TERM = StructLayout({"sign": 1, "power": POWER_BITS, "man": 1})
 def sum_bits(p: BitmodPeParameters) -> int:
     """Bits of the signed sum of all lanes, mask places included."""
     return p.aligned_bits + (1 << FINE) - 1 + (p.lanes - 1).bit_length() + 1
+
+
+def exact_sum_bits(p: BitmodPeParameters) -> int:
+    """Bits of the exact signed sum of all lanes."""
+    # the largest product is below 2**(11 + 38), its lowest place is that of exponent 1
+    return ACTIVATION_BITS + 37 + (p.lanes - 1).bit_length() + 1
 
 
 def _lane_sums(m: Module, words: list[Value], carries: list[Value], bits: int) -> Value:
@@ -122,28 +129,23 @@ class AlignedSum(Component):
         """A lane's magnitude in the common window, and whether it is rounded up."""
         p = self.parameters
         nearest = p.rounding == "nearest"
-        step, width = 1 << FINE, p.aligned_bits + (1 << FINE) - 1
+        width = p.aligned_bits + (1 << FINE) - 1
         shifted: Value = significand
         for k in reversed(range(FINE)):
             following = Signal(len(shifted) + (1 << k), name=f"fine_{lane}_{1 << k}")
             m.d.comb += following.eq(Mux(exponent[k], shifted << (1 << k), shifted))
             shifted = following
-        # one place below the window decides on rounding to nearest, the rest is sticky
-        spare = int(nearest)
-        placed = Cat(Const(0, p.extra_bits + spare), shifted)
         distance, _ = ripple_add(m, top[FINE:], ~exponent[FINE:], 1, name=f"distance_{lane}")
-        word: Value = Const(0, width + spare)
-        sticky: Value = Const(0, 1)
-        for digits in range(-(-(width + spare) // step)):
-            chosen = Signal(name=f"by_{step * digits}_{lane}")
-            m.d.comb += chosen.eq((distance == digits) & active)
-            part = placed[step * digits:]
-            word = word | Cat(part & chosen.replicate(len(part)),
-                              Const(0, width + spare - len(part)))
-            if digits:
-                sticky = sticky | (chosen & placed[:step * digits].any())
-        aligned = Signal(width + spare, name=f"aligned_{lane}")
-        m.d.comb += aligned.eq(word)
+        aligned = Signal(width + int(nearest), name=f"aligned_{lane}")
+        if nearest:
+            # one place below the window decides, the rest is sticky
+            placed = Cat(Const(0, p.extra_bits + 1), shifted)
+            word, sticky = shift_right_sticky(m, placed, Cat(Const(0, FINE), distance),
+                                              name=f"by_{lane}")
+            m.d.comb += aligned.eq(word & active.replicate(len(word)))
+        else:
+            placed = Cat(Const(0, p.extra_bits), shifted)
+            m.d.comb += aligned.eq(self._shift(m, lane, active, placed, distance))
         if not nearest:
             return Cat(aligned[:len(below)] & ~below, aligned[len(below):]), None
         kept = Cat(aligned[1:1 + len(below)] & ~below, aligned[1 + len(below):])
@@ -156,6 +158,34 @@ class AlignedSum(Component):
         up = Signal(name=f"up_{lane}")
         m.d.comb += up.eq(half & (rest | odd))
         return kept, up
+
+    @staticmethod
+    def _shift(m: Module, lane: int, active: Value, word: Value, distance: Value) -> Value:
+        """``word`` moved right by ``distance`` steps of ``2**FINE``; 0 unless ``active``.
+
+        The upper bits of the distance choose by halves, the lowest two at once: the smallest
+        mix of choices in a standard-cell library.
+        """
+        step, width = 1 << FINE, len(word)
+        levels = (-(-width // step) - 1).bit_length()
+        alive = Signal(name=f"near_{lane}")
+        m.d.comb += alive.eq(active & ~distance[levels:].any())
+        for k in reversed(range(2, levels)):
+            near = alive if k == levels - 1 else Const(1, 1)
+            stay, move = Signal(name=f"stay_{lane}_{k}"), Signal(name=f"move_{lane}_{k}")
+            m.d.comb += [stay.eq(near & ~distance[k]), move.eq(near & distance[k])]
+            moved = Signal(width, name=f"by_{lane}_{step << k}")
+            m.d.comb += moved.eq((word & stay.replicate(width))
+                                 | (word[step << k:] & move.replicate(width)))
+            word = moved
+        low = min(levels, 2)
+        result: Value = Const(0, width)
+        for digits in range(1 << low):
+            chosen = Signal(name=f"by_{lane}_{step * digits}")
+            m.d.comb += chosen.eq((distance[:low] == digits) & (alive if levels <= 2 else 1))
+            part = word[step * digits:]
+            result = result | (part & chosen.replicate(len(part)))
+        return result
 
 
 def _lanes(m: Module, p: BitmodPeParameters, activations: Value,
@@ -176,17 +206,11 @@ def _lanes(m: Module, p: BitmodPeParameters, activations: Value,
     return lanes
 
 
-def exact_sum_bits(p: BitmodPeParameters) -> int:
-    """Bits of the exact sum of all lanes' products."""
-    return ACTIVATION_BITS + 37 + (p.lanes - 1).bit_length() + 1
-
-
 class ExactSum(Component):
     """``sum * 2**-25``: the exact sum of all products. Ports as :class:`AlignedSum`."""
 
     def __init__(self, p: BitmodPeParameters) -> None:
         self.parameters = p
-        # the largest product is below 2**(11 + 38), its lowest place is that of exponent 1
         self.bits = exact_sum_bits(p)
         super().__init__({"activations": In(p.lanes * ACTIVATION.size),
                           "terms": In(p.lanes * TERM.size), "sum": Out(signed(self.bits))})

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 
+from ..common.unit import Unit
 from .accumulate import GroupSum, accumulator
 from .align import ACTIVATION, POWER_BITS, TERM, AlignedSum, ExactSum
 
@@ -126,8 +127,10 @@ class BitmodPe(Component):
         m.submodules.core = core = self.core
         activations, terms, finite = [], [], []
         for i in range(p.lanes):
-            m.submodules[f"activation_{i}"] = activation = DecodeActivation()
-            m.submodules[f"term_{i}"] = term = DecodeTerm()
+            m.submodules[f"activation_{i}"] = activation = Unit(
+                DecodeActivation(), "bitmod_activation", key=())
+            m.submodules[f"term_{i}"] = term = Unit(
+                DecodeTerm(), "bitmod_term", key=())
             m.d.comb += [activation.code.eq(self.activations.word_select(i, 16)),
                          term.term.eq(self.terms.word_select(i, TERM_BITS)),
                          term.bsig.eq(self.bsig), term.enable.eq(self.enable)]

@@ -1,0 +1,82 @@
+"""Step 4 of the BitMoD PE: a group sum times its 8-bit scale, one scale bit a cycle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib.wiring import Component, In, Out
+
+from lowbit.golden.bitmod.parameters import BitmodDequantParameters
+from lowbit.golden.formats import FP32
+
+from ..common.adders import increment, ripple_add
+from ..common.normalize import MagnitudeToFloat
+from .accumulate import DIGIT, GroupSum
+
+__all__ = ["BitmodDequant"]
+
+
+class BitmodDequant(Component):
+    """``result = RNE(total * scale)`` as an FP32 code: exact product, one rounding.
+
+    Ports: ``start`` takes ``total`` (:class:`.accumulate.GroupSum`) and the ``scale`` code
+    (8 bits, unsigned); ``valid`` is set for one cycle, :attr:`latency` clock edges later, with
+    ``result``. A new ``start`` may follow every :attr:`interval` cycles, the earliest in the
+    cycle before ``valid``; an earlier one abandons the running product. A product of zero is +0.
+
+    The scale's lowest bit is taken first, so that the adder spans the sum and not the product.
+    """
+
+    def __init__(self, p: BitmodDequantParameters) -> None:
+        self.parameters = p
+        self.shape = GroupSum(p)
+        #: cycles from one start to the next
+        self.interval = p.dequant_cycles
+        #: clock edges from start to result
+        self.latency = p.dequant_cycles + 1
+        super().__init__({"start": In(1), "total": In(self.shape.layout),
+                          "scale": In(p.scale_bits), "valid": Out(1), "result": Out(FP32.bits)})
+
+    def manifest(self) -> dict[str, Any]:
+        """Timing, and what the fields of ``total`` stand for."""
+        return dict(latency=self.latency, initiation_interval=self.interval,
+                    total=self.shape.manifest())
+
+    def elaborate(self, platform: object) -> Module:
+        m, p, shape = Module(), self.parameters, self.shape
+        bits, steps = shape.magnitude_bits, p.scale_bits
+        # operands
+        total = Signal(shape.layout, name="operand", reset_less=True)
+        scale = Signal(steps, name="scale_left", reset_less=True)
+        # one line per step, the step under way
+        step = Signal(steps)
+        valid = Signal()
+        m.d.sync += [step.eq(step << 1), scale.eq(scale >> 1), valid.eq(step[-1])]
+        with m.If(self.start):
+            m.d.sync += [total.eq(self.total), scale.eq(self.scale), step.eq(1)]
+        pending = Const(0, 1) if p.exact else total.pending
+        word = total.word.as_unsigned()
+        sign = word[-1]
+        # |word + pending|: -(word + pending) = ~word + 1 - pending
+        magnitude, _ = increment(m, word ^ sign.replicate(len(word)), sign ^ pending,
+                                 name="magnitude")
+
+        # multiply: add, and move to the right
+        product = Signal(bits + steps, reset_less=True)
+        before = product[steps:] & (~step[0]).replicate(bits)
+        added, carry = ripple_add(m, before, magnitude & scale[0].replicate(bits), name="add")
+        with m.If(step.any()):
+            m.d.sync += product.eq(Cat(product[1:steps], added, carry))
+        # sign and exponent of the finished product, while the next operands come in
+        done = Signal(1 + (len(total.exponent) if shape.digits else 0), reset_less=True)
+        with m.If(step[-1]):
+            m.d.sync += done.eq(Cat(sign, total.exponent) if shape.digits else sign)
+        span = DIGIT * shape.max_exponent
+        m.submodules.finish = finish = MagnitudeToFloat(
+            FP32, bits + steps, (shape.unit, shape.unit + span))
+        m.d.comb += [finish.sign.eq(done[0]), finish.magnitude.eq(product),
+                     self.result.eq(finish.code), self.valid.eq(valid)]
+        if span:
+            m.d.comb += finish.exponent.eq((done[1:] << (DIGIT.bit_length() - 1)) + shape.unit)
+        return m
