@@ -163,7 +163,7 @@ def show(table: Table, rows: list[Row]) -> None:
     print(f"{'':<{wide}}" + "".join(f"{name:>{int(form.partition('.')[0])}}"
                                     for name, form in table.columns.items()))
     for row in rows:
-        cells = [format(row[name], form) if row[name] is not None
+        cells = [format(row[name], form) if row.get(name) is not None
                  else f"{'-':>{int(form.partition('.')[0])}}"
                  for name, form in table.columns.items()]
         print(f"{row['design']:<{wide}}" + "".join(cells))
