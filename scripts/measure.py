@@ -160,12 +160,12 @@ def show(table: Table, rows: list[Row]) -> None:
     """One table as text."""
     wide = max(len(row["design"]) for row in rows)
     print(f"\n{table.title}")
-    print(f"{'':<{wide}}" + "".join(f"{name:>{int(form.partition('.')[0])}}"
-                                    for name, form in table.columns.items()))
+    widths = {name: int(form.partition(".")[0]) for name, form in table.columns.items()}
+    print(f"{'':<{wide}}" + "".join(f"{name:>{width}}" for name, width in widths.items()))
     for row in rows:
-        cells = [format(row[name], form) if row.get(name) is not None
-                 else f"{'-':>{int(form.partition('.')[0])}}"
-                 for name, form in table.columns.items()]
+        cells = [f"{'-' if row.get(name) is None else format(row[name], form if '.' in form else ''):>{width}}"
+                 for (name, form), width in zip(table.columns.items(), widths.values(),
+                                                strict=True)]
         print(f"{row['design']:<{wide}}" + "".join(cells))
     print(f"({table.note})")
 
