@@ -156,6 +156,11 @@ class Table:
     note: str
 
 
+def _cell(value: Any, form: str) -> str:
+    """A value as text; strings have a width and no more."""
+    return "-" if value is None else format(value, form if "." in form else "")
+
+
 def show(table: Table, rows: list[Row]) -> None:
     """One table as text."""
     wide = max(len(row["design"]) for row in rows)
@@ -163,9 +168,8 @@ def show(table: Table, rows: list[Row]) -> None:
     widths = {name: int(form.partition(".")[0]) for name, form in table.columns.items()}
     print(f"{'':<{wide}}" + "".join(f"{name:>{width}}" for name, width in widths.items()))
     for row in rows:
-        cells = [f"{'-' if row.get(name) is None else format(row[name], form if '.' in form else ''):>{width}}"
-                 for (name, form), width in zip(table.columns.items(), widths.values(),
-                                                strict=True)]
+        cells = [_cell(row.get(name), form).rjust(widths[name])
+                 for name, form in table.columns.items()]
         print(f"{row['design']:<{wide}}" + "".join(cells))
     print(f"({table.note})")
 
