@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from measure import Measure, Row, Table, main
 
-from lowbit.generators.emit import emit
+from lowbit.generators.emit import emit, emit_component
 from lowbit.generators.errors import CheckFailed
 from lowbit.generators.flow.simulate import simulate
 from lowbit.generators.registry import find
@@ -31,6 +31,7 @@ from lowbit.golden.bitmod.parameters import (
     BitmodPeParameters,
     BitmodTileParameters,
 )
+from lowbit.hdl.bitmod.accumulate import DigitAccumulator, FixedAccumulator
 from lowbit.tb.bitmod_accuracy import CONFIGURATIONS, KINDS, accuracy
 
 #: the paper's Table X: 64 BitMoD PEs over 48 FP16 PEs, without and with encoders (28 nm)
@@ -42,6 +43,9 @@ PAPER_PE = 0.76
 TYPES = {"fp4": (0.60, PAPER_PE / 2), "int6": (0.90, PAPER_PE * 3 / 4), "int8": (None, PAPER_PE)}
 BASELINES = ("fp16_pe", "fp16_pe --style fast --pipeline 1", "fp16_pe --acc fp16")
 PES = ("bitmod_pe", "bitmod_pe --pipeline 0")
+#: two forms of the PE's accumulator with equal values; the PE takes the first
+ACCUMULATORS = {"accumulator, exponent by digits": DigitAccumulator,
+                "accumulator, fixed point": FixedAccumulator}
 
 #: modules of the tiles, as the Verilog has them, and what they are
 PARTS = {"bitmod_pe": "pe", "bitmod_activation|bitmod_term": "decoders",
@@ -62,9 +66,12 @@ def _sized(measure: Measure, command: str) -> Row:
 def design_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
     """Area of the PEs with every recipe, and sized."""
     rows: list[Row] = []
+    p = BitmodPeParameters()
+    for command, kind in ACCUMULATORS.items():
+        measure.add(command, emit_component(kind(p), top="accumulator"))
     for command in (*BASELINES, *PES, "bitmod_pe --rounding nearest",
                     "bitmod_pe --extra-bits 13 --acc-bits 32", "bitmod_pe --exact",
-                    "bitmod_dequant"):
+                    "bitmod_dequant", *ACCUMULATORS):
         sized = _sized(measure, command)
         rows.append({"design": command, **measure.areas(command, names), "sized": sized["area"],
                      "path_ns": sized["path_ns"], "flip_flops": sized["flip_flops"]})
@@ -229,7 +236,7 @@ TABLES: dict[str, Table] = {
         "module; decoders, dequantiser and the whole tile shared out to its PEs"),
     "tile": Table(
         "Area of the tile, module by module (um2)", tile_rows,
-        {"plain": "11.3f", "best": "11.3f", "sized": "11.3f", "share": "8.1%", "to_pes": "9.1%",
+        {"plain": "14.3f", "best": "14.3f", "sized": "14.3f", "share": "8.1%", "to_pes": "9.1%",
          "paper": "8.3f"},
         "share of the tile, and over its PEs; bar: encoders 2.5% of the PEs. Table X of the paper: "
         + ", ".join(f"{value:.3f} {name}" for name, value in PAPER_ARRAYS.items())),
