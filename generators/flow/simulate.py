@@ -253,7 +253,8 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
     receives a VCD trace. ``build_dir`` replaces the build cache. ``optimize`` is the C++ compiler's
     option for Verilator's model: ``-O0`` builds a short run sooner. ``block`` names a module that
     Verilator builds once if an :class:`Emitted` design repeats it (:mod:`.blocks`); not with
-    ``waves``, which would not show its signals. ``progress`` is called with the name of each phase. A run passes when at least one test ran and none failed.
+    ``waves``, which would not show its signals. ``progress`` is called with the name of each
+    phase. A run passes when at least one test ran and none failed.
 
     Raises :class:`UsageError` for a missing tool, :class:`BuildError` if the build fails.
     """
