@@ -28,6 +28,7 @@ class Generator:
     parameters: str      #: parameter class
     component: str       #: Amaranth component class; called with the parameter object
     bench: str           #: cocotb test module (a name only: benches are not imported here)
+    block: str = ""      #: a repeated module that simulation builds once (flow/blocks.py)
 
     def load(self, attribute: str) -> Any:
         module, _, name = getattr(self, attribute).partition(":")
@@ -69,10 +70,12 @@ GENERATORS = {g.name: g for g in (
               "lowbit.hdl.bitmod.dequant:BitmodDequant", "lowbit.tb.cocotb_bitmod_dequant"),
     Generator("bitmod_tile", "BitMoD tile: rows x columns of bit-serial PEs, output-stationary",
               "lowbit.golden.bitmod.parameters:BitmodTileParameters",
-              "lowbit.hdl.bitmod.tile:BitmodTile", "lowbit.tb.cocotb_bitmod_tile"),
+              "lowbit.hdl.bitmod.tile:BitmodTile", "lowbit.tb.cocotb_bitmod_tile",
+              "bitmod_column"),
     Generator("bitmod_array", "BitMoD array: tiles in a systolic mesh, with operand buffers",
               "lowbit.golden.bitmod.parameters:BitmodArrayParameters",
-              "lowbit.hdl.bitmod.array:BitmodArray", "lowbit.tb.cocotb_bitmod_tile"),
+              "lowbit.hdl.bitmod.array:BitmodArray", "lowbit.tb.cocotb_bitmod_tile",
+              "bitmod_column"),
 )}
 
 
