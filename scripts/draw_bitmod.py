@@ -448,7 +448,8 @@ def areas() -> Canvas | None:
             (found["baseline whole"]["design"],
              [("pe", base), ("other", found["baseline whole"]["best"] - base)])]
     c = Canvas(944, 196, "Area of the BitMoD tile and of the FP16 tile")
-    c.label(20, 26, "Area of a tile, smallest of the recipes, in units of the FP16 tile's PEs", "bold")
+    c.label(20, 26, "Area of a tile, smallest of the recipes, in units of the FP16 tile's PEs",
+            "bold")
     x = 20.0
     for part, kind in PART_COLOURS.items():
         c.box(x, 38, 14, 14, kind)
