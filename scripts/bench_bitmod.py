@@ -47,7 +47,7 @@ PES = ("bitmod_pe", "bitmod_pe --pipeline 0")
 PARTS = {"bitmod_pe": "pe", "bitmod_activation|bitmod_term": "decoders",
          "bitmod_encoder|.*_special_values": "encoders",
          "bitmod_cell": "capture", r".*_(scale|dequant)(_\d+)?": "dequantiser",
-         "bitmod_column": "sums"}
+         "bitmod_columns": "sums"}
 BASELINE_PARTS = {"fp16_pe": "pe"}
 
 

@@ -389,7 +389,7 @@ def schedule() -> Canvas:
 
     start, group_start = 0, 0
     latency = 1 + p.pe_latency       # the tile's operand register, then the PE
-    scaling = p.group_spacing - p.pe_latency - 1
+    scaling = p.sharing_sums
     for cycle, now in enumerate(trace):
         if not now["weight_valid"] or not now["weight_ready"]:
             continue
