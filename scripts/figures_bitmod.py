@@ -38,7 +38,8 @@ def parameters() -> str:
         meta, default = field.metadata, field.default
         span = ", ".join(meta["choices"]) if meta["choices"] is not None else \
             "on, off" if isinstance(default, bool) else f"{meta['low']}..{meta['high']}"
-        shown = ("on" if default else "off") if isinstance(default, bool) else default
+        shown = ("on" if default else "off") if isinstance(default, bool) else \
+            "derived" if default is None else default
         smallest = next(name for name in GENERATORS if field.name in names[name])
         text = meta["help"] + (f" ({meta['source']})" if meta["source"] else "")
         rows.append((f"`{flag_name(field.name)}`", span, shown, f"`{smallest}`", text))
