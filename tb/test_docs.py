@@ -38,6 +38,7 @@ def script(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # its neighbours, which it imports by name, are found as when it is run
     sys.path.insert(0, str(path.parent))
+    sys.modules[spec.name] = module         # where a dataclass looks for its module
     try:
         spec.loader.exec_module(module)
     finally:
