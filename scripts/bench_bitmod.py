@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from measure import Measure, Row, Table, main
 
-from lowbit.generators.emit import emit, emit_component
+from lowbit.generators.emit import emit
 from lowbit.generators.errors import CheckFailed
 from lowbit.generators.flow.simulate import simulate
 from lowbit.generators.registry import find
@@ -31,7 +31,6 @@ from lowbit.golden.bitmod.parameters import (
     BitmodPeParameters,
     BitmodTileParameters,
 )
-from lowbit.hdl.bitmod.accumulate import DigitAccumulator, FixedAccumulator
 from lowbit.tb.bitmod_accuracy import CONFIGURATIONS, KINDS, accuracy
 
 #: the paper's Table X: 64 BitMoD PEs over 48 FP16 PEs, without and with encoders (28 nm)
@@ -43,14 +42,12 @@ PAPER_PE = 0.76
 TYPES = {"fp4": (0.60, PAPER_PE / 2), "int6": (0.90, PAPER_PE * 3 / 4), "int8": (None, PAPER_PE)}
 BASELINES = ("fp16_pe", "fp16_pe --style fast --pipeline 1", "fp16_pe --acc fp16")
 PES = ("bitmod_pe", "bitmod_pe --pipeline 0")
-#: two forms of the PE's accumulator with equal values; the PE takes the first
-ACCUMULATORS = {"accumulator, exponent by digits": DigitAccumulator,
-                "accumulator, fixed point": FixedAccumulator}
-
-#: modules of the tiles, as the Verilog has them, and what they are
+#: modules of the tiles, as the Verilog has them, and what they are; what is inside a module
+#: belongs to it unless it is listed itself
 PARTS = {"bitmod_pe": "pe", "bitmod_activation|bitmod_term": "decoders",
          "bitmod_encoder|.*_special_values": "encoders",
-         r".*_(scale|dequant)(_\d+)?": "dequantiser"}
+         "bitmod_cell": "capture", r".*_(scale|dequant)(_\d+)?": "dequantiser",
+         "bitmod_columns": "sums"}
 BASELINE_PARTS = {"fp16_pe": "pe"}
 
 
@@ -66,12 +63,9 @@ def _sized(measure: Measure, command: str) -> Row:
 def design_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
     """Area of the PEs with every recipe, and sized."""
     rows: list[Row] = []
-    p = BitmodPeParameters()
-    for command, kind in ACCUMULATORS.items():
-        measure.add(command, emit_component(kind(p), top="accumulator"))
     for command in (*BASELINES, *PES, "bitmod_pe --rounding nearest",
                     "bitmod_pe --extra-bits 13 --acc-bits 32", "bitmod_pe --exact",
-                    "bitmod_dequant", *ACCUMULATORS):
+                    "bitmod_dequant"):
         sized = _sized(measure, command)
         rows.append({"design": command, **measure.areas(command, names), "sized": sized["area"],
                      "path_ns": sized["path_ns"], "flip_flops": sized["flip_flops"]})
@@ -116,7 +110,7 @@ def pe_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
     ours, theirs, number, others = _tile_commands(quick)
     parts = measure.parts(ours, recipes, PARTS)
     baseline_parts = measure.parts(theirs, recipes, BASELINE_PARTS)
-    if not all(parts["plain"][group] for group in set(PARTS.values())):
+    if not all(parts["plain"][group] for group in ("pe", "decoders", "encoders", "dequantiser")):
         raise CheckFailed(f"parts of {ours} without area: {parts['plain']}; see PARTS")
     for form, groups in (("PE in the tile", ["pe"]), ("with decoders", ["pe", "decoders"]),
                          ("with dequantiser", ["pe", "decoders", "dequantiser"]),
@@ -138,8 +132,9 @@ def tile_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
     rows: list[Row] = []
     groups = list(dict.fromkeys([*PARTS.values(), "other"]))
     titles = {"pe": f"{number} PEs", "decoders": "decoders of rows and columns",
-              "encoders": "term encoders, special values", "dequantiser": "dequantisers",
-              "other": "capture, partial sums, output, control"}
+              "encoders": "term encoders, special values", "capture": "capture of group sums",
+              "dequantiser": "scale multipliers, rounding", "sums": "FP32 partial sums, adders",
+              "other": "operand registers, control, output"}
     whole = _each(parts, 1)
     for group in groups:
         areas = _each(parts, 1, group)

@@ -389,7 +389,7 @@ def schedule() -> Canvas:
 
     start, group_start = 0, 0
     latency = 1 + p.pe_latency       # the tile's operand register, then the PE
-    scaling = p.group_spacing - p.pe_latency - 1
+    scaling = p.sharing_sums
     for cycle, now in enumerate(trace):
         if not now["weight_valid"] or not now["weight_ready"]:
             continue
@@ -431,10 +431,10 @@ def schedule() -> Canvas:
 
 
 # -- areas ---------------------------------------------------------------------------------
-PART_COLOURS = {"pe": "green", "decoders": "blue", "encoders": "yellow", "dequantiser": "purple",
-                "other": "grey"}
-PART_NAMES = {"pe": "PEs", "decoders": "decoders", "encoders": "encoders",
-              "dequantiser": "dequantisers", "other": "everything else"}
+PART_COLOURS = {"pe": "green", "decoders": "blue", "encoders": "yellow", "capture": "blue",
+                "dequantiser": "purple", "sums": "yellow", "other": "grey"}
+PART_NAMES = {"pe": "PEs", "decoders": "decoders", "encoders": "encoders", "capture": "capture",
+              "dequantiser": "scales", "sums": "partial sums", "other": "everything else"}
 
 
 def areas() -> Canvas | None:
@@ -447,26 +447,22 @@ def areas() -> Canvas | None:
     bars = [(found["whole"]["design"], [(part, found[part]["best"]) for part in PART_COLOURS]),
             (found["baseline whole"]["design"],
              [("pe", base), ("other", found["baseline whole"]["best"] - base)])]
-    c = Canvas(944, 196, "Area of the BitMoD tile and of the FP16 tile")
-    c.label(20, 26, "Area of a tile, smallest of the recipes, in units of the FP16 tile's PEs",
-            "bold")
-    x = 20.0
-    for part, kind in PART_COLOURS.items():
-        c.box(x, 38, 14, 14, kind)
-        c.label(x + 20, 50, PART_NAMES[part], "small")
-        x += 44 + 6.4 * len(PART_NAMES[part])
+    c = Canvas(944, 198, "Area of the BitMoD tile and of the FP16 tile")
+    c.label(20, 26, "Area of a tile (best), in units of the FP16 tile's PEs", "bold")
     room = 780 / max(sum(area for _, area in parts) for _, parts in bars)
     for i, (name, parts) in enumerate(bars):
-        y = 70 + 62 * i
-        c.label(20, y + 12, name, "mono small")
+        y = 38 + 80 * i
+        c.label(20, y + 14, name, "mono small")
         x = 20.0
         for part, area in parts:
             wide = area * room
-            c.box(x, y + 18, wide, 26, PART_COLOURS[part])
-            if wide > 40:
-                c.label(x + wide / 2, y + 35, f"{area / base:.2f}", "small", anchor="middle")
+            c.box(x, y + 22, wide, 26, PART_COLOURS[part])
+            if wide > 26:
+                c.label(x + wide / 2, y + 39, f"{area / base:.2f}", "small", anchor="middle")
+            if wide > 6 * len(PART_NAMES[part]):
+                c.label(x + wide / 2, y + 62, PART_NAMES[part], "dim small", anchor="middle")
             x += wide
-        c.label(x + 8, y + 36, f"{sum(area for _, area in parts) / base:.2f}", "bold")
+        c.label(x + 8, y + 40, f"{sum(area for _, area in parts) / base:.2f}", "bold")
     return c
 
 
