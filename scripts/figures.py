@@ -40,6 +40,8 @@ RESULTS = {
                  "> docs/results/area.json",
     "bitmod_area.json": ".venv/bin/python scripts/bench_bitmod.py --liberty sky130hd_tt.lib.gz "
                         "--json > docs/results/bitmod_area.json",
+    "accuracy.json": ".venv/bin/python scripts/bench_accuracy.py --json docs/results/accuracy.json",
+    "campaign.json": ".venv/bin/python scripts/campaign.py --json docs/results/campaign.json",
     "layer.json": ".venv/bin/python scripts/demo_minilm.py --json > docs/results/layer.json",
     "speed.json": ".venv/bin/python scripts/bench_speed.py --json docs/results/speed.json",
     "quantizer.json":
