@@ -41,9 +41,10 @@ class EntryStep(wiring.Component):
             else:
                 m.d.comb += self.stepped.eq(self.entry)
             return m
-        shifted = Signal(p.scaled_bits)
+        shifted = Signal(p.step_bits)
         entry = self.entry.as_signed()
-        m.d.comb += shifted.eq(entry << self.plane if p.plane_bits else entry)
-        m.d.comb += self.stepped.eq(Cat(shifted[:-1], ~shifted[-1])[p.common_lsb:])
+        stepped = entry << self.plane if p.plane_bits else entry
+        m.d.comb += shifted.eq(stepped >> int(p.common_lsb))
+        m.d.comb += self.stepped.eq(Cat(shifted[:-1], ~shifted[-1]))
         return m
 
