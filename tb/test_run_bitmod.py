@@ -39,7 +39,7 @@ class Raw:
         self.words = ["--a", str(folder / "a.npy"), "--codes", str(folder / "codes.npy"),
                       "--dtype", dtype, "--scale-codes", str(folder / "s8.npy"),
                       "--group-size", str(group), "-o", str(folder / "y.npy")]
-        arrays = {"a": self.a, "codes": codes, "s8": scales}
+        arrays: dict[str, Array] = {"a": self.a, "codes": codes, "s8": scales}
         number = np.arange(k) // group
         values = kind.values2x()[codes] / 2
         if kind.kind == "float":

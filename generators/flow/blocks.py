@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -72,6 +73,7 @@ def build_block(verilog: str, block: str, folder: Path, arguments: Sequence[str]
     names = (f"V{block}__ALL.o", f"{block}.o")
     built = Block(final / f"{block}.sv", tuple(final / name for name in names))
     if final.is_dir():
+        os.utime(final)         # in use: the cache drops what is old
         return built
     work = Path(tempfile.mkdtemp(dir=folder, prefix=".block-"))
     try:
