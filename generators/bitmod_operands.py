@@ -63,7 +63,8 @@ def raw_operands(a: Path, codes: Path, dtype: DataType, group_size: int, scale_c
 
 def _codes(array: Array, option: str, shape: str) -> Array:
     if array.dtype != np.uint8:
-        raise UsageError(f"{option} must be uint8 codes; got {array.dtype}")
+        what = "uint8 codes" if option == "--codes" else "uint8 (0..255)"
+        raise UsageError(f"{option} must be {what}; got {array.dtype}")
     if array.ndim != 2 or 0 in array.shape:
         raise UsageError(f"{option} must have shape {shape}, both at least 1; got {array.shape}")
     return array

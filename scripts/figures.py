@@ -43,6 +43,8 @@ RESULTS = {
     "accuracy.json": ".venv/bin/python scripts/bench_accuracy.py --json docs/results/accuracy.json",
     "campaign.json": ".venv/bin/python scripts/campaign.py --json docs/results/campaign.json",
     "layer.json": ".venv/bin/python scripts/demo_minilm.py --json > docs/results/layer.json",
+    "bitmod_layer.json":
+        ".venv/bin/python scripts/demo_minilm_bitmod.py --json > docs/results/bitmod_layer.json",
     "speed.json": ".venv/bin/python scripts/bench_speed.py --json docs/results/speed.json",
     "quantizer.json":
         ".venv/bin/python scripts/bench_quantizer.py --json > docs/results/quantizer.json",
@@ -136,6 +138,21 @@ def layer(r: Json) -> str:
                                  rows)
 
 
+def bitmod_layer(r: Json) -> str:
+    head = (f"`{r['tensor']}` ({r['columns']} × {r['k']}), groups of {r['group_size']}, "
+            f"{r['rows']} activation rows in FP16; *used*: multiply-accumulates done over those "
+            "possible in the cycles; the error is against the float64 product of the same "
+            "activations and the dequantised weights:")
+    rows = [(f"`{x['generator']}`", f"`{x['dtype']}`", number(x["outputs"], 0), x["mismatches"],
+             number(x["cycles"], 0), number(x["model_cycles"], 0),
+             f"{100 * x['utilization']:.1f} %", f"{x['max_error']:.2e}",
+             f"{x['relative_rms_error']:.2e}", number(x["cycles_per_second"], 0))
+            for x in r["runs"]]
+    return head + "\n\n" + table(
+        ("design", "type", "outputs", "differ from golden", "cycles", "cycle model", "used",
+         "max error", "relative RMS error", "simulated cycles/s"), rows)
+
+
 def speed(r: Json) -> str:
     rows = [(f"`{name}`" if name.startswith("gen") else name,
              ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in figures.items()))
@@ -177,6 +194,7 @@ TABLES: dict[str, Callable[[], str]] = {
        for name in ("lut_table", "lut_dot", "lut_core")},
     "area": lambda: recorded("area.json", area),
     "layer": lambda: recorded("layer.json", layer),
+    "bitmod layer": lambda: recorded("bitmod_layer.json", bitmod_layer),
     "speed": lambda: recorded("speed.json", speed),
     "quantizer": lambda: recorded("quantizer.json", quantizer),
     **figures_bitmod.COMPUTED,

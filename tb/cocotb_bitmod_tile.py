@@ -66,6 +66,8 @@ class Layer:
             channel[rng.random(self.n) < 0.05] = 0
             odd = rng.random(self.n) < 0.08
             channel[odd] = rng.choice(ODD_SCALES, int(odd.sum()))
+            if rng.random() < 0.3:      # a zero times infinity
+                scales[0], channel[0] = 0, np.inf
         rows = self._rows(rng, k)
         weights = Weights(codes, dtype, group_size, scales.astype(np.uint8), selectors, channel)
         self.beats = layer_beats(p, rows, weights)

@@ -207,6 +207,22 @@ def test_overflow_of_the_output():
     assert np.isposinf(layer(*arguments, out_fp16=True)).all()
 
 
+def test_channel_scale_is_an_ieee_multiplication():
+    """Zero times infinity is NaN, of whatever sign canonical; exact zeros are +0; what rounds to
+    zero keeps its sign."""
+    a = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [-1, 0, 0, 0]], np.float16)
+    scales = np.array([np.inf, -np.inf, np.nan, 0, -0.0, 1e-45, 3e38], np.float32)
+    codes = np.full((len(scales), 4), 1, np.uint8)
+    result = layer(a, codes, get_data_type("fp4"), np.full((len(scales), 1), 1), 4,
+                   channel_scale=scales)       # weights of one half
+    nan, inf = FP32.nan, FP32.inf
+    large = int(FP32.from_array(np.array([3e38], np.float32) / 2)[0])
+    negative = 1 << 31
+    assert FP32.from_array(result).tolist() == [
+        [nan, nan, nan, 0, 0, 0, 0], [inf, inf | negative, nan, 0, 0, 0, large],
+        [inf | negative, inf, nan, 0, 0, negative, large | negative]]
+
+
 def test_derived_widths():
     pe = BitmodPeParameters()
     assert (pe.exponent_bits, pe.aligned_bits, pe.tree_bits, pe.dequant_bits) == (6, 14, 17, 32)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -60,23 +61,26 @@ def split(verilog: str, top: str, block: str) -> tuple[str, str]:
 
 
 def build_block(verilog: str, block: str, folder: Path, arguments: Sequence[str],
-                optimize: str, versions: Sequence[str]) -> Block:
+                optimize: str, versions: Sequence[str], inner: Sequence[Block] = ()) -> Block:
     """Build the module ``block`` of ``verilog``, or take it from ``folder``, where it is kept.
 
-    ``arguments`` of Verilator, ``optimize`` of the C++ compiler. Raises :class:`BlockError`.
+    ``arguments`` of Verilator, ``optimize`` of the C++ compiler, ``inner``: blocks that this one
+    has in it. Raises :class:`BlockError`.
     """
-    key = json.dumps([verilog, block, list(arguments), optimize, list(versions)])
+    wrappers = [str(part.wrapper) for part in inner]
+    key = json.dumps([verilog, block, list(arguments), optimize, list(versions), wrappers])
     final = folder / f"block-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
     names = (f"V{block}__ALL.o", f"{block}.o")
     built = Block(final / f"{block}.sv", tuple(final / name for name in names))
     if final.is_dir():
+        os.utime(final)         # in use: the cache drops what is old
         return built
     work = Path(tempfile.mkdtemp(dir=folder, prefix=".block-"))
     try:
         (work / "block.v").write_text(verilog)
         _call(["verilator", "--cc", "--lib-create", block, "--top-module", block, "--prefix",
                f"V{block}", "-Mdir", str(work), "--timescale", "1ns/1ps", *arguments,
-               str(work / "block.v")], work)
+               str(work / "block.v"), *wrappers], work)
         # the run-time library comes with the design
         _call(["make", "-s", "-f", f"V{block}.mk", f"OPT_FAST={optimize}", *names], work)
         for path in work.iterdir():

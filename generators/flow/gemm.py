@@ -72,7 +72,7 @@ def _stream(p: Parameters, bench: str, operands: Operands | bitmod.Operands,
                     results=str(target))
         try:
             outcome = simulate(emitted, emitted.top, bench, plan, build_dir=build_dir,
-                               block=find(p.generator).block, progress=progress)
+                               blocks=find(p.generator).blocks, progress=progress)
         except BuildError as error:
             raise CheckFailed(str(error)) from None
         if not outcome.passed:

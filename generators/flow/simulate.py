@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,7 +30,7 @@ from typing import Any
 
 from ..emit import Emitted
 from ..errors import UsageError
-from .blocks import BlockError, build_block, split
+from .blocks import Block, BlockError, build_block, split
 from .tools import need_programs, tool_environment, verilator_program
 
 __all__ = ["Outcome", "BuildError", "simulate", "SIMULATORS"]
@@ -167,12 +167,12 @@ def _prune(folder: Path) -> None:
 
 
 def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
-           folder: Path, block: str) -> tuple[Path, float]:
+           folder: Path, blocks: Sequence[str]) -> tuple[Path, float]:
     """The folder of a finished build, and the seconds that it took (0 if it was there)."""
     arguments, versions = _BUILD_ARGS[simulator], _tool_versions(simulator)
     # the model is linked to cocotb's libraries where they lie now
     key = json.dumps([verilog, top, simulator, waves, arguments, optimize, sys.prefix, versions,
-                      block])
+                      list(blocks)])
     final = folder / hashlib.sha256(key.encode()).hexdigest()[:24]
     if final.is_dir():
         os.utime(final)
@@ -180,15 +180,17 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
     start = time.monotonic()
     work = Path(tempfile.mkdtemp(dir=folder, prefix=".build-"))
     try:
-        sources, inputs = verilog, []
-        if block:
-            sources, part = split(verilog, top, block)
+        sources = verilog
+        built: list[Block] = []
+        for block in blocks:
+            sources, part = split(sources, top, block)
             try:
-                library = build_block(part, block, folder, arguments, optimize, versions)
+                built.append(build_block(part, block, folder, arguments, optimize, versions,
+                                         built))
             except BlockError as error:
                 raise BuildError(f"{simulator} could not build {block}:\n"
                                  f"{_short_log(str(error))}") from None
-            inputs = [str(path) for path in (library.wrapper, *library.objects)]
+        inputs = [str(path) for part in built for path in (part.wrapper, *part.objects)]
         (work / "design.v").write_text(sources)
         (work / "visible.vlt").write_text(_visible(sources, top))
         job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
@@ -244,17 +246,17 @@ def _results(path: Path) -> tuple[int, int, str, float]:
 
 def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], *,
              simulator: str = "verilator", seed: int = 1, waves: Path | None = None,
-             build_dir: Path | None = None, optimize: str = "-O2", block: str = "",
+             build_dir: Path | None = None, optimize: str = "-O2", blocks: Sequence[str] = (),
              progress: Callable[[str], None] = lambda phase: None) -> Outcome:
     """Build ``design`` and run the cocotb module ``bench`` on its module ``top``.
 
     The bench finds ``plan`` (plus ``seed``) as a JSON file named by ``LOWBIT_PLAN`` and writes its
     statistics (``cycles``, ``words``, ...) as JSON to the file named by ``LOWBIT_STATS``. ``waves``
     receives a VCD trace. ``build_dir`` replaces the build cache. ``optimize`` is the C++ compiler's
-    option for Verilator's model: ``-O0`` builds a short run sooner. ``block`` names a module that
-    Verilator builds once if an :class:`Emitted` design repeats it (:mod:`.blocks`); not with
-    ``waves``, which would not show its signals. ``progress`` is called with the name of each
-    phase. A run passes when at least one test ran and none failed.
+    option for Verilator's model: ``-O0`` builds a short run sooner. ``blocks`` names modules that
+    Verilator builds once where an :class:`Emitted` design repeats them (:mod:`.blocks`), inner
+    ones first; not with ``waves``, which would not show their signals. ``progress`` is called with
+    the name of each phase. A run passes when at least one test ran and none failed.
 
     Raises :class:`UsageError` for a missing tool, :class:`BuildError` if the build fails.
     """
@@ -264,10 +266,11 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
     verilog = design.verilog if isinstance(design, Emitted) else design
     progress("building")
     folder = _folder(Path(build_dir).resolve(), "--build-dir") if build_dir else cache_folder()
-    repeated = isinstance(design, Emitted) and design.manifest["modules"].get(block, 1) > 1 \
-        and simulator == "verilator" and waves is None
+    repeated = []
+    if isinstance(design, Emitted) and simulator == "verilator" and waves is None:
+        repeated = [block for block in blocks if design.manifest["modules"].get(block, 0) > 1]
     build, build_seconds = _build(verilog, top, simulator, waves is not None, optimize,
-                                  folder, block if repeated else "")
+                                  folder, repeated)
 
     progress("simulating")
     with tempfile.TemporaryDirectory(prefix="lowbit-run-") as name:

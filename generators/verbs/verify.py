@@ -46,7 +46,7 @@ def verify(parameters: Parameters, generator: Generator, *, simulator: str = "ve
                     derived=emitted.manifest["derived"], manifest=emitted.manifest,
                     vectors=vectors)
         return simulate(emitted, emitted.top, generator.bench, plan, simulator=simulator,
-                        seed=seed, waves=waves, build_dir=build_dir, block=generator.block,
+                        seed=seed, waves=waves, build_dir=build_dir, blocks=generator.blocks,
                         progress=progress)
 
 
