@@ -1,10 +1,12 @@
 """Simulation of emitted Verilog: verdicts, random start, cache, traces, missing tools."""
 
+import os
 import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +151,20 @@ def test_terminal_stays_clean(design, builds, capfd):
 def test_versions_are_known():
     assert any("verilator" in text for text in simulation._tool_versions("verilator"))
     assert subprocess.run(["iverilog", "-V"], capture_output=True, check=False).returncode == 0
+
+
+def test_cache_drops_old_builds_while_others_build(monkeypatch, tmp_path):
+    """Builds unused for a day go, all but the last ones; a folder that another process renames
+    between our listing it and looking at it is none of our business."""
+    for index in range(simulation._KEEP + 5):
+        (tmp_path / f"{index:03}").mkdir()
+        os.utime(tmp_path / f"{index:03}", (index, index))
+    young = tmp_path / "young"
+    young.mkdir()
+    iterdir = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: [*iterdir(folder), folder / "vanished"])
+    monkeypatch.setattr(Path, "is_dir", lambda path: True)
+    simulation._prune(tmp_path)
+    monkeypatch.undo()
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [f"{index:03}" for index in range(6, simulation._KEEP + 5)] + ["young"]

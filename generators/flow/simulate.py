@@ -11,6 +11,7 @@ processes may share the cache.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -160,9 +161,15 @@ def _keep_runtime(work: Path, runtime: Path) -> None:
 
 
 def _prune(folder: Path) -> None:
-    entries = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
-    for entry in entries[:-_KEEP]:
-        if time.time() - entry.stat().st_mtime > 86400:
+    """Remove old builds. Other processes build here and prune too: whatever vanishes while we
+    look is theirs."""
+    used: dict[Path, float] = {}
+    for entry in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if entry.is_dir():
+                used[entry] = entry.stat().st_mtime
+    for entry in sorted(used, key=lambda entry: used[entry])[:-_KEEP]:
+        if time.time() - used[entry] > 86400:
             shutil.rmtree(entry, ignore_errors=True)
 
 
