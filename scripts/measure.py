@@ -75,7 +75,10 @@ class Measure:
         """Area, flip-flops, cells by type; for a flat ``sized`` run also the longest path.
 
         Without ``flatten`` each distinct module is mapped once, and ``modules`` are their areas.
+        Booth recipes change multiplications only: a design that has none is not mapped again.
         """
+        if " * " not in design.verilog:
+            recipe = re.sub(r"^booth\+?", "", recipe) or "plain"
         key = json.dumps([design.verilog, design.top, recipe, self.tools,
                           self.clock_ns if recipe == "sized" else 0,
                           *([] if flatten else ["module by module"])])
