@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -234,15 +234,16 @@ def _results(path: Path) -> tuple[int, int, str, float]:
 
 def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], *,
              simulator: str = "verilator", seed: int = 1, waves: Path | None = None,
-             build_dir: Path | None = None, optimize: str = "-O2",
+             build_dir: Path | None = None, optimize: str = "-O2", plusargs: Sequence[str] = (),
              progress: Callable[[str], None] = lambda phase: None) -> Outcome:
     """Build ``design`` and run the cocotb module ``bench`` on its module ``top``.
 
     The bench finds ``plan`` (plus ``seed``) as a JSON file named by ``LOWBIT_PLAN`` and writes its
     statistics (``cycles``, ``words``, ...) as JSON to the file named by ``LOWBIT_STATS``. ``waves``
     receives a VCD trace. ``build_dir`` replaces the build cache. ``optimize`` is the C++ compiler's
-    option for Verilator's model: ``-O0`` builds a short run sooner. ``progress`` is called with
-    the name of each phase. A run passes when at least one test ran and none failed.
+    option for Verilator's model: ``-O0`` builds a short run sooner. ``plusargs`` (each with its
+    plus) reach ``$value$plusargs`` in the design. ``progress`` is called with the name of each
+    phase. A run passes when at least one test ran and none failed.
 
     Raises :class:`UsageError` for a missing tool, :class:`BuildError` if the build fails.
     """
@@ -260,10 +261,10 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
         run = Path(name)
         (run / "plan.json").write_text(json.dumps({**plan, "seed": seed}))
         trace = run / "dump.vcd"
-        plusargs = ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}"] \
+        own = ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}"] \
             if simulator == "verilator" else [f"+lowbit_waves={trace}"] if waves else []
         job = dict(action="test", simulator=simulator, top=top, bench=bench,
-                   build_dir=str(build), run_dir=name, seed=seed, plusargs=plusargs,
+                   build_dir=str(build), run_dir=name, seed=seed, plusargs=[*own, *plusargs],
                    waves=waves is not None,
                    environment={"LOWBIT_PLAN": str(run / "plan.json"),
                                 "LOWBIT_STATS": str(run / "stats.json")})
