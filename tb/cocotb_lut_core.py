@@ -2,9 +2,8 @@
 
 Operations differ in reduction length, weight width, zero points and kind of activations; streams
 stall at random, and operations follow each other without a pause. A preloaded core adds random
-partial sums, some of which nearly cancel the result. One operation is as long as ``max_k`` allows,
-with activations, weights and zero points as extreme as they come. Before all that the run is
-broken off by a reset a few times, among others while results leave; what came until then counts.
+partial sums. One operation is as long as ``max_k`` allows, with activations, weights and zero
+points as extreme as they come; and before all that a part of the run is broken off by a reset.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.ports import (
     activation_beats,
     psum_beats,
-    result_words,
     results_of,
     table_beats,
     weight_fields,
@@ -66,8 +64,6 @@ class Stimulus:
                                       None if kinds is None else (kinds[i % len(kinds)],))[0]
                           for i in range(p.M)])
         q = rng.integers(0, 1 << bits, (p.N, steps * per_beat), dtype=np.uint8)
-        # equal weights: rows that cancel do
-        q = np.where(rng.random((p.N, 1)) < 0.2, q[:, :1], q)
         zero = None
         if p.zero_point:
             choice = rng.integers(3)
@@ -97,7 +93,7 @@ class Stimulus:
         p = self.p
         tables = make_tables(codes, p)
         beats = weight_beats(q, bits, p.K, p.groups, zero)
-        psum = self._psum(operation(p, tables, beats)) if p.preload else None
+        psum = self._psum() if p.preload else None
         self.inputs += activation_beats(p, codes) if p.table_source == "internal" else \
             table_beats(p, tables)
         self.weights += weight_fields(p, beats)
@@ -105,8 +101,7 @@ class Stimulus:
             self.psums += psum_beats(p, psum)
         self.expected.append(operation(p, tables, beats, psum))
 
-    def _psum(self, result: Array) -> Array:
-        """Partial sums for results: any, special ones, and some that nearly cancel them."""
+    def _psum(self) -> Array:
         p, rng = self.p, self.rng
         shape = (p.M, p.N)
         fmt = p.psum
@@ -114,12 +109,7 @@ class Stimulus:
             return rng.integers(fmt.low, fmt.high, shape, endpoint=True)
         values = fmt.from_float64(rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 4, shape))
         special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan, 1 << (fmt.bits - 1)])
-        values = np.where(rng.random(shape) < 0.1, rng.choice(special, shape), values)
-        assert isinstance(p.out, FloatFormat)
-        opposite = fmt.convert(result, p.out) ^ 1 << (fmt.bits - 1)
-        # a neighbour of the opposite; any code is legal
-        opposite ^= rng.integers(0, 4, shape) & rng.integers(0, 4, shape)
-        return np.where(rng.random(shape) < 0.2, opposite, values)
+        return np.where(rng.random(shape) < 0.1, rng.choice(special, shape), values)
 
 
 @cocotb.test()
@@ -135,8 +125,6 @@ async def equals_golden(dut: Any) -> None:
 
     words: list[int] = []
     lasts: list[int] = []
-    expected = [word for result in stimulus.expected for word in result_words(p, result)]
-    ends = [int(i % per_operation == per_operation - 1) for i in range(total)]
 
     def take(beat: dict[str, int]) -> None:
         words.append(beat["values"])
@@ -154,30 +142,24 @@ async def equals_golden(dut: Any) -> None:
             found.append(Source(dut, "psum", stimulus.psums, rng, rng.choice([0.0, stall])))
         return found
 
-    # broken off: anywhere, or at a result, of the first operations
-    breaks = [(rng.randrange(1, 60), total) for _ in range(2)]
-    breaks += [(1000, rng.randrange(1, min(total, 3 * per_operation) + 1)) for _ in range(3)]
-    for cycles, results in breaks:
-        start = streams()
-        await bench.reset()
-        words.clear()
-        lasts.clear()
-        await bench.run(start, lambda count=results: len(words) >= count, limit=cycles)
-        assert words == expected[:len(words)] and lasts == ends[:len(lasts)], \
-            "wrong results after a reset"
+    start = streams()
+    await bench.reset()
+    # broken off anywhere: within an operation, or while its results leave
+    await bench.run(start, lambda: len(words) == total, limit=rng.randrange(1, 60))
     start = streams()
     await bench.reset()
     words.clear()
     lasts.clear()
     await bench.run(start, lambda: len(words) == total)
 
+    ends = [int(i % per_operation == per_operation - 1) for i in range(total)]
     assert lasts == ends, "result_last must mark the last beat of every operation, and only that"
     wrong = 0
-    for i, golden in enumerate(stimulus.expected):
+    for i, expected in enumerate(stimulus.expected):
         got = results_of(p, words[i * per_operation:(i + 1) * per_operation])
-        for m, n in np.argwhere(got != golden)[:4]:
+        for m, n in np.argwhere(got != expected)[:4]:
             cocotb.log.error("operation %d, row %d, column %d: got %#x, golden %#x", i, m, n,
-                             int(got[m, n]), int(golden[m, n]))
-        wrong += int((got != golden).sum())
+                             int(got[m, n]), int(expected[m, n]))
+        wrong += int((got != expected).sum())
     bench.report(words=total * p.out_lanes, mismatches=wrong, operations=len(stimulus.expected))
     assert wrong == 0, f"{wrong} of {total * p.out_lanes} results differ from the golden model"
