@@ -18,7 +18,8 @@ __all__ = ["main", "VERBS"]
 
 #: verb -> module in generators/verbs; each has SUMMARY, configure(parser) and run(args) -> int.
 #: A verb that takes a generator as its first word sets TAKES_GENERATOR = True, and its
-#: configure(parser, generator) adds that generator's parameters.
+#: configure(parser, generator) adds that generator's parameters; GENERATORS names those that it
+#: takes, if not all.
 VERBS = {name: f"lowbit.generators.verbs.{name}" for name in
          ("list", "verify", "area", "run", "pack", "quantize")}
 
@@ -49,14 +50,14 @@ def _dispatch(argv: list[str]) -> int:
         word, rest = "emit", argv
         verb = importlib.import_module("lowbit.generators.verbs.emit")
     if getattr(verb, "TAKES_GENERATOR", False):
+        generators = ", ".join(getattr(verb, "GENERATORS", registry.GENERATORS))
         names = [w for w in rest if not w.startswith("-")]
         if rest and rest[0] in ("-h", "--help"):
             print(f"usage: gen {word} GENERATOR [options]\n\n{verb.SUMMARY}\n\n"
-                  f"generators: {', '.join(registry.GENERATORS)}")
+                  f"generators: {generators}")
             return 0
         if not names or names[0] != rest[0]:
-            raise UsageError(f"gen {word} needs a generator as its first word: "
-                             f"{', '.join(registry.GENERATORS)}")
+            raise UsageError(f"gen {word} needs a generator as its first word: {generators}")
         generator = registry.find(rest[0])
         prog = f"gen {generator.name}" if word == "emit" else f"gen {word} {generator.name}"
         parser = ArgumentParser(prog=prog, description=generator.summary, allow_abbrev=False)

@@ -28,6 +28,8 @@ class Generator:
     parameters: str      #: parameter class
     component: str       #: Amaranth component class; called with the parameter object
     bench: str           #: cocotb test module (a name only: benches are not imported here)
+    #: repeated modules that a simulation builds once, inner ones first (flow/blocks.py)
+    blocks: tuple[str, ...] = ()
 
     def load(self, attribute: str) -> Any:
         module, _, name = getattr(self, attribute).partition(":")
@@ -69,10 +71,12 @@ GENERATORS = {g.name: g for g in (
               "lowbit.hdl.bitmod.dequant:BitmodDequant", "lowbit.tb.cocotb_bitmod_dequant"),
     Generator("bitmod_tile", "BitMoD tile: rows x columns of bit-serial PEs, output-stationary",
               "lowbit.golden.bitmod.parameters:BitmodTileParameters",
-              "lowbit.hdl.bitmod.tile:BitmodTile", "lowbit.tb.cocotb_bitmod_tile"),
+              "lowbit.hdl.bitmod.tile:BitmodTile", "lowbit.tb.cocotb_bitmod_tile",
+              ("bitmod_cell", "bitmod_core")),
     Generator("bitmod_array", "BitMoD array: tiles in a systolic mesh, with operand buffers",
               "lowbit.golden.bitmod.parameters:BitmodArrayParameters",
-              "lowbit.hdl.bitmod.array:BitmodArray", "lowbit.tb.cocotb_bitmod_tile"),
+              "lowbit.hdl.bitmod.array:BitmodArray", "lowbit.tb.cocotb_bitmod_tile",
+              ("bitmod_cell", "bitmod_core")),
 )}
 
 

@@ -67,6 +67,32 @@ class Canvas:
         self.parts.append('<polygon class="head" points="'
                           + " ".join(f"{a:g},{b:g}" for a, b in head) + '"/>')
 
+    def wave(self, left: float, step: float, y: float, bits: Iterable[int]) -> None:
+        """A digital signal, one level a cycle of ``step``."""
+        points = []
+        for i, bit in enumerate(bits):
+            level = y + (2 if bit else 15)
+            points += [(left + i * step, level), (left + (i + 1) * step, level)]
+        self.line(points, "wave")
+
+    def span(self, left: float, step: float, y: float, cycles: tuple[int, int], kind: str,
+             words: str) -> None:
+        """A small box over the cycles from the first to before the second, with its text."""
+        first, end = cycles
+        wide = (end - first) * step
+        self.box(left + first * step + 1, y, wide - 2, 17, kind)
+        self.label(left + first * step + wide / 2, y + 12.5, words, "small", anchor="middle")
+
+    def bracket(self, x0: float, x1: float, y: float, words: str) -> None:
+        """A bracket that opens upwards, with a text below it."""
+        self.line([(x0, y - 6), (x0, y), (x1, y), (x1, y - 6)])
+        self.label((x0 + x1) / 2, y + 17, words, "small", anchor="middle")
+
+    def frame(self, x: float, y: float, w: float, h: float) -> None:
+        """A dashed outline around what belongs together."""
+        self.parts.append(f'<rect class="line dash" x="{x:g}" y="{y:g}" width="{w:g}" '
+                          f'height="{h:g}" rx="9"/>')
+
     def dot(self, x: float, y: float) -> None:
         self.parts.append(f'<circle class="head" cx="{x:g}" cy="{y:g}" r="3"/>')
 

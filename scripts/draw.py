@@ -3,8 +3,9 @@
 
     .venv/bin/python scripts/draw.py [--check] [--theme light|dark --into FOLDER]
 
-The waveforms come from a simulation of the core, the chart from docs/results/area.json. Same
-sources, same bytes: ``--check`` has exit status 1 when a picture is not up to date.
+The waveforms come from simulations, the charts from docs/results/*.json; the BitMoD pictures are
+in draw_bitmod.py. Same sources, same bytes: ``--check`` has exit status 1 when a picture is not
+up to date.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import draw_bitmod
 import numpy as np
 from amaranth.sim import Simulator
 from canvas import Canvas
@@ -185,22 +187,12 @@ def operation_waves() -> Canvas:
                  f"n={t['result_beat'] % 4}" if t["result_valid"] else "", True)
                 for t in trace])
         else:
-            _wave(c, left, step, at, [t[name] for t in trace])
+            c.wave(left, step, at, [t[name] for t in trace])
     at = y + 14
     for first, last, words in ((0, ends, "beats of this operation"),
                                (ends, done, "accumulate, shift out, through the lanes")):
-        c.line([(left + first * step + 2, at - 6), (left + first * step + 2, at),
-                (left + last * step - 2, at), (left + last * step - 2, at - 6)])
-        c.label(left + (first + last) / 2 * step, at + 17, words, "small", anchor="middle")
+        c.bracket(left + first * step + 2, left + last * step - 2, at, words)
     return c
-
-
-def _wave(c: Canvas, left: float, step: float, y: float, bits: list[int]) -> None:
-    points = []
-    for i, bit in enumerate(bits):
-        level = y + (2 if bit else 15)
-        points += [(left + i * step, level), (left + (i + 1) * step, level)]
-    c.line(points, "wave")
 
 
 def _tags(c: Canvas, left: float, step: float, y: float,
@@ -213,10 +205,9 @@ def _tags(c: Canvas, left: float, step: float, y: float,
         _, words, ours = values[start]
         if words:
             wide = (i - start) * step
-            c.box(left + start * step + 1, y, wide - 2, 17, "yellow" if ours else "grey")
             short = words.replace("plane ", "p") if wide < 50 else words
             short = short.replace("table ", "T") if wide < 50 else short
-            c.label(left + start * step + wide / 2, y + 12.5, short, "small", anchor="middle")
+            c.span(left, step, y, (start, i), "yellow" if ours else "grey", short)
         start = i
 
 
@@ -287,7 +278,7 @@ def areas() -> Canvas | None:
 
 PICTURES: dict[str, Callable[[], Canvas | None]] = {
     "lut_core.svg": lut_core, "operation.svg": operation_waves, "half_table.svg": half_table,
-    "areas.svg": areas}
+    "areas.svg": areas, **draw_bitmod.PICTURES}
 
 
 def main() -> int:

@@ -15,9 +15,12 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import figures_bitmod
+from tables import number, table
 
 from lowbit.generators.emit import emit
 from lowbit.generators.registry import find
@@ -28,7 +31,7 @@ from lowbit.tb.lut_run import VECTORS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS_FOLDER = ROOT / "docs" / "results"
-PAGES = ("README.md", "docs/lut.md", "docs/numerics.md")
+PAGES = ("README.md", "docs/lut.md", "docs/bitmod.md", "docs/numerics.md")
 BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
 
 Json = Any
@@ -37,7 +40,13 @@ Json = Any
 RESULTS = {
     "area.json": ".venv/bin/python scripts/bench_area.py --liberty sky130hd_tt.lib.gz --json "
                  "> docs/results/area.json",
+    "bitmod_area.json": ".venv/bin/python scripts/bench_bitmod.py --liberty sky130hd_tt.lib.gz "
+                        "--json > docs/results/bitmod_area.json",
+    "accuracy.json": ".venv/bin/python scripts/bench_accuracy.py --json docs/results/accuracy.json",
+    "campaign.json": ".venv/bin/python scripts/campaign.py --json docs/results/campaign.json",
     "layer.json": ".venv/bin/python scripts/demo_minilm.py --json > docs/results/layer.json",
+    "bitmod_layer.json":
+        ".venv/bin/python scripts/demo_minilm_bitmod.py --json > docs/results/bitmod_layer.json",
     "speed.json": ".venv/bin/python scripts/bench_speed.py --json docs/results/speed.json",
     "quantizer.json":
         ".venv/bin/python scripts/bench_quantizer.py --json > docs/results/quantizer.json",
@@ -53,16 +62,6 @@ RESULTS = {
 
 #: handshake ports, which the manifest leaves without a note
 HANDSHAKE = {"valid": "the sender has a beat", "ready": "the receiver takes it"}
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table; columns after the first that hold numbers are right-aligned."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    right = [i and all(re.fullmatch(r"[-–−\d.,e]*", row[i]) for row in cells)
-             for i in range(len(head))]
-    rule = ["--:" if r else "---" for r in right]
-    lines = [head, rule, *([cell.replace("|", "\\|") for cell in row] for row in cells)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -92,10 +91,6 @@ def parameters(generator: str) -> str:
 
 
 # -- from recorded results ------------------------------------------------------------------------
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
 def area(r: Json) -> str:
     c = r["conditions"]
     libraries = ", ".join(f"{x['library']} (sha256 {x['sha256'][:12]})" for x in c["libraries"])
@@ -109,10 +104,10 @@ def area(r: Json) -> str:
                      "the first row):")
         parts.append(table(("design", "plain", "with table unit", "best", "to published",
                             "to own, plain", "to own, best"),
-                           [(f"`{x['design']}`", _number(x["plain"], 0),
-                             _number(x["with_table"], 0), _number(x["best"], 0),
-                             _number(x["to_published"], 3), _number(x["to_own_plain"], 3),
-                             _number(x["to_own_best"], 3)) for x in r["core"]]))
+                           [(f"`{x['design']}`", number(x["plain"], 0),
+                             number(x["with_table"], 0), number(x["best"], 0),
+                             number(x["to_published"], 3), number(x["to_own_plain"], 3),
+                             number(x["to_own_best"], 3)) for x in r["core"]]))
         parts.append("![Areas of the cores in this table](docs/img/areas.svg)")
     if "forms" in r:
         parts.append("Half table, one-hot select and offline negation, over the conventional "
@@ -120,22 +115,22 @@ def area(r: Json) -> str:
                      "select, negation in hardware):")
         parts.append(table(("design", "µm², plain", "to full, plain", "to full, best",
                             "to hardware, plain", "to hardware, best"),
-                           [(x["design"], _number(x["ours"], 0),
-                             *(_number(x[f"to_{form}_{recipe}"], 3)
+                           [(x["design"], number(x["ours"], 0),
+                             *(number(x[f"to_{form}_{recipe}"], 3)
                                for form in ("full", "hardware") for recipe in ("plain", "best")))
                             for x in r["forms"]]))
     if "density" in r:
         parts.append("Operations per cycle and area, one LUT output (1-bit weights) over one FP16 "
                      "dot-product unit of the same accumulator (the paper states 18.2 in 28 nm):")
         parts.append(table(("core", "baseline", "plain", "best"),
-                           [(f"`{x['design']}`", f"`{x['baseline']}`", _number(x["plain"], 2),
-                             _number(x["best"], 2)) for x in r["density"]]))
+                           [(f"`{x['design']}`", f"`{x['baseline']}`", number(x["plain"], 2),
+                             number(x["best"], 2)) for x in r["density"]]))
     if "path" in r:
         parts.append("Longest path:")
         parts.append(table(("design", "ns", "to a small FP16 adder", "to a fast one"),
                            [(x["design"] if "adder" in x["design"] else f"`{x['design']}`",
-                             _number(x["path_ns"], 2), _number(x["to_small_adder"], 2),
-                             _number(x["to_fast_adder"], 2)) for x in r["path"]]))
+                             number(x["path_ns"], 2), number(x["to_small_adder"], 2),
+                             number(x["to_fast_adder"], 2)) for x in r["path"]]))
     return "\n\n".join(parts)
 
 
@@ -143,12 +138,27 @@ def layer(r: Json) -> str:
     head = (f"`{r['tensor']}` ({r['columns']} × {r['k']}), {r['quantisation']}, groups of "
             f"{r['group_size']}, {r['rows']} activation rows; the error is against the float64 "
             "product of the same activations and the dequantised weights:")
-    rows = [(x["mode"], x["bits"], _number(x["outputs"], 0), x["mismatches"],
-             f"{x['max_error']:.2e}", f"{x['relative_rms_error']:.2e}", _number(x["cycles"], 0),
+    rows = [(x["mode"], x["bits"], number(x["outputs"], 0), x["mismatches"],
+             f"{x['max_error']:.2e}", f"{x['relative_rms_error']:.2e}", number(x["cycles"], 0),
              x["golden_seconds"]) for x in r["runs"]]
     return head + "\n\n" + table(("core", "weight bits", "outputs", "differ from golden",
                                   "max error", "relative RMS error", "cycles", "golden model, s"),
                                  rows)
+
+
+def bitmod_layer(r: Json) -> str:
+    head = (f"`{r['tensor']}` ({r['columns']} × {r['k']}), groups of {r['group_size']}, "
+            f"{r['rows']} activation rows in FP16; *used*: multiply-accumulates done over those "
+            "possible in the cycles; the error is against the float64 product of the same "
+            "activations and the dequantised weights:")
+    rows = [(f"`{x['generator']}`", f"`{x['dtype']}`", number(x["outputs"], 0), x["mismatches"],
+             number(x["cycles"], 0), number(x["model_cycles"], 0),
+             f"{100 * x['utilization']:.1f} %", f"{x['max_error']:.2e}",
+             f"{x['relative_rms_error']:.2e}", number(x["cycles_per_second"], 0))
+            for x in r["runs"]]
+    return head + "\n\n" + table(
+        ("design", "type", "outputs", "differ from golden", "cycles", "cycle model", "used",
+         "max error", "relative RMS error", "simulated cycles/s"), rows)
 
 
 def speed(r: Json) -> str:
@@ -163,8 +173,8 @@ def quantizer(r: Json) -> str:
             f"NumPy {r['numpy']}, {r['machine']}:")
     return head + "\n\n" + table(
         ("type", "million weights/s", "peak memory / tensor"),
-        [(x["dtype"], _number(x["million_weights_per_second"], 1),
-          _number(x["memory_over_tensor"], 2)) for x in r["results"]])
+        [(x["dtype"], number(x["million_weights_per_second"], 1),
+          number(x["memory_over_tensor"], 2)) for x in r["results"]])
 
 
 def minilm_types(r: Json) -> str:
@@ -240,12 +250,12 @@ def surveys() -> str:
     return table(("check", "result", "command"), rows)
 
 
-def recorded(name: str, render: Callable[[Json], str]) -> str:
+def recorded(name: str, render: Callable[[Json], str], command: bool = True) -> str:
     """A result file as tables, and the command that records it again."""
     path = RESULTS_FOLDER / name
     text = render(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else \
         "*Not recorded yet.*"
-    return f"{text}\n\nRecorded by `{RESULTS[name]}`."
+    return f"{text}\n\nRecorded by `{RESULTS[name]}`." if command else text
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -254,10 +264,15 @@ TABLES: dict[str, Callable[[], str]] = {
        for name in ("lut_table", "lut_dot", "lut_core")},
     "area": lambda: recorded("area.json", area),
     "layer": lambda: recorded("layer.json", layer),
+    "bitmod layer": lambda: recorded("bitmod_layer.json", bitmod_layer),
     "speed": lambda: recorded("speed.json", speed),
     "quantizer": lambda: recorded("quantizer.json", quantizer),
     "accuracy": lambda: recorded("accuracy.json", accuracy),
     "surveys": surveys,
+    **figures_bitmod.COMPUTED,
+    **{name: lambda name=name, render=render: recorded(  # type: ignore[misc]
+        "bitmod_area.json", render, name in figures_bitmod.WITH_COMMAND)
+       for name, render in figures_bitmod.RECORDED.items()},
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }
 

@@ -1,15 +1,19 @@
-"""Activations and special values that find the corners of the BitMoD PE."""
+"""Activations and special values that find the corners of the BitMoD PE, and how a design gets
+its special values."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
+from lowbit.golden.bitmod.ports import special_value_word
 from lowbit.golden.formats import FP16
 
-__all__ = ["GROUP_KINDS", "SPECIAL_VALUES", "group_activations"]
+__all__ = ["GROUP_KINDS", "SPECIAL_VALUES", "group_activations", "program_special_values"]
 
 Array = NDArray[Any]
 
@@ -50,3 +54,13 @@ def group_activations(rng: np.random.Generator, kind: str, groups: int, size: in
         x = rng.standard_normal(shape)
         x[rng.random(shape) < 0.05] *= 100
     return FP16.from_array(x.astype(np.float16)).astype(np.int64)
+
+
+async def program_special_values(dut: Any, values: Iterable[float]) -> None:
+    """Write the register file of special values, an entry a cycle."""
+    await FallingEdge(dut.clk)
+    for index, value in enumerate(values):
+        dut.sv_write.value, dut.sv_index.value = 1, index
+        dut.sv_value.value = special_value_word(float(value))
+        await FallingEdge(dut.clk)
+    dut.sv_write.value = 0

@@ -12,7 +12,6 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
 from lowbit.golden.bitmod import parameters as parameter_classes
@@ -24,11 +23,15 @@ from lowbit.golden.bitmod.ports import (
     Weights,
     layer_beats,
     layer_results,
-    special_value_word,
     tiles,
 )
 from lowbit.golden.formats import FP16, FP32
-from lowbit.tb.bitmod_stimulus import GROUP_KINDS, SPECIAL_VALUES, group_activations
+from lowbit.tb.bitmod_stimulus import (
+    GROUP_KINDS,
+    SPECIAL_VALUES,
+    group_activations,
+    program_special_values,
+)
 from lowbit.tb.stimulus import activations
 from lowbit.tb.streams import Bench, Sink, Source, load_plan
 
@@ -36,6 +39,8 @@ Array = NDArray[Any]
 
 NAMES = [n for n in DATA_TYPE_NAMES if not n.endswith("_asym")]
 STREAMS = ("activation", "weight", "group", "channel")
+#: channel scales that overflow, underflow, or make NaN of a zero
+ODD_SCALES = np.array([np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-45, -1e-38], np.float32)
 
 
 class Layer:
@@ -59,6 +64,10 @@ class Layer:
             channel = (rng.standard_normal(self.n) * 10.0 ** rng.integers(-6, 3, self.n)
                        ).astype(np.float32)
             channel[rng.random(self.n) < 0.05] = 0
+            odd = rng.random(self.n) < 0.08
+            channel[odd] = rng.choice(ODD_SCALES, int(odd.sum()))
+            if rng.random() < 0.3:      # a zero times infinity
+                scales[0], channel[0] = 0, np.inf
         rows = self._rows(rng, k)
         weights = Weights(codes, dtype, group_size, scales.astype(np.uint8), selectors, channel)
         self.beats = layer_beats(p, rows, weights)
@@ -95,15 +104,6 @@ def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
         layers.append(Layer(p, rng, special, dtype, k, group_size, blocks))
         done += layers[-1].m * layers[-1].n
     return layers
-
-
-async def _program(dut: Any, special: Array) -> None:
-    await FallingEdge(dut.clk)
-    for index, value in enumerate(special):
-        dut.sv_write.value, dut.sv_index.value = 1, index
-        dut.sv_value.value = special_value_word(float(value))
-        await FallingEdge(dut.clk)
-    dut.sv_write.value = 0
 
 
 async def _run(bench: Bench, p: BitmodTileParameters, layers: list[Layer], rng: random.Random,
@@ -164,7 +164,7 @@ async def equals_golden(dut: Any) -> None:
     for name in ("sv_write", "result_ready", *idle):
         getattr(dut, name).value = 0
     await bench.reset()
-    await _program(dut, special)
+    await program_special_values(dut, special)
 
     if "layers" in plan:
         await _named_layers(bench, p, plan["layers"], numbers, special)

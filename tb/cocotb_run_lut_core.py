@@ -29,7 +29,7 @@ from lowbit.golden.lut.ports import (
     weight_fields,
 )
 from lowbit.golden.lut.table import make_tables
-from lowbit.tb.streams import Beat, Bench, load_plan
+from lowbit.tb.streams import Beat, Bench, Feed, load_plan
 
 Array = NDArray[Any]
 
@@ -44,46 +44,6 @@ class Tile:
     block: int
     rows: slice
     columns: slice
-
-
-class Feed:
-    """Drives a stream as fast as it is taken; a beat of None means that none is there yet."""
-
-    def __init__(self, dut: Any, name: str, beats: Iterator[Beat | None]) -> None:
-        self.valid, self.ready = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_ready")
-        self.dut, self.name, self.beats = dut, name, beats
-        self.fields: dict[str, Any] = {}
-        self.held: Beat = {}
-        self.driving = False
-        self.valid.value = 0
-        self.next()
-
-    def next(self) -> None:
-        """Present the next beat; a field that keeps its value is not written again."""
-        beat = next(self.beats, None)
-        if beat is None:
-            if self.driving:
-                self.valid.value = 0
-            self.driving = False
-            return
-        held = self.held
-        for field, value in beat.items():
-            if held.get(field) != value:
-                if field not in self.fields:
-                    self.fields[field] = getattr(self.dut, f"{self.name}_{field}")
-                self.fields[field].value = value
-        self.held = beat
-        if not self.driving:
-            self.valid.value = 1
-            self.driving = True
-
-    def step(self) -> bool:
-        """After an edge: move on if the beat was taken at it. Reads values from before the edge."""
-        if self.driving and not int(self.ready.value):
-            return False
-        moved = self.driving
-        self.next()
-        return moved
 
 
 class Run:

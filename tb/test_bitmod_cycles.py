@@ -21,27 +21,32 @@ def test_dequantisation_never_stalls(name, terms, group):
 
 def test_short_groups_wait_for_the_column():
     dtype = get_data_type("fp4")
-    # 2 cycles of terms; 8 rows leave the PEs, two cycles of PE latency and one of capture
-    assert group_interval(BitmodTileParameters(), dtype, 4) == 11
-    assert group_interval(BitmodTileParameters(rows=32), dtype, 32) == 35
+    # 2 cycles of terms; 8 rows of two columns leave the PEs
+    assert group_interval(BitmodTileParameters(), dtype, 4) == 16
+    assert group_interval(BitmodTileParameters(scale_columns=1), dtype, 4) == 8
+    assert group_interval(BitmodTileParameters(scale_columns=8), dtype, 128) == 64
+    # more rows than a group of 32 has cycles: a dequantiser each, and a bubble
+    assert group_interval(BitmodTileParameters(rows=32), dtype, 32) == 32
+    # one row and column: the scale is kept for the PE's latency
+    assert group_interval(BitmodTileParameters(rows=1, columns=1), dtype, 4) == 3
 
 
 def test_counted_by_hand():
     tile = BitmodTileParameters(rows=2, columns=2, pipeline=0)
-    # one group of 8 cycles ends in cycle 7; operand register, PE, capture, scale, round, add, two
-    # rows: the first of four results leaves the column in cycle 15, and the port one later
-    assert operation_cycles(tile, [[8]]) == 7 + 8 + 4 + 1
+    # one group of 8 cycles ends in cycle 7; operand register, PE, capture, scale, round, two rows
+    # of two columns: the first of four results leaves in cycle 16, and the port one later
+    assert operation_cycles(tile, [[8]]) == 7 + 9 + 4 + 1
     # the second group of 2 cycles is stretched to 4
-    assert operation_cycles(tile, [[8, 2]]) == 7 + 4 + 8 + 4 + 1
-    # the next operation's first group ends when the last result has left: in cycle 19
-    assert operation_cycles(tile, [[8], [8]]) == 19 + 8 + 4 + 1
+    assert operation_cycles(tile, [[8, 2]]) == 7 + 4 + 9 + 4 + 1
+    # the next operation's first group ends when the last result has left: in cycle 20
+    assert operation_cycles(tile, [[8], [8]]) == 20 + 9 + 4 + 1
     # ... unless it takes longer anyway: 7 + 20
-    assert operation_cycles(tile, [[8], [20]]) == 27 + 8 + 4 + 1
+    assert operation_cycles(tile, [[8], [20]]) == 27 + 9 + 4 + 1
     # 3 x 5 outputs: 2 x 3 blocks; 20 inputs in groups of 16
     found = layer_cycles(tile, get_data_type("fp4"), 3, 5, 20, 16)
     assert (found.blocks, found.busy) == (6, 6 * 10)
-    # a block: its first group ends 12 cycles after the block before, its second 4 later
-    assert found.cycles == 7 + 4 + 5 * (12 + 4) + 12 + 1
+    # a block: its first group ends 13 cycles after the block before, its second 4 later
+    assert found.cycles == 7 + 4 + 5 * (13 + 4) + 13 + 1
     assert found.macs == 300
     assert found.peak == 8
     assert found.utilization == pytest.approx(300 / 8 / found.cycles)

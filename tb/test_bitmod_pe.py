@@ -19,15 +19,8 @@ from lowbit.golden.bitmod.pe import dequantize_groups, group_sums, group_terms, 
 from lowbit.golden.bitmod.quantizer import quantize
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.parameters import ParameterError
+from lowbit.tb.bitmod_accuracy import BOUNDS, CONFIGURATIONS, accuracy, group_error
 from lowbit.tb.shared_data import needed
-
-CONFIGURATIONS = {
-    "default": BitmodPeParameters(),
-    "nearest": BitmodPeParameters(rounding="nearest"),
-    "wide": BitmodPeParameters(extra_bits=13, acc_bits=32),
-    "wide nearest": BitmodPeParameters(extra_bits=13, acc_bits=32, rounding="nearest"),
-    "exact": BitmodPeParameters(exact=True),
-}
 
 
 def cut(value, unit, rounding):
@@ -214,6 +207,22 @@ def test_overflow_of_the_output():
     assert np.isposinf(layer(*arguments, out_fp16=True)).all()
 
 
+def test_channel_scale_is_an_ieee_multiplication():
+    """Zero times infinity is NaN, of whatever sign canonical; exact zeros are +0; what rounds to
+    zero keeps its sign."""
+    a = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [-1, 0, 0, 0]], np.float16)
+    scales = np.array([np.inf, -np.inf, np.nan, 0, -0.0, 1e-45, 3e38], np.float32)
+    codes = np.full((len(scales), 4), 1, np.uint8)
+    result = layer(a, codes, get_data_type("fp4"), np.full((len(scales), 1), 1), 4,
+                   channel_scale=scales)       # weights of one half
+    nan, inf = FP32.nan, FP32.inf
+    large = int(FP32.from_array(np.array([3e38], np.float32) / 2)[0])
+    negative = 1 << 31
+    assert FP32.from_array(result).tolist() == [
+        [nan, nan, nan, 0, 0, 0, 0], [inf, inf | negative, nan, 0, 0, 0, large],
+        [inf | negative, inf, nan, 0, 0, negative, large | negative]]
+
+
 def test_derived_widths():
     pe = BitmodPeParameters()
     assert (pe.exponent_bits, pe.aligned_bits, pe.tree_bits, pe.dequant_bits) == (6, 14, 17, 32)
@@ -235,9 +244,22 @@ def test_bad_parameters(values, words):
 
 
 # -- reference vectors ----------------------------------------------------------------------------
-#: largest |P - exact| / sum|a*w| over types and outputs: default widths, truncating and nearest
-#: (docs/numerics.md, section 7, gives 1.2e-4 and 6e-5)
-BOUNDS = {"default": 1.2e-4, "nearest": 6e-5, "wide": 2e-7, "wide nearest": 2e-7, "exact": 0.0}
+def test_accuracy_of_generated_activations():
+    """The figures of scripts/bench_bitmod.py: in order, and within the bound of three lanes."""
+    for kind in ("gaussian", "outlier", "subnormal"):
+        found = accuracy(kind, rows=3, columns=3, groups=2)
+
+        def error(name, result="P", found=found):
+            value = found[name][result]
+            assert value is not None
+            return value
+
+        errors = [error(name) for name in ("default", "nearest", "wide", "exact")]
+        assert errors == sorted(errors, reverse=True) and errors[0] < 3 * 2**-13
+        assert errors[-1] == 0 and error("exact", "D") < 2**-24
+        if kind != "subnormal":          # whose products lose nothing
+            assert error("sequential fp16") > errors[0] > error("sequential fp32")
+            assert errors[0] > 100 * errors[2] > 0 and error("exact", "Y") > 0
 
 
 def test_reference_dot_products(capsys):
@@ -255,18 +277,16 @@ def test_reference_dot_products(capsys):
             dtype = get_data_type(base)
             special = np.full(s8.shape, float(value)) if value else None
             terms = group_terms(codes, special, dtype, 128)
-            bound = np.where(sums_abs > 0, sums_abs, 1.0)
             for label, parameters in CONFIGURATIONS.items():
                 sums = group_sums(FP16.from_array(a), terms, 128, parameters)
-                error = np.abs(sums.to_float64() - P) / bound
-                assert not error[sums_abs == 0].any()
-                worst[label] = max(worst[label], float(error.max()))
+                worst[label] = max(worst[label], group_error(sums, P, sums_abs))
                 if parameters.exact:
                     product = sums.integer.astype(object) * s8[None].astype(object)
                     for mine, reference in zip(product.ravel(), D.ravel(), strict=True):
                         assert int(mine) * Fraction(2) ** sums.exponent == Fraction(reference)
                     rounded = FP32.to_array(dequantize_groups(sums, s8))
                     assert np.array_equal(rounded, D.astype(np.float32))
+            bound = np.where(sums_abs > 0, sums_abs, 1.0)
             sequential = max(sequential, float((np.abs(fp32 - P) / bound).max()))
         lines.append(f"{kind:<12}" + "".join(f"{e:>14.2e}" for e in (*worst.values(), sequential)))
         for label, limit in BOUNDS.items():

@@ -43,6 +43,14 @@ def test_wide_output():
                                out_columns=2, pipeline=0))
 
 
+@pytest.mark.parametrize("options", [
+    dict(rows=1, columns=1), dict(rows=1, columns=4, scale_columns=4),
+    dict(rows=3, columns=6, out_columns=2, scale_columns=3), dict(rows=2, scale_columns=1)],
+    ids=str)
+def test_shared_dequantisers(options):
+    check(BitmodTileParameters(lanes=2, max_group=64, **options), seeds=(1,))
+
+
 def test_array():
     check(MESH, seeds=(1, 2, 3))
 
@@ -92,5 +100,8 @@ def test_latency_is_the_pe_s():
 def test_refusals():
     with pytest.raises(ParameterError, match="--out-columns must divide --columns 8; got 3"):
         BitmodTileParameters(out_columns=3)
+    with pytest.raises(ParameterError, match="--scale-columns must divide --columns over "
+                       "--out-columns, 4; got 3"):
+        BitmodTileParameters(out_columns=2, scale_columns=3)
     with pytest.raises(ParameterError, match="--input-chunks must be a power of two; got 100"):
         BitmodArrayParameters(input_chunks=100)

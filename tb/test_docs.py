@@ -14,8 +14,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from lowbit.generators import cli
+from lowbit.generators import cli, registry
 from lowbit.generators.emit import emit
+from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
 from lowbit.golden.lut.parameters import (
     LutCoreParameters,
     LutDotParameters,
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 #: examples that build a simulator or synthesise: scripts/examples.py runs them
-SLOW = re.compile(r"^gen (verify|area)|--backend rtl|y_rtl")
+SLOW = re.compile(r"^gen (verify|area|bitmod_array)|--backend rtl|y_rtl")
 
 
 def script(name: str) -> ModuleType:
@@ -35,7 +36,13 @@ def script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"scripts_{name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    # its neighbours, which it imports by name, are found as when it is run
+    sys.path.insert(0, str(path.parent))
+    sys.modules[spec.name] = module         # where a dataclass looks for its module
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
     return module
 
 
@@ -119,7 +126,7 @@ def test_every_verb_has_an_example() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     used = {command.split()[1] for command, _ in EXAMPLES.examples(text)
             if command.startswith("gen ")}
-    assert set(cli.VERBS) | {"lut_core"} <= used
+    assert set(cli.VERBS) | {"lut_core", "bitmod_array"} <= used
 
 
 def test_a_wrong_example_is_found() -> None:
@@ -152,6 +159,40 @@ def test_every_manifest_key_is_described() -> None:
                                                          re.MULTILINE))))
     designs = (LutCoreParameters(N=2), LutTableParameters(), LutDotParameters())
     assert named == {key for p in designs for key in emit(p).manifest}
+
+
+def test_bitmod_page_names_streams_and_modules() -> None:
+    """docs/bitmod.md: the fields of all streams, modules that exist, every generator."""
+    text = (ROOT / "docs/bitmod.md").read_text(encoding="utf-8")
+    ports = {port["name"] for port in emit(BitmodArrayParameters()).manifest["ports"]}
+    section = text.partition("## Streams")[2].partition("\n## ")[0]
+    named, stream = set(), ""
+    for line in re.findall(r"^\| (`.*|\| `.*) \|$", section, re.MULTILINE):
+        cells = line.split("|")
+        stream = "".join(re.findall(r"`(\w+)`", cells[0])) or stream
+        named |= {f"{stream}_{field}" for field in re.findall(r"`(\w+)`", cells[1])}
+    control = {name for name in ports if re.search(r"^(clk|rst)$|_(valid|ready)$", name)}
+    special = {name for name in ports if name.startswith("sv_")}
+    assert named == ports - control - special
+    assert all(f"`{name}`" in text for name in special)
+    structure = text.partition("## Tile and array")[2].partition("\n## ")[0]
+    modules = set(re.findall(r"`(bitmod_\w+)`", structure))
+    assert len(modules) > 8 and modules <= set(emit(BitmodTileParameters()).manifest["modules"])
+    for name in registry.GENERATORS:
+        assert f"`{name}`" in text or not name.startswith("bitmod")
+
+
+def test_parts_of_the_bitmod_tile_are_told_apart() -> None:
+    """scripts/bench_bitmod.py: each named part of the tile has modules, and none counts twice."""
+    measure, bench = script("measure"), script("bench_bitmod")
+    emitted = emit(BitmodTileParameters(rows=2, columns=4))
+    inside = measure.children(emitted.verilog)
+    ones = dict.fromkeys(inside, 1.0)
+    assert set(inside) == set(emitted.manifest["modules"])
+    counted = measure.grouped(ones, inside, emitted.top, bench.PARTS)
+    assert sum(counted.values()) == sum(emitted.manifest["modules"].values())
+    assert all(counted[group] for group in bench.PARTS.values())
+    assert counted["capture"] == 8 and counted["pe"] >= 8 and counted["pe"] % 8 == 0
 
 
 def test_recorded_results_are_json_of_known_scripts() -> None:

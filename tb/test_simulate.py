@@ -1,17 +1,21 @@
 """Simulation of emitted Verilog: verdicts, random start, cache, traces, missing tools."""
 
+import os
 import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from lowbit.generators.emit import emit_component
 from lowbit.generators.errors import UsageError
 from lowbit.generators.flow import simulate as simulation
+from lowbit.generators.flow.blocks import split
 from lowbit.generators.flow.simulate import BuildError, simulate
-from lowbit.tb.toys import Accumulator
+from lowbit.tb.toys import Accumulator, Grid, Twins
 
 BENCH = "lowbit.tb.cocotb_toy"
 
@@ -54,6 +58,42 @@ def test_removed_reset_fails(design, builds):
     broken = re.sub(r"    if \(rst\) begin\n.*?    end\n", "", design.verilog, flags=re.S)
     assert broken != design.verilog
     assert not run(broken, builds, "icarus").passed
+
+
+def test_block_is_built_once(builds):
+    """A repeated module as a library: right sums, wrong ones found, its own random start, and a
+    build of its own that other designs find."""
+    twins = emit_component(Twins(), top="acc")
+
+    def twice(seed=1, **plan):
+        return simulate(twins, "acc", BENCH, {"vectors": 100, **plan}, seed=seed,
+                        blocks=("toy_accumulator",), build_dir=builds)
+
+    assert twice().passed and not twice(flaw=1).passed
+    assert len(list(builds.glob("block-*"))) == 1
+    first = {twice(seed, reset=False).stats["first"] for seed in (1, 2, 3)}
+    assert len(first) == 3 and all(re.fullmatch("[01]{16}", value) for value in first)
+    assert not re.search("module toy_accumulator", next(
+        path for path in builds.glob("*/design.v")
+        if "toy_accumulator" in path.read_text()).read_text())
+
+
+def test_split_takes_what_a_block_needs():
+    design = emit_component(Grid(), top="grid").verilog
+    rest, pair = split(design, "grid", "toy_pair")
+    assert re.findall(r"^module (\w+)", rest, re.M) == ["grid"]
+    assert set(re.findall(r"^module (\w+)", pair, re.M)) == {"toy_pair", "toy_pe"}
+    rest, pe = split(design, "grid", "toy_pe")
+    assert set(re.findall(r"^module (\w+)", rest, re.M)) == {"grid", "toy_pair"}
+    assert re.findall(r"^module (\w+)", pe, re.M) == ["toy_pe"]
+
+
+def test_broken_block(builds):
+    twins = emit_component(Twins(), top="acc")
+    broken = replace(twins, verilog=twins.verilog.replace("module toy_accumulator (",
+                                                          "module toy_accumulator (;"))
+    with pytest.raises(BuildError, match="could not build toy_accumulator"):
+        simulate(broken, "acc", BENCH, {}, blocks=("toy_accumulator",), build_dir=builds)
 
 
 def test_waves(design, builds, tmp_path):
@@ -111,3 +151,20 @@ def test_terminal_stays_clean(design, builds, capfd):
 def test_versions_are_known():
     assert any("verilator" in text for text in simulation._tool_versions("verilator"))
     assert subprocess.run(["iverilog", "-V"], capture_output=True, check=False).returncode == 0
+
+
+def test_cache_drops_old_builds_while_others_build(monkeypatch, tmp_path):
+    """Builds unused for a day go, all but the last ones; a folder that another process renames
+    between our listing it and looking at it is none of our business."""
+    for index in range(simulation._KEEP + 5):
+        (tmp_path / f"{index:03}").mkdir()
+        os.utime(tmp_path / f"{index:03}", (index, index))
+    young = tmp_path / "young"
+    young.mkdir()
+    iterdir = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: [*iterdir(folder), folder / "vanished"])
+    monkeypatch.setattr(Path, "is_dir", lambda path: True)
+    simulation._prune(tmp_path)
+    monkeypatch.undo()
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [f"{index:03}" for index in range(6, simulation._KEEP + 5)] + ["young"]

@@ -30,6 +30,20 @@ class Accumulator(wiring.Component):
         return m
 
 
+class Twins(wiring.Component):
+    """An accumulator and its copy: a module that a design repeats."""
+
+    def __init__(self):
+        super().__init__({"x": In(8), "total": Out(16), "copy": Out(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        for output in (self.total, self.copy):
+            m.submodules[output.name] = unit = Unit(Accumulator(), "toy_accumulator", key=())
+            m.d.comb += [unit.x.eq(self.x), output.eq(unit.total)]
+        return m
+
+
 class Alu(wiring.Component):
     """Combinational: signed and unsigned operators, slices, a Switch; a repeated expression."""
 

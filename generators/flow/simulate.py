@@ -11,6 +11,7 @@ processes may share the cache.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -30,6 +31,7 @@ from typing import Any
 
 from ..emit import Emitted
 from ..errors import UsageError
+from .blocks import Block, BlockError, build_block, split
 from .tools import need_programs, tool_environment, verilator_program
 
 __all__ = ["Outcome", "BuildError", "simulate", "SIMULATORS"]
@@ -159,19 +161,25 @@ def _keep_runtime(work: Path, runtime: Path) -> None:
 
 
 def _prune(folder: Path) -> None:
-    entries = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
-    for entry in entries[:-_KEEP]:
-        if time.time() - entry.stat().st_mtime > 86400:
+    """Remove old builds. Other processes build here and prune too: whatever vanishes while we
+    look is theirs."""
+    used: dict[Path, float] = {}
+    for entry in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if entry.is_dir():
+                used[entry] = entry.stat().st_mtime
+    for entry in sorted(used, key=lambda entry: used[entry])[:-_KEEP]:
+        if time.time() - used[entry] > 86400:
             shutil.rmtree(entry, ignore_errors=True)
 
 
 def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
-           folder: Path) -> tuple[Path, float]:
+           folder: Path, blocks: Sequence[str]) -> tuple[Path, float]:
     """The folder of a finished build, and the seconds that it took (0 if it was there)."""
-    arguments = _BUILD_ARGS[simulator]
+    arguments, versions = _BUILD_ARGS[simulator], _tool_versions(simulator)
     # the model is linked to cocotb's libraries where they lie now
-    key = json.dumps([verilog, top, simulator, waves, arguments, optimize, sys.prefix,
-                      _tool_versions(simulator)])
+    key = json.dumps([verilog, top, simulator, waves, arguments, optimize, sys.prefix, versions,
+                      list(blocks)])
     final = folder / hashlib.sha256(key.encode()).hexdigest()[:24]
     if final.is_dir():
         os.utime(final)
@@ -179,10 +187,21 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
     start = time.monotonic()
     work = Path(tempfile.mkdtemp(dir=folder, prefix=".build-"))
     try:
-        (work / "design.v").write_text(verilog)
-        (work / "visible.vlt").write_text(_visible(verilog, top))
+        sources = verilog
+        built: list[Block] = []
+        for block in blocks:
+            sources, part = split(sources, top, block)
+            try:
+                built.append(build_block(part, block, folder, arguments, optimize, versions,
+                                         built))
+            except BlockError as error:
+                raise BuildError(f"{simulator} could not build {block}:\n"
+                                 f"{_short_log(str(error))}") from None
+        inputs = [str(path) for part in built for path in (part.wrapper, *part.objects)]
+        (work / "design.v").write_text(sources)
+        (work / "visible.vlt").write_text(_visible(sources, top))
         job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
-                   build_args=arguments, waves=waves)
+                   build_args=arguments + inputs, waves=waves)
         runtime = folder / f"runtime-{_runtime_key(waves)}"
         if simulator == "verilator" and runtime.is_dir():
             later = time.time() + 3600
@@ -234,14 +253,17 @@ def _results(path: Path) -> tuple[int, int, str, float]:
 
 def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], *,
              simulator: str = "verilator", seed: int = 1, waves: Path | None = None,
-             build_dir: Path | None = None, optimize: str = "-O2", plusargs: Sequence[str] = (),
+             build_dir: Path | None = None, optimize: str = "-O2", blocks: Sequence[str] = (),
+             plusargs: Sequence[str] = (),
              progress: Callable[[str], None] = lambda phase: None) -> Outcome:
     """Build ``design`` and run the cocotb module ``bench`` on its module ``top``.
 
     The bench finds ``plan`` (plus ``seed``) as a JSON file named by ``LOWBIT_PLAN`` and writes its
     statistics (``cycles``, ``words``, ...) as JSON to the file named by ``LOWBIT_STATS``. ``waves``
     receives a VCD trace. ``build_dir`` replaces the build cache. ``optimize`` is the C++ compiler's
-    option for Verilator's model: ``-O0`` builds a short run sooner. ``plusargs`` (each with its
+    option for Verilator's model: ``-O0`` builds a short run sooner. ``blocks`` names modules that
+    Verilator builds once where an :class:`Emitted` design repeats them (:mod:`.blocks`), inner
+    ones first; not with ``waves``, which would not show their signals. ``plusargs`` (each with its
     plus) reach ``$value$plusargs`` in the design. ``progress`` is called with the name of each
     phase. A run passes when at least one test ran and none failed.
 
@@ -253,8 +275,11 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
     verilog = design.verilog if isinstance(design, Emitted) else design
     progress("building")
     folder = _folder(Path(build_dir).resolve(), "--build-dir") if build_dir else cache_folder()
+    repeated = []
+    if isinstance(design, Emitted) and simulator == "verilator" and waves is None:
+        repeated = [block for block in blocks if design.manifest["modules"].get(block, 0) > 1]
     build, build_seconds = _build(verilog, top, simulator, waves is not None, optimize,
-                                  folder)
+                                  folder, repeated)
 
     progress("simulating")
     with tempfile.TemporaryDirectory(prefix="lowbit-run-") as name:

@@ -46,7 +46,8 @@ def verify(parameters: Parameters, generator: Generator, *, simulator: str = "ve
                     derived=emitted.manifest["derived"], manifest=emitted.manifest,
                     vectors=vectors)
         return simulate(emitted, emitted.top, generator.bench, plan, simulator=simulator,
-                        seed=seed, waves=waves, build_dir=build_dir, progress=progress)
+                        seed=seed, waves=waves, build_dir=build_dir, blocks=generator.blocks,
+                        progress=progress)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -2,11 +2,11 @@
 
 A tile holds rows x columns outputs (output-stationary) and works through the reduction axis
 group by group. While a group runs, the sums of the group before are taken over, scaled and added
-by the column's one accumulator, one row a cycle; groups follow each other without a bubble as
-long as a group takes at least ``group_spacing`` cycles. The results of an operation leave the
-columns while the first group of the next one runs; that group waits with its last term until they
-have left. An array is tile_rows x tile_columns such tiles; operands move one tile a cycle, so the
-tile at (i, j) runs i + j cycles behind the first.
+by an accumulator that some columns share, one row of one column a cycle; groups follow each other
+without a bubble as long as a group takes at least ``group_spacing`` cycles. The results of an
+operation leave the columns while the first group of the next one runs; that group waits with its
+last term until they have left. An array is tile_rows x tile_columns such tiles; operands move one
+tile a cycle, so the tile at (i, j) runs i + j cycles behind the first.
 
 Operands are taken to be there when they are wanted, and results to be taken when they are there.
 """

@@ -45,27 +45,29 @@ def is_two_term(magnitude2x: int) -> bool:
     return magnitude2x in sums
 
 
-def check_special_values(values: tuple[float, ...], magnitudes2x: tuple[int, ...] = ()) -> None:
+def check_special_values(values: tuple[float, ...], magnitudes2x: tuple[int, ...] = (), *,
+                         what: str = "--special-values") -> None:
     """Refuse special values that the term decoder cannot express (:class:`ParameterError`).
 
     A special value is a multiple of 0.5 up to 15.5 in magnitude that two signed powers of two
     (2**-1 .. 2**3) add up to, and that the basic grid ``magnitudes2x`` does not have already.
+    ``what`` names them in the error.
     """
     if len(values) > MAX_SPECIAL_VALUES:
-        raise ParameterError(f"--special-values takes at most {MAX_SPECIAL_VALUES} values (two "
+        raise ParameterError(f"{what} takes at most {MAX_SPECIAL_VALUES} values (two "
                              f"selector bits a group); got {len(values)}")
     if len(set(values)) != len(values):
-        raise ParameterError("--special-values must differ from each other; "
+        raise ParameterError(f"{what} must differ from each other; "
                              f"got {', '.join(f'{v:g}' for v in values)}")
     for value in values:
         if not np.isfinite(value) or value * 2 != int(value * 2) or abs(value) > 15.5:
-            raise ParameterError("--special-values must be multiples of 0.5 within -15.5..15.5; "
+            raise ParameterError(f"{what} must be multiples of 0.5 within -15.5..15.5; "
                                  f"got {value:g}")
         if not is_two_term(abs(int(value * 2))):
-            raise ParameterError("--special-values must be sums or differences of two powers of "
+            raise ParameterError(f"{what} must be sums or differences of two powers of "
                                  f"two (0.5, 1, 2, 4, 8); {value:g} needs three")
         if abs(int(value * 2)) in magnitudes2x:
-            raise ParameterError("--special-values must not repeat a value of the basic grid; "
+            raise ParameterError(f"{what} must not repeat a value of the basic grid; "
                                  f"got {value:g}")
 
 

@@ -141,11 +141,18 @@ class BitmodTileParameters(BitmodDequantParameters):
                                     source="section III-C")
     out_columns: int = parameter(1, "columns whose results leave side by side; must divide "
                                  "--columns", low=1, high=256)
+    scale_columns: int | None = parameter(
+        None, "columns that share a dequantiser, one row of one column a cycle; a multiple of "
+        "their rows is the least time of a group (default: as many as keep up with groups of 32 "
+        "weights of two terms)", low=1, high=256)
 
     def check(self) -> None:
         super().check()
         if self.columns % self.out_columns:
             self.refuse("out_columns", f"must divide --columns {self.columns}")
+        if self.scale_columns and self.output_sets % self.scale_columns:
+            self.refuse("scale_columns", "must divide --columns over --out-columns, "
+                        f"{self.output_sets}")
 
     @property
     def pe(self) -> BitmodPeParameters:
@@ -169,21 +176,40 @@ class BitmodTileParameters(BitmodDequantParameters):
         return 0
 
     @property
+    def output_sets(self) -> int:
+        """Sets of columns whose results leave one after the other."""
+        return self.columns // self.out_columns
+
+    @property
+    def sharing_columns(self) -> int:
+        """Columns that share a dequantiser, one each of as many sets. Unless given, as many as a
+        group of 32 weights of two terms leaves time for."""
+        if self.scale_columns:
+            return self.scale_columns
+        shortest = 2 * 32 // self.lanes
+        return max((n for n in range(1, self.output_sets + 1)
+                    if self.output_sets % n == 0 and n * self.rows <= shortest), default=1)
+
+    @property
+    def sharing_sums(self) -> int:
+        """Sums that a dequantiser takes after a group, one a cycle."""
+        return self.rows * self.sharing_columns
+
+    @property
     def group_spacing(self) -> int:
-        """Least cycles between the ends of two groups: the sums of a column are scaled and added
-        one row a cycle, and the next group's must not come before."""
-        return self.rows + self.pe_latency + 1
+        """Least cycles between the ends of two groups. Scales wait for the PE's latency."""
+        return max(self.sharing_sums, self.pe_latency + 1)
 
     @property
     def output_start(self) -> int:
         """Cycles from the last term of an operation to its first result leaving the column:
-        operands, tile input, PE, capture, scale, round, add, all rows."""
-        return self.read_latency + self.skew + 5 + self.pe_latency + self.rows
+        operands, tile input, PE, capture, scale, round, all sums of a dequantiser."""
+        return self.read_latency + self.skew + 4 + self.pe_latency + self.sharing_sums
 
     @property
     def output_beats(self) -> int:
         """Cycles in which the results of an operation leave."""
-        return self.rows * self.columns // self.out_columns
+        return self.rows * self.output_sets
 
     @property
     def output_latency(self) -> int:

@@ -195,7 +195,8 @@ def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,
     ``channel_scale`` float32 (columns,). Group sums are scaled and rounded to FP32, added in
     ascending order in FP32, multiplied by the channel's scale in FP32 and, if asked for, rounded
     to FP16: each step rounds once, to nearest even, and overflows to infinity. A row with an
-    activation that is not finite gives canonical NaNs; an exact zero is +0.
+    activation that is not finite gives canonical NaNs, as 0 times an infinite scale does; an
+    exact zero is +0.
     """
     terms = group_terms(codes, special_values, dtype, group_size)
     sums = group_sums(FP16.from_array(activations), terms, group_size, parameters)
@@ -206,9 +207,17 @@ def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,
         for group in range(scaled.shape[2]):
             output = output + scaled[:, :, group]
         if channel_scale is not None:
-            scale = np.asarray(channel_scale, np.float32)[None]
-            output = np.where((output == 0) | (scale == 0), np.float32(0), output * scale)
+            output = _times_channel(output, np.asarray(channel_scale, np.float32))
         if out_fp16:
             output = output.astype(np.float16)
     output[~sums.finite] = np.nan
+    output[np.isnan(output)] = np.nan       # a NaN of NumPy's own may have a sign
     return output
+
+
+def _times_channel(output: Array, scale: Array) -> Array:
+    """The IEEE product (rows, columns): 0 times infinity is NaN, and a product of a zero is +0;
+    one that rounds to zero keeps its sign."""
+    product = output * scale
+    exact_zero = (product == 0) & ((output == 0) | (scale == 0))
+    return np.where(exact_zero, np.float32(0), product)

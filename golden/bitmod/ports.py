@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from .terms import Terms
 
 __all__ = ["Weights", "activation_beats", "channel_beats", "encoder_codes", "group_beats",
            "layer_beats", "layer_results", "pack_terms", "results_of", "special_value_word",
-           "tiles", "weight_beats"]
+           "stream_beats", "tiles", "weight_beats"]
 
 Array = NDArray[Any]
 Fields = list[dict[str, int]]
@@ -146,40 +147,52 @@ def results_of(p: BitmodTileParameters, words: list[int]) -> Array:
     return values.reshape(down * p.rows, across * p.columns)
 
 
-def layer_beats(p: BitmodTileParameters, activations: Array,
-                weights: Weights) -> dict[str, Fields]:
+def stream_beats(p: BitmodTileParameters, activations: Array,
+                 weights: Weights) -> dict[str, Iterator[dict[str, int]]]:
     """All streams of a layer: FP16 codes (m, k) times ``weights`` (n, k).
 
     Blocks of all tiles' rows, and for each of them blocks of all tiles' columns; ragged edges are
     filled with zeros. An array keeps the activations of a block of rows in its input buffer if
-    they fit. A design with a channel scale gets ones where there is none.
+    they fit. A design with a channel scale gets ones where there is none. Beats are made block by
+    block, as the iterators get there.
     """
     down, across = tiles(p)
     rows, columns = down * p.rows, across * p.columns
-    m, n = len(activations), len(weights.codes)
-    starts = range(0, n, columns)
     chunks = sum(-(-size // p.lanes) for size in weights.group_sizes())
     keeps = isinstance(p, BitmodArrayParameters) and chunks <= p.input_chunks
-    streams: dict[str, Fields] = {name: [] for name in ("activation", "weight", "group")}
+    row_starts = range(0, len(activations), rows)
+    column_starts = range(0, len(weights.codes), columns)
+
+    def row_blocks() -> Iterator[dict[str, int]]:
+        for i in row_starts:
+            block = activations[i:i + rows]
+            beats = activation_beats(p, np.pad(block, ((0, rows - len(block)), (0, 0))),
+                                     weights.group_size)
+            for _ in range(1 if keeps else len(column_starts)):
+                yield from beats
+
+    def column_blocks(beats: Callable[[Weights, bool], Fields]) -> Iterator[dict[str, int]]:
+        for _ in row_starts:
+            for j in column_starts:
+                keep = keeps and j != column_starts[-1]
+                yield from beats(weights.columns(slice(j, j + columns), columns), keep)
+
+    def channel(block: Weights, keep: bool) -> Fields:
+        scale = block.channel_scale
+        return channel_beats(p, np.ones(columns) if scale is None else scale)
+
+    streams = {"activation": row_blocks(),
+               "weight": column_blocks(lambda block, keep: weight_beats(p, block)),
+               "group": column_blocks(lambda block, keep: group_beats(p, block, keep))}
     if p.channel_scale:
-        streams["channel"] = []
-    blocks = [weights.columns(slice(j, j + columns), columns) for j in starts]
-    fixed = [(weight_beats(p, block), group_beats(p, block, keep=False)) for block in blocks]
-    for i in range(0, m, rows):
-        block_rows = activations[i:i + rows]
-        beats = activation_beats(p, np.pad(block_rows, ((0, rows - len(block_rows)), (0, 0))),
-                                 weights.group_size)
-        for number, (block, (codes, groups)) in enumerate(zip(blocks, fixed, strict=True)):
-            keep = keeps and number < len(blocks) - 1
-            if not keeps or number == 0:
-                streams["activation"] += beats
-            streams["weight"] += codes
-            streams["group"] += [beat | {"keep": 1} for beat in groups] if keep else groups
-            if p.channel_scale:
-                scale = block.channel_scale
-                streams["channel"] += channel_beats(p, np.ones(columns) if scale is None
-                                                    else scale)
+        streams["channel"] = column_blocks(channel)
     return streams
+
+
+def layer_beats(p: BitmodTileParameters, activations: Array,
+                weights: Weights) -> dict[str, Fields]:
+    """The streams of :func:`stream_beats`, all beats of each."""
+    return {name: list(beats) for name, beats in stream_beats(p, activations, weights).items()}
 
 
 def layer_results(p: BitmodTileParameters, words: list[int], m: int, n: int) -> Array:

@@ -136,11 +136,34 @@ class LutCoreParameters(WeightParameters):
                    self.scaled_bits + clog2(self.groups) + 1)
 
     @property
+    def common_lsb(self) -> bool:
+        """All entries of a table are even, or all are odd, as sums ±a of the same integers are.
+
+        The core then accumulates halves, and adds the common bits up once per row.
+        """
+        return self.is_integer or (self.is_aligned and self.round_bits == 0)
+
+    @property
+    def step_bits(self) -> int:
+        """Bits of an entry after the plane step, as an output reads it."""
+        return self.entry_bits if self.is_float else self.scaled_bits - self.common_lsb
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of the sum that an output accumulates (integers)."""
+        return self.acc_bits - self.common_lsb
+
+    @property
+    def odd_bits(self) -> int:
+        """Bits that count a row's odd entries: read in plane 0, once or with a zero point twice."""
+        return (self.max_tables * (2 if self.zero_point else 1)).bit_length()
+
+    @property
     def segment_bits(self) -> int:
-        """Accumulator bits per carry chain."""
+        """Accumulator bits per carry chain: by default equal chains of at most 21."""
         if self.segment is not None:
-            return self.segment or self.acc_bits
-        return 16
+            return self.segment or self.word_bits
+        return -(-self.word_bits // -(-self.word_bits // 21))
 
     @property
     def out_lanes(self) -> int:

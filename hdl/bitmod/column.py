@@ -1,6 +1,6 @@
-"""One column of a tile: PEs, and the scaling, accumulation and output buffer they share.
+"""Columns of a tile: PEs, and the scaling, accumulation and output buffer they share.
 
-The paper multiplies by the group's scale bit by bit inside every PE. Here a column has one
+The paper multiplies by the group's scale bit by bit inside every PE. Here some columns have one
 multiplier: the sums of a group leave the PEs through a shift register, one row a cycle, and
 are scaled, rounded to FP32 and added on the way. The results are the same bits, and the area is
 far less than that of the adder, the registers and the rounding that every PE would need.
@@ -8,7 +8,7 @@ far less than that of the adder, the registers and the rounding that every PE wo
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,7 +23,7 @@ from .pe import BitmodPeCore
 from .scale import GroupScale
 from .streams import SCALE_BITS
 
-__all__ = ["BitmodCell", "BitmodColumn"]
+__all__ = ["BitmodCell", "BitmodColumns"]
 
 
 class BitmodCell(wiring.Component):
@@ -52,43 +52,54 @@ class BitmodCell(wiring.Component):
         return m
 
 
-class BitmodColumn(wiring.Component):
-    """All rows of one column.
+class BitmodColumns(wiring.Component):
+    """All rows of the ``scale_columns`` columns that share a dequantiser.
 
-    ``capture``: the PEs hold the sums of a finished group; from the next cycle on they leave,
-    row 0 first, and meet ``scale``. Two cycles after a sum has left, it is added to ``head``, the
-    row's partial sum, or replaces that if ``fresh``. ``shift`` moves the partial sums on: ``head``
-    leaves, and the sum that was begun a cycle before takes the last place. For a group it is set
-    for one cycle more than there are rows, so that what is shifted in first is shifted out again.
+    The shift registers of the columns are one behind the other, and so are the partial sums.
+    ``capture``: the PEs hold the sums of a finished group, whose ``scales`` are there; from the
+    next cycle on the sums leave, row 0 of the first column first, and meet the scale of the
+    ``column`` (one line each). Two cycles after a sum has left it is added to ``head``, its
+    partial sum, or replaces that if ``fresh``: ``shift`` moves the partial sums on. The adder
+    holds the last of them, so that they have gone round after as many shifts as there are sums.
     """
 
     def __init__(self, p: BitmodTileParameters) -> None:
         self.parameters = p
+        count = p.sharing_columns
         super().__init__({
             "activations": In(p.rows * p.lanes * ACTIVATION.size),
-            "terms": In(p.lanes * TERM.size), "clear": In(1), "capture": In(1),
-            "scale": In(SCALE_BITS), "fresh": In(1), "shift": In(1),
-            "head": Out(32)})
+            "terms": In(count * p.lanes * TERM.size), "clear": In(1), "capture": In(1),
+            "scales": In(count * SCALE_BITS), "column": In(count), "fresh": In(1),
+            "shift": In(1), "head": Out(32)})
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         m.submodules.scale = scale = GroupScale(p.pe)
         chain = Signal(GroupSum(p.pe).layout, name="no_row")
-        for row in reversed(range(p.rows)):
-            m.submodules[f"cell_{row}"] = cell = Unit(BitmodCell(p), "bitmod_cell")
-            m.d.comb += [
-                cell.activations.eq(self.activations.word_select(
-                    row, p.lanes * ACTIVATION.size)),
-                cell.terms.eq(self.terms), cell.clear.eq(self.clear),
-                cell.capture.eq(self.capture), cell.chain.eq(chain)]
-            chain = cell.held
-        m.d.comb += [scale.total.eq(chain), scale.scale.eq(self.scale)]
+        for column in reversed(range(p.sharing_columns)):
+            terms = self.terms.word_select(column, p.lanes * TERM.size)
+            for row in reversed(range(p.rows)):
+                m.submodules[f"cell_{column}_{row}"] = cell = Unit(BitmodCell(p), "bitmod_cell")
+                m.d.comb += [
+                    cell.activations.eq(self.activations.word_select(
+                        row, p.lanes * ACTIVATION.size)),
+                    cell.terms.eq(terms), cell.clear.eq(self.clear),
+                    cell.capture.eq(self.capture), cell.chain.eq(chain)]
+                chain = cell.held
+        scales = Signal(len(self.scales), name="scales", reset_less=True)
+        with m.If(self.capture):
+            m.d.sync += scales.eq(self.scales)
+        chosen: Value = Const(0, SCALE_BITS)
+        for i, line in enumerate(self.column):
+            chosen = chosen | (scales.word_select(i, SCALE_BITS) & line.replicate(SCALE_BITS))
+        m.d.comb += [scale.total.eq(chain), scale.scale.eq(chosen)]
 
         m.submodules.add = add = FpAdd(FP32, stages=1)
-        partial = [Signal(32, name=f"partial_{row}", reset_less=True) for row in range(p.rows)]
-        m.d.comb += [add.en.eq(1), add.a.eq(partial[0] & (~self.fresh).replicate(32)),
-                     add.b.eq(scale.scaled), self.head.eq(partial[0])]
+        partial = [Signal(32, name=f"partial_{i}", reset_less=True)
+                   for i in range(p.sharing_sums - 1)]
+        following = [*partial[1:], add.sum] if partial else []
+        m.d.comb += [self.head.eq(partial[0] if partial else add.sum), add.en.eq(self.shift),
+                     add.a.eq(self.head & (~self.fresh).replicate(32)), add.b.eq(scale.scaled)]
         with m.If(self.shift):
-            m.d.sync += [now.eq(after) for now, after in
-                         zip(partial, [*partial[1:], add.sum], strict=True)]
+            m.d.sync += [now.eq(after) for now, after in zip(partial, following, strict=True)]
         return m

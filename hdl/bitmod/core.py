@@ -11,7 +11,8 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 
 from ..common.unit import Unit
-from .column import BitmodColumn
+from .align import TERM
+from .column import BitmodColumns
 from .pe import TERM_BITS, DecodeActivation, DecodeTerm
 from .streams import SCALE_BITS
 
@@ -35,7 +36,7 @@ class BitmodCore(wiring.Component):
                     "scales": p.columns * SCALE_BITS, "beat": BEAT}
         members = {f"{name}_in": In(shape) for name, shape in operands.items()}
         members |= {f"{name}_out": Out(shape) for name, shape in operands.items()}
-        sets = p.columns // p.out_columns
+        sets = p.output_sets
         super().__init__(members | {"select": In(sets), "shift": In(1),
                                     "heads": Out(p.out_columns * 32)})
 
@@ -53,37 +54,48 @@ class BitmodCore(wiring.Component):
                      self.scales_out.eq(scales), self.beat_out.eq(beat)]
 
         capture = self._delayed(m, beat.last, p.pe_latency, "group_done")
+        fresh_group = self._delayed(m, beat.fresh, p.pe_latency, "fresh")
         fresh = Signal(name="group_fresh", reset_less=True)
-        with m.If(beat.last):
-            m.d.sync += fresh.eq(beat.fresh)
-        # rows in which sums leave the PEs; scaled and rounded, they are added two cycles later
-        leaving, left = Signal(), Signal(range(p.rows))
         with m.If(capture):
-            m.d.sync += [leaving.eq(1), left.eq(p.rows - 1)]
-        with m.Elif(left == 0):
-            m.d.sync += leaving.eq(0)
-        with m.Else():
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += fresh.eq(fresh_group)
+        # sums leave the PEs; scaled and rounded, they are added two cycles later
+        leaving, column = Signal(), Signal(p.sharing_columns)
+        row_left = Signal(range(p.rows))
+        with m.If(capture):
+            m.d.sync += [leaving.eq(1), row_left.eq(p.rows - 1), column.eq(1)]
+        with m.Elif(leaving):
+            m.d.sync += row_left.eq(row_left - 1)
+            with m.If(row_left == 0):
+                m.d.sync += [row_left.eq(p.rows - 1), column.eq(column << 1),
+                             leaving.eq(~column[-1])]
         adding = self._delayed(m, leaving, 2, "adding")
-        added = self._delayed(m, adding, 1, "added")
-        fresh_at = self._delayed(m, fresh, 2, "fresh")
+        fresh_at = self._delayed(m, fresh, 2, "adding_fresh")
 
         clear = Signal()
         m.d.comb += clear.eq(beat.first & beat.enable)
         decoded = self._decoded_activations(m, activations)
-        heads: list[Value] = []
-        for i in range(p.columns):
-            m.submodules[f"column_{i}"] = column = Unit(BitmodColumn(p), "bitmod_column")
-            m.d.comb += [
-                column.activations.eq(decoded), column.clear.eq(clear),
-                column.terms.eq(self._decoded_terms(m, i, terms, beat)),
-                column.capture.eq(capture), column.scale.eq(scales.word_select(i, SCALE_BITS)),
-                column.fresh.eq(fresh_at),
-                column.shift.eq(adding | added | (self.select[i // p.out_columns] & self.shift))]
-            heads.append(column.head & self.select[i // p.out_columns].replicate(32))
-        for lane in range(p.out_columns):
-            word = heads[lane]
-            for head in heads[lane + p.out_columns::p.out_columns]:
+        decoded_terms = self._decoded_terms(m, terms, beat)
+        sharing, width = p.sharing_columns, p.lanes * TERM.size
+        heads: list[list[Value]] = [[] for _ in range(p.out_columns)]
+        for first in range(0, p.output_sets, sharing):
+            # columns of these sets: they leave one after the other
+            select = Signal(name=f"select_{first}")
+            m.d.comb += select.eq(self.select[first:first + sharing].any())
+            for lane in range(p.out_columns):
+                members = [n * p.out_columns + lane for n in range(first, first + sharing)]
+                m.submodules[f"columns_{members[0]}"] = columns = Unit(BitmodColumns(p),
+                                                                       "bitmod_columns")
+                m.d.comb += [
+                    columns.activations.eq(decoded), columns.clear.eq(clear),
+                    columns.terms.eq(Cat(decoded_terms.word_select(i, width) for i in members)),
+                    columns.capture.eq(capture), columns.column.eq(column),
+                    columns.scales.eq(Cat(scales.word_select(i, SCALE_BITS) for i in members)),
+                    columns.fresh.eq(fresh_at),
+                    columns.shift.eq(adding | (select & self.shift))]
+                heads[lane].append(columns.head & select.replicate(32))
+        for lane, words in enumerate(heads):
+            word = words[0]
+            for head in words[1:]:
                 word = word | head
             m.d.comb += self.heads.word_select(lane, 32).eq(word)
         return m
@@ -98,14 +110,12 @@ class BitmodCore(wiring.Component):
             words.append(Value.cast(decode.activation))
         return Cat(words)
 
-    def _decoded_terms(self, m: Module, column: int, terms: Value, beat: Any) -> Value:
-        """Terms of a column with their powers of two, once for all rows."""
-        lanes = self.parameters.lanes
+    def _decoded_terms(self, m: Module, terms: Value, beat: Any) -> Value:
+        """Terms of the columns with their powers of two, once for all rows."""
         words = []
-        for i in range(lanes):
-            m.submodules[f"term_{column}_{i}"] = decode = Unit(DecodeTerm(), "bitmod_term",
-                                                               key=())
-            m.d.comb += [decode.term.eq(terms.word_select(column * lanes + i, TERM_BITS)),
+        for i in range(self.parameters.columns * self.parameters.lanes):
+            m.submodules[f"term_{i}"] = decode = Unit(DecodeTerm(), "bitmod_term", key=())
+            m.d.comb += [decode.term.eq(terms.word_select(i, TERM_BITS)),
                          decode.bsig.eq(beat.bsig), decode.enable.eq(beat.enable)]
             words.append(Value.cast(decode.decoded))
         return Cat(words)

@@ -89,7 +89,7 @@ class Drain(wiring.Component):
 
     def __init__(self, p: BitmodTileParameters) -> None:
         self.parameters = p
-        self.sets = p.columns // p.out_columns
+        self.sets = p.output_sets
         super().__init__({"start": In(1), "enable": In(1), "valid": Out(1), "advance": Out(1),
                           "row": Out(range(p.rows)), "select": Out(self.sets),
                           "set_ends": Out(1), "last": Out(1), "left": Out(1)})

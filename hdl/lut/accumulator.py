@@ -21,7 +21,7 @@ __all__ = ["SegmentedAccumulator", "segment_starts"]
 
 def segment_starts(p: LutCoreParameters) -> list[int]:
     """Lowest bit of each carry chain of the accumulator."""
-    return list(range(0, p.acc_bits, p.segment_bits))
+    return list(range(0, p.word_bits, p.segment_bits))
 
 
 class SegmentedAccumulator:
@@ -34,15 +34,15 @@ class SegmentedAccumulator:
     def __init__(self, m: Module, p: LutCoreParameters, addend: Value, carry_in: Value,
                  old: Callable[[Signal], Value]) -> None:
         starts = segment_starts(p)
-        value = Signal(p.acc_bits + len(starts) - 1, name="acc", reset_less=True)
+        value = Signal(p.word_bits + len(starts) - 1, name="acc", reset_less=True)
         before = Signal.like(value, name="before")
         m.d.comb += before.eq(old(value))
         carry = carry_in
         for j, low in enumerate(starts):
-            high = min(low + p.segment_bits, p.acc_bits)
+            high = min(low + p.segment_bits, p.word_bits)
             segment = before[low:high]
             if j:
-                carry = before[p.acc_bits + j - 1]
+                carry = before[p.word_bits + j - 1]
             # the addend covers the low part of the segment; above it only the carry travels
             cut = max(min(len(addend), high), low) - low
             parts = []
@@ -54,15 +54,15 @@ class SegmentedAccumulator:
                 part, carry = increment(m, segment[cut:], carry, name=f"count_{low + cut}")
                 parts.append(part)
             m.d.sync += value[low:high].eq(Cat(parts))
-            if high < p.acc_bits:
-                m.d.sync += value[p.acc_bits + j].eq(carry)
+            if high < p.word_bits:
+                m.d.sync += value[p.word_bits + j].eq(carry)
         self.value = value
 
     @staticmethod
     def resolve(p: LutCoreParameters, value: Value) -> Value:
-        """The plain integer that ``value`` stands for (modulo 2**acc_bits)."""
-        acc, carries = value[:p.acc_bits], value[p.acc_bits:]
+        """The plain integer that ``value`` stands for (modulo 2**word_bits)."""
+        acc, carries = value[:p.word_bits], value[p.word_bits:]
         starts = segment_starts(p)
         spread = [carries[starts.index(i) - 1] if i in starts[1:] else Const(0, 1)
-                  for i in range(p.acc_bits)]
-        return (acc + Cat(spread))[:p.acc_bits]
+                  for i in range(p.word_bits)]
+        return (acc + Cat(spread))[:p.word_bits]

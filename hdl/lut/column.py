@@ -15,12 +15,7 @@ from ..common.unit import Unit
 from .accumulator import SegmentedAccumulator, segment_starts
 from .read import PatternDecoder, line_bits, read_entry
 
-__all__ = ["LutColumn", "LutCell", "value_bits", "step_bits"]
-
-
-def step_bits(p: LutCoreParameters) -> int:
-    """Bits of an entry after the plane step, as the cells read it."""
-    return p.entry_bits if p.is_float else p.scaled_bits
+__all__ = ["LutColumn", "LutCell", "value_bits"]
 
 
 def value_bits(p: LutCoreParameters) -> int:
@@ -28,7 +23,7 @@ def value_bits(p: LutCoreParameters) -> int:
     if p.is_float:
         assert p.acc_format is not None
         return p.acc_format.bits
-    return p.acc_bits + len(segment_starts(p)) - 1
+    return p.word_bits + len(segment_starts(p)) - 1
 
 
 class LutCell(wiring.Component):
@@ -38,6 +33,9 @@ class LutCell(wiring.Component):
     arrive offset by half their range (top bit inverted), which makes them unsigned: the part of
     the accumulator above them is a counter, and the known offset is subtracted once, in the
     output lane. An inactive cycle reads zeros and changes nothing.
+    Where the entries of a table have their lowest bit in common (``common_lsb``) they come
+    without it, and the sum is one of halves: T = 2 V + ``odd``. Then -T = 2 (~V + 1 - odd) + odd,
+    so only the carry depends on it here.
     With ``pipeline`` 2 the signed value is registered; ``first`` then belongs to the cycle of
     the accumulate.
 
@@ -49,10 +47,12 @@ class LutCell(wiring.Component):
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
         members = {"lines": In(p.groups * line_bits(p)), "first": In(1),
-                   "entries": In(p.groups * p.entries * step_bits(p)), "shift": In(1),
+                   "entries": In(p.groups * p.entries * p.step_bits), "shift": In(1),
                    "chain": In(value_bits(p)), "value": Out(value_bits(p))}
         if p.table == "half":
             members["negative"] = In(p.groups)
+            if p.common_lsb:
+                members["odd"] = In(p.groups)
         if p.buffer == "double":
             members["capture"] = In(1)
         super().__init__(members)
@@ -60,7 +60,7 @@ class LutCell(wiring.Component):
     def _selected(self, m: Module) -> tuple[list[Value], list[Value]]:
         """Selected words and their signs, one per group."""
         p = self.parameters
-        width, lines = step_bits(p), line_bits(p)
+        width, lines = p.step_bits, line_bits(p)
         words: list[Value] = []
         for g in range(p.groups):
             table = self.entries.word_select(g, p.entries * width)
@@ -75,12 +75,14 @@ class LutCell(wiring.Component):
         m, p = Module(), self.parameters
         words, signs = self._selected(m)
         if p.is_float:
-            top = step_bits(p) - 1
+            top = p.step_bits - 1
             words = [Cat(word[:top], word[top] ^ sign) for word, sign in
                      zip(words, signs, strict=True)] if signs else words
         elif signs:
             words = [word ^ sign.replicate(len(word))
                      for word, sign in zip(words, signs, strict=True)]
+            if p.common_lsb:
+                signs = [sign & ~odd for sign, odd in zip(signs, self.odd, strict=True)]
         if p.pipeline == 2:
             words = [self._register(m, word, f"word_{g}") for g, word in enumerate(words)]
             signs = [self._register(m, sign, f"sign_{g}") for g, sign in enumerate(signs)]
@@ -116,7 +118,7 @@ class LutCell(wiring.Component):
         carry = signs[0] if signs else Const(0, 1)
         addend = words[0]
         if p.groups > 1:
-            addend = Signal(p.scaled_bits + (p.groups - 1).bit_length())
+            addend = Signal(p.step_bits + (p.groups - 1).bit_length())
             m.d.comb += addend.eq(adder_tree([*words, *signs[1:]]))
         return SegmentedAccumulator(m, p, addend, carry, self._before).value
 
@@ -142,16 +144,19 @@ class LutColumn(wiring.Component):
     """All rows of one weight column.
 
     Weight side: ``patterns`` of the groups, ``active``. Table side: ``entries`` of all rows
-    (row, group, entry; row 0 lowest). Result side: ``shift`` of each row, ``chain`` from the next
-    column and ``value`` to the one before, all rows; ``capture`` as in :class:`LutCell`.
+    (row, group, entry; row 0 lowest) and their common ``odd`` bits (row, group). Result side:
+    ``shift`` of each row, ``chain`` from the next column and ``value`` to the one before, all
+    rows; ``capture`` as in :class:`LutCell`.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
         members = {"patterns": In(p.groups * p.K), "active": In(1), "first": In(1),
-                   "entries": In(p.M * p.groups * p.entries * step_bits(p)),
+                   "entries": In(p.M * p.groups * p.entries * p.step_bits),
                    "shift": In(p.M), "chain": In(p.M * value_bits(p)),
                    "value": Out(p.M * value_bits(p))}
+        if p.table == "half" and p.common_lsb:
+            members["odd"] = In(p.M * p.groups)
         if p.buffer == "double":
             members["capture"] = In(1)
         super().__init__(members)
@@ -166,7 +171,7 @@ class LutColumn(wiring.Component):
             lines.append(decoder.lines)
             if p.table == "half":
                 negative.append(decoder.negative)
-        row_bits = p.groups * p.entries * step_bits(p)
+        row_bits = p.groups * p.entries * p.step_bits
         values = []
         for row in range(p.M):
             m.submodules[f"cell_{row}"] = cell = Unit(LutCell(p), "lut_cell")
@@ -176,6 +181,8 @@ class LutColumn(wiring.Component):
                          cell.chain.eq(self.chain.word_select(row, value_bits(p)))]
             if p.table == "half":
                 m.d.comb += cell.negative.eq(Cat(negative))
+                if p.common_lsb:
+                    m.d.comb += cell.odd.eq(self.odd.word_select(row, p.groups))
             if p.buffer == "double":
                 m.d.comb += cell.capture.eq(self.capture)
             values.append(cell.value)

@@ -116,6 +116,7 @@ class LutCore(wiring.Component):
                      table.ready.eq(fire & beat.table_last)]
 
         entries = self._stepped_entries(m, table.payload.entries, beat)
+        odd = self._odd(m, table.payload.entries, beat) if p.common_lsb else None
         # cycles from a beat to its accumulate; the accumulators are whole one cycle later
         delay = 1 if p.pipeline == 2 else 0
         first = self._delayed(m, fire & beat.first, delay, "first_at")
@@ -129,12 +130,14 @@ class LutCore(wiring.Component):
                 column.patterns.eq(beat.patterns.word_select(n, p.groups * p.K)),
                 column.active.eq(fire), column.first.eq(first), column.entries.eq(entries),
                 column.shift.eq(shift), column.chain.eq(chain)]
+            if odd is not None and p.table == "half":
+                m.d.comb += column.odd.eq(odd)
             if p.buffer == "double":
                 m.d.comb += column.capture.eq(done)
             chain = column.value
         start = self._delayed(m, done, 1, "start_at") if p.buffer == "double" else done
         self._drain(m, start, shift, chain, busy, fire & beat.last,
-                    self._side(m, table.payload, fire, beat))
+                    self._side(m, table.payload, fire, beat, odd))
         return m
 
     def _stepped_entries(self, m: Module, entries: Value, beat: Any) -> Value:
@@ -157,7 +160,32 @@ class LutCore(wiring.Component):
             pulse = late
         return pulse
 
-    def _side(self, m: Module, table: Any, fire: Signal, beat: Any) -> dict[str, Value]:
+    def _odd(self, m: Module, entries: Value, beat: Any) -> Signal:
+        """The lowest bit of the stepped entries, one for each row and group."""
+        p = self.parameters
+        odd = Signal(p.M * p.groups)
+        lowest = Cat(entries.word_select(i * p.entries, p.entry_bits)[0] for i in range(len(odd)))
+        step = beat.plane.any() if p.plane_bits else Const(0, 1)
+        m.d.comb += odd.eq(lowest & (~step).replicate(len(odd)))
+        return odd
+
+    def _odd_entries(self, m: Module, odd: Value, fire: Signal, beat: Any) -> Value:
+        """How many odd entries each row has read in this operation, this beat included."""
+        p = self.parameters
+        counts = []
+        for row in range(p.M):
+            count = Signal(p.odd_bits, name=f"odd_running_{row}", reset_less=True)
+            here: Value = Const(0, 1)
+            for bit in odd.word_select(row, p.groups):
+                here = here + bit
+            more = (Mux(beat.first, 0, count) + here)[:p.odd_bits]
+            with m.If(fire):
+                m.d.sync += count.eq(more)
+            counts.append(more)
+        return Cat(counts)
+
+    def _side(self, m: Module, table: Any, fire: Signal, beat: Any,
+              odd: Value | None) -> dict[str, Value]:
         """What an operation leaves beside its sums, held for the lanes from its last beat on."""
         p = self.parameters
         side: dict[str, Value] = {}
@@ -169,10 +197,12 @@ class LutCore(wiring.Component):
             side["invalid"] = now
         if offset_bits(p):
             count = Signal(offset_bits(p), name="beats_running", reset_less=True)
-            more = (Mux(beat.first, 0, count) + p.groups)[:offset_bits(p)]
+            more = (Mux(beat.first, 0, count) - p.groups)[:offset_bits(p)]
             with m.If(fire):
                 m.d.sync += count.eq(more)
             side["offset"] = more
+        if odd is not None:
+            side["odd"] = self._odd_entries(m, odd, fire, beat)
         if p.is_aligned:
             side["exponent"] = table.exponent
         if p.is_quantized:
@@ -240,7 +270,8 @@ class LutCore(wiring.Component):
             m.d.comb += [lane.enable.eq(enable), lane.value.eq(of_row(head, width))]
             if "offset" in side:
                 m.d.comb += lane.offset.eq(side["offset"])
-            for name, bits in (("invalid", 1), ("exponent", p.exponent_bits), ("scale", 32)):
+            for name, bits in (("invalid", 1), ("exponent", p.exponent_bits), ("scale", 32),
+                               ("odd", p.odd_bits)):
                 if name in side:
                     m.d.comb += getattr(lane, name).eq(of_row(side[name], bits))
             if p.preload:

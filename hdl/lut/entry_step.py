@@ -1,8 +1,8 @@
 """The plane step: table entries times 2**plane, once per row instead of once per output.
 
-Integers are shifted and then offset by half their range (top bit inverted), as
-:class:`~lowbit.hdl.lut.column.LutCell` expects; floats take an exact exponent step with IEEE
-behaviour at both ends.
+Integers are shifted, lose a lowest bit that all entries have in common, and are offset by half
+their range (top bit inverted), as :class:`~lowbit.hdl.lut.column.LutCell` expects; floats take
+an exact exponent step with IEEE behaviour at both ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 
 from ..common.fp_scale import FpScale
 from ..common.unit import Unit
-from .column import step_bits
 
 __all__ = ["EntryStep"]
 
@@ -25,7 +24,7 @@ class EntryStep(wiring.Component):
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
-        members = {"entry": In(p.entry_bits), "stepped": Out(step_bits(p))}
+        members = {"entry": In(p.entry_bits), "stepped": Out(p.step_bits)}
         if p.plane_bits:
             members["plane"] = In(p.plane_bits)
         super().__init__(members)
@@ -42,9 +41,10 @@ class EntryStep(wiring.Component):
             else:
                 m.d.comb += self.stepped.eq(self.entry)
             return m
-        shifted = Signal(p.scaled_bits)
+        shifted = Signal(p.step_bits)
         entry = self.entry.as_signed()
-        m.d.comb += shifted.eq(entry << self.plane if p.plane_bits else entry)
+        stepped = entry << self.plane if p.plane_bits else entry
+        m.d.comb += shifted.eq(stepped >> int(p.common_lsb))
         m.d.comb += self.stepped.eq(Cat(shifted[:-1], ~shifted[-1]))
         return m
 

@@ -46,8 +46,9 @@ class OutputLane(wiring.Component):
     """Accumulator value to result; see :func:`lane_latency`.
 
     Inputs belong together in one enabled cycle: ``value`` (:func:`~.column.value_bits`),
-    ``offset`` (active beats times groups), ``exponent`` or ``scale`` of the row, ``invalid``;
-    ``psum`` comes :func:`lane_latency` cycles later. ``result`` is registered.
+    ``offset`` (active beats times groups, negative), ``odd`` (odd entries read), ``exponent`` or
+    ``scale`` of the row, ``invalid``; ``psum`` comes :func:`lane_latency` cycles later.
+    ``result`` is registered.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
@@ -55,6 +56,8 @@ class OutputLane(wiring.Component):
         members = {"enable": In(1), "value": In(value_bits(p)), "result": Out(p.out.bits)}
         if offset_bits(p):
             members["offset"] = In(offset_bits(p))
+        if p.common_lsb:
+            members["odd"] = In(p.odd_bits)
         if p.is_aligned:
             members["exponent"] = In(p.exponent_bits)
         if p.is_quantized:
@@ -104,9 +107,14 @@ class OutputLane(wiring.Component):
         """Resolve carries and offset; then float it, and scale it, where asked for."""
         p = self.parameters
         total = SegmentedAccumulator.resolve(p, value)
+        correction: Value = Const(0, 1)
         if offset_bits(p):
             offset = self._stage(m, self.offset, "offset_at")
-            total = total - Cat(Const(0, p.scaled_bits - 1), offset)
+            correction = Cat(Const(0, p.scaled_bits - 1), offset)
+        if p.common_lsb:
+            total = Cat(Const(0, 1), total)
+            correction = correction + self._stage(m, self.odd, "odd_at")
+        total = total + correction
         exact = self._stage(m, total[:p.acc_bits].as_signed(), "exact")
         fmt = p.result_float
         if fmt is None:
