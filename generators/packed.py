@@ -145,7 +145,7 @@ def load_packed(path: Path) -> Packed:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:
-        # a damaged archive shows in many ways: BadZipFile, zlib.error, NotImplementedError, ...
+        # any: of the archive, of its compression, of an array's header
         raise refuse(f"truncated or damaged ({' '.join(str(error).split())})") from None
     for f in fields(Packed):
         if f.type in ("int", "bool", "str"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from .errors import CheckFailed, UsageError
 from .files import write_whole
 from .flow.simulate import Outcome
 
-__all__ = ["add_running", "check_running", "differing", "save_result", "show",
-           "simulation_figures", "simulation_line"]
+__all__ = ["add_running", "check_running", "describe", "differing", "save_result", "show",
+           "simulation_figures"]
 
 Array = NDArray[Any]
 
@@ -58,11 +59,19 @@ def simulation_figures(outcome: Outcome) -> dict[str, Any]:
             "build_seconds": round(outcome.build_seconds, 3)}
 
 
-def simulation_line(r: dict[str, Any], what: str) -> str:
-    """The figures of a simulation as a line; ``what`` and how many of it were run come first."""
-    built = f"built in {r['build_seconds']:.1f} s" if r["build_seconds"] else "build cached"
-    return (f"  simulated RTL: {what}, {r['cycles']} cycles, {r['cycles_per_second']:.0f} "
-            f"cycles/s, {r['seconds']:.1f} s, {built}")
+def describe(r: dict[str, Any], flags: str, weights: str, more: Sequence[str] = ()) -> str:
+    """The report for a terminal; ``weights`` says what they are, ``more`` lines come before the
+    file's."""
+    if r["backend"] == "golden":
+        ran = f"golden model: {r['seconds']:.2f} s"
+    else:
+        built = f"built in {r['build_seconds']:.1f} s" if r["build_seconds"] else "build cached"
+        ran = (f"simulated RTL: {r['operations']} operations, {r['cycles']} cycles, "
+               f"{r['cycles_per_second']:.0f} cycles/s, {r['seconds']:.1f} s, {built}")
+    return "\n  ".join([
+        f"{r['generator']} {flags}".rstrip(),
+        f"({r['rows']} x {r['k']}) times ({r['k']} x {r['columns']}), weights of {weights}", ran,
+        *more, f"{r['file']}: {r['dtype']} ({r['rows']}, {r['columns']})"])
 
 
 def save_result(output: Path, result: Array) -> None:

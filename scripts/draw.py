@@ -15,12 +15,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import draw_bitmod
+import draw_schedule
 import numpy as np
-from amaranth.sim import Simulator
 from canvas import Canvas
+from waves import Trace, record
 
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.lut.core import operation
@@ -105,7 +105,7 @@ WAVES = LutCoreParameters(M=2, N=4, K=4, w_bits=2)
 CYCLES = 21
 
 
-def simulate() -> list[dict[str, int]]:
+def simulate() -> Trace:
     """Port values of each cycle: one operation of two tables, the next one waiting behind it.
 
     Raises ``AssertionError`` if a result is not the golden model's.
@@ -115,39 +115,12 @@ def simulate() -> list[dict[str, int]]:
     beats = weight_beats(rng.integers(0, 1 << p.w_bits, (p.N, 2 * p.K)), p.w_bits, p.K)
     psum = FP32.from_float64(rng.standard_normal((p.M, p.N)))
     tables = make_tables(codes, p)
-    dut, trace, words = LutCore(p), [], []
-    sources = {name: (getattr(dut, name), 4 * fields) for name, fields in (
-        ("table", table_beats(p, tables)), ("weight", weight_fields(p, beats)),
-        ("psum", psum_beats(p, psum)))}
-    position = dict.fromkeys(sources, 0)
-
-    async def bench(ctx: Any) -> None:
-        ctx.set(dut.result.ready, 1)
-        await ctx.tick()
-        for _ in range(CYCLES):
-            for name, (port, fields) in sources.items():
-                ctx.set(port.valid, 1)
-                for field, value in fields[position[name]].items():
-                    ctx.set(getattr(port.payload, field), value)
-            now = {f"{name}_{part}": ctx.get(getattr(port, part))
-                   for name, (port, _) in (*sources.items(), ("result", (dut.result, None)))
-                   for part in ("valid", "ready")}
-            for field in ("first", "last", "table_last", "plane"):
-                now[f"weight_{field}"] = ctx.get(getattr(dut.weight.payload, field))
-            now["result_last"] = ctx.get(dut.result.payload.last)
-            now |= {f"{name}_beat": at for name, at in position.items()}
-            now["result_beat"] = len(words)
-            trace.append(now)
-            for name in sources:
-                position[name] += now[f"{name}_valid"] & now[f"{name}_ready"]
-            if now["result_valid"]:
-                words.append(ctx.get(dut.result.payload["values"]))
-            await ctx.tick()
-
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    # the same tables and weights again, so that they wait behind the operation shown
+    streams = {"table": table_beats(p, tables), "weight": weight_fields(p, beats),
+               "psum": psum_beats(p, psum)}
+    trace, words = record(LutCore(p), {name: 4 * fields for name, fields in streams.items()},
+                          lambda trace: len(trace) == CYCLES,
+                          before=[{}])
     got = results_of(p, words[:p.N])
     assert (got == operation(p, tables, beats, psum)).all(), "the simulated core is wrong"
     return trace
@@ -278,7 +251,8 @@ def areas() -> Canvas | None:
 
 PICTURES: dict[str, Callable[[], Canvas | None]] = {
     "lut_core.svg": lut_core, "operation.svg": operation_waves, "half_table.svg": half_table,
-    "areas.svg": areas, **draw_bitmod.PICTURES}
+    "areas.svg": areas, **draw_bitmod.PICTURES,
+    "bitmod_schedule.svg": draw_schedule.schedule}
 
 
 def main() -> int:

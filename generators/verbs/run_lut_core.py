@@ -23,11 +23,11 @@ from ..registry import Generator
 from ..running import (
     add_running,
     check_running,
+    describe,
     differing,
     save_result,
     show,
     simulation_figures,
-    simulation_line,
 )
 
 Array = NDArray[Any]
@@ -104,15 +104,7 @@ def _report(p: LutCoreParameters, x: Operands, gemm: Gemm, result: Array,
 def _describe(r: dict[str, Any], flags: str) -> str:
     group = f", groups of {r['group_size']}" if r["group_size"] else ""
     parts = [name for name, key in (("zero points", "zero_point"), ("scales", "scale")) if r[key]]
-    lines = [f"{r['generator']} {flags}".rstrip(),
-             f"  ({r['rows']} x {r['k']}) times ({r['k']} x {r['columns']}), weights of "
-             f"{r['bits']} bits{group}{''.join(f', {part}' for part in parts)}"]
-    if r["backend"] == "golden":
-        lines.append(f"  golden model: {r['seconds']:.2f} s")
-    else:
-        lines.append(simulation_line(r, f"{r['operations']} operations"))
-    lines.append(f"  {r['file']}: {r['dtype']} ({r['rows']}, {r['columns']})")
-    return "\n".join(lines)
+    return describe(r, flags, f"{r['bits']} bits{group}{''.join(f', {part}' for part in parts)}")
 
 
 def run(args: argparse.Namespace) -> int:

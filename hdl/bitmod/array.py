@@ -18,10 +18,11 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodEncoderParameters
 
+from ..common.delay import delayed
 from ..common.unit import Unit
 from .buffers import BufferControl, OperandBank
 from .encoder import SELECTOR_BITS
-from .mesh import ColumnOperands, Mesh, RowOperands, delayed
+from .mesh import ColumnOperands, Mesh, RowOperands
 from .streams import (
     CODE_BITS,
     SCALE_BITS,

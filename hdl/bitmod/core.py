@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 
+from ..common.delay import delayed
 from ..common.unit import Unit
 from .align import TERM
 from .column import BitmodColumns
@@ -53,8 +54,8 @@ class BitmodCore(wiring.Component):
         m.d.comb += [self.activations_out.eq(activations), self.terms_out.eq(terms),
                      self.scales_out.eq(scales), self.beat_out.eq(beat)]
 
-        capture = self._delayed(m, beat.last, p.pe_latency, "group_done")
-        fresh_group = self._delayed(m, beat.fresh, p.pe_latency, "fresh")
+        capture = delayed(m, beat.last, p.pe_latency, "group_done")
+        fresh_group = delayed(m, beat.fresh, p.pe_latency, "fresh")
         fresh = Signal(name="group_fresh", reset_less=True)
         with m.If(capture):
             m.d.sync += fresh.eq(fresh_group)
@@ -68,8 +69,8 @@ class BitmodCore(wiring.Component):
             with m.If(row_left == 0):
                 m.d.sync += [row_left.eq(p.rows - 1), column.eq(column << 1),
                              leaving.eq(~column[-1])]
-        adding = self._delayed(m, leaving, 2, "adding")
-        fresh_at = self._delayed(m, fresh, 2, "adding_fresh")
+        adding = delayed(m, leaving, 2, "adding")
+        fresh_at = delayed(m, fresh, 2, "adding_fresh")
 
         clear = Signal()
         m.d.comb += clear.eq(beat.first & beat.enable)
@@ -119,13 +120,3 @@ class BitmodCore(wiring.Component):
                          decode.bsig.eq(beat.bsig), decode.enable.eq(beat.enable)]
             words.append(Value.cast(decode.decoded))
         return Cat(words)
-
-    @staticmethod
-    def _delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
-        for i in range(cycles):
-            late = Signal(name=f"{name}_{i + 1}")
-            m.d.sync += late.eq(value)
-            value = late
-        return value
-
-

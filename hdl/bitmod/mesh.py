@@ -15,6 +15,7 @@ from amaranth.lib import data
 
 from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileParameters
 
+from ..common.delay import delayed
 from ..common.unit import Unit
 from .core import BitmodCore
 from .encoder import SELECTOR_BITS, SpecialValues, TermLanes, shared_significance
@@ -22,16 +23,7 @@ from .output import FiniteRows, OutputLane
 from .sequencer import Drain, Sequencer
 from .streams import CODE_BITS, SCALE_BITS
 
-__all__ = ["Mesh", "RowOperands", "ColumnOperands", "delayed"]
-
-
-def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
-    """``value`` that many cycles later."""
-    for i in range(cycles):
-        late = Signal(value.shape(), name=f"{name}_{i + 1}")
-        m.d.sync += late.eq(value)
-        value = late
-    return value
+__all__ = ["Mesh", "RowOperands", "ColumnOperands"]
 
 
 @dataclass

@@ -15,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.lut.parameters import LutCoreParameters
 
+from ..common.delay import delayed
 from ..common.unit import Unit
 from .column import LutColumn, value_bits
 from .entry_step import EntryStep
@@ -119,8 +120,8 @@ class LutCore(wiring.Component):
         odd = self._odd(m, table.payload.entries, beat) if p.common_lsb else None
         # cycles from a beat to its accumulate; the accumulators are whole one cycle later
         delay = 1 if p.pipeline == 2 else 0
-        first = self._delayed(m, fire & beat.first, delay, "first_at")
-        done = self._delayed(m, fire & beat.last, delay + 1, "done_at")
+        first = delayed(m, fire & beat.first, delay, "first_at")
+        done = delayed(m, fire & beat.last, delay + 1, "done_at")
 
         shift = Signal(p.M)
         chain: Value = Const(0, p.M * value_bits(p))
@@ -135,7 +136,7 @@ class LutCore(wiring.Component):
             if p.buffer == "double":
                 m.d.comb += column.capture.eq(done)
             chain = column.value
-        start = self._delayed(m, done, 1, "start_at") if p.buffer == "double" else done
+        start = delayed(m, done, 1, "start_at") if p.buffer == "double" else done
         self._drain(m, start, shift, chain, busy, fire & beat.last,
                     self._side(m, table.payload, fire, beat, odd))
         return m
@@ -151,14 +152,6 @@ class LutCore(wiring.Component):
                 m.d.comb += step.plane.eq(beat.plane)
             stepped.append(step.stepped)
         return Cat(stepped)
-
-    @staticmethod
-    def _delayed(m: Module, pulse: Value, cycles: int, name: str) -> Value:
-        for i in range(cycles):
-            late = Signal(name=f"{name}_{i + 1}")
-            m.d.sync += late.eq(pulse)
-            pulse = late
-        return pulse
 
     def _odd(self, m: Module, entries: Value, beat: Any) -> Signal:
         """The lowest bit of the stepped entries, one for each row and group."""

@@ -1,0 +1,21 @@
+"""A value some cycles later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+
+__all__ = ["delayed"]
+
+
+def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
+    """``value`` that many cycles later, through registers ``name_1``, ``name_2``, ..., reset to 0.
+
+    The shape is kept, a layout too; 0 cycles is the value itself.
+    """
+    for i in range(cycles):
+        late = Signal(value.shape(), name=f"{name}_{i + 1}")
+        m.d.sync += late.eq(value)
+        value = late
+    return value
