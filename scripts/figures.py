@@ -43,7 +43,6 @@ RESULTS = {
     "bitmod_area.json": ".venv/bin/python scripts/bench_bitmod.py --liberty sky130hd_tt.lib.gz "
                         "--json > docs/results/bitmod_area.json",
     "accuracy.json": ".venv/bin/python scripts/bench_accuracy.py --json docs/results/accuracy.json",
-    "campaign.json": ".venv/bin/python scripts/campaign.py --json docs/results/campaign.json",
     "layer.json": ".venv/bin/python scripts/demo_minilm.py --json > docs/results/layer.json",
     "bitmod_layer.json":
         ".venv/bin/python scripts/demo_minilm_bitmod.py --json > docs/results/bitmod_layer.json",
@@ -52,8 +51,6 @@ RESULTS = {
         ".venv/bin/python scripts/bench_quantizer.py --json > docs/results/quantizer.json",
     "minilm_types.json":
         ".venv/bin/python scripts/demo_minilm_types.py --json > docs/results/minilm_types.json",
-    "accuracy.json":
-        ".venv/bin/python scripts/bench_accuracy.py --json docs/results/accuracy.json",
     "campaign.json": ".venv/bin/python scripts/campaign.py --minutes 60 --skip-large "
                      "--json docs/results/campaign.json",
     "proofs.json": ".venv/bin/python scripts/prove.py --json docs/results/proofs.json",
@@ -197,7 +194,7 @@ def accuracy(r: Json) -> str:
                       (x["a_format"], x["acc"]) == (a_format, acc) and x["ratios"][i] is not None),
                      default=None) for i in range(len(r["guards"]))]
         rows.append((f"`{a_format}`", acc, default["guard"], default["table_round"],
-                     *(_number(x, 3) for x in worst)))
+                     *(number(x, 3) for x in worst)))
     kinds = len({x["rows"] for x in r["random"]})
     lengths = " and ".join(str(k) for k in sorted({x["k"] for x in r["random"]}))
     integers = sum(x["outputs"] for x in r["integer"])
