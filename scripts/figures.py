@@ -26,6 +26,8 @@ from lowbit.generators.emit import emit
 from lowbit.generators.registry import find
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.parameters import flag_name
+from lowbit.tb import lut_space
+from lowbit.tb.lut_run import VECTORS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS_FOLDER = ROOT / "docs" / "results"
@@ -41,7 +43,6 @@ RESULTS = {
     "bitmod_area.json": ".venv/bin/python scripts/bench_bitmod.py --liberty sky130hd_tt.lib.gz "
                         "--json > docs/results/bitmod_area.json",
     "accuracy.json": ".venv/bin/python scripts/bench_accuracy.py --json docs/results/accuracy.json",
-    "campaign.json": ".venv/bin/python scripts/campaign.py --json docs/results/campaign.json",
     "layer.json": ".venv/bin/python scripts/demo_minilm.py --json > docs/results/layer.json",
     "bitmod_layer.json":
         ".venv/bin/python scripts/demo_minilm_bitmod.py --json > docs/results/bitmod_layer.json",
@@ -50,6 +51,10 @@ RESULTS = {
         ".venv/bin/python scripts/bench_quantizer.py --json > docs/results/quantizer.json",
     "minilm_types.json":
         ".venv/bin/python scripts/demo_minilm_types.py --json > docs/results/minilm_types.json",
+    "campaign.json": ".venv/bin/python scripts/campaign.py --minutes 60 --skip-large "
+                     "--json docs/results/campaign.json",
+    "proofs.json": ".venv/bin/python scripts/prove.py --json docs/results/proofs.json",
+    "mutations.json": ".venv/bin/python scripts/mutate.py --json docs/results/mutations.json",
 }
 
 #: handshake ports, which the manifest leaves without a note
@@ -180,6 +185,68 @@ def minilm_types(r: Json) -> str:
                                   "5th percentile", "lowest"), rows)
 
 
+def accuracy(r: Json) -> str:
+    """The worst line of each format and class, over all kinds of rows and lengths."""
+    rows = []
+    for key, default in r["defaults"].items():
+        a_format, acc = key.split()
+        worst = [max((x["ratios"][i] for x in r["random"] if len(x["ratios"]) > i and
+                      (x["a_format"], x["acc"]) == (a_format, acc) and x["ratios"][i] is not None),
+                     default=None) for i in range(len(r["guards"]))]
+        rows.append((f"`{a_format}`", acc, default["guard"], default["table_round"],
+                     *(number(x, 3) for x in worst)))
+    kinds = len({x["rows"] for x in r["random"]})
+    lengths = " and ".join(str(k) for k in sorted({x["k"] for x in r["random"]}))
+    integers = sum(x["outputs"] for x in r["integer"])
+    return (f"RMS error of the `aligned` core over that of sequential accumulation in the same "
+            f"format, the worst of {kinds} kinds of rows (Gaussian, and three with outliers), "
+            f"{lengths} activations, {r['seeds']} draws of {r['outputs']:,} outputs each; the bar "
+            f"is 1. Integer formats: {sum(x['differ'] for x in r['integer'])} of {integers:,} "
+            "outputs differ from int64 arithmetic.\n\n"
+            + table(("activations", "accumulator", "guard", "table round", "default",
+                     *(f"guard {g}" for g in r["guards"][1:])), rows))
+
+
+def covering() -> str:
+    """Size of the regression's covering arrays, from the code."""
+    rows = sum(len(lut_space.regression(cls)) for cls in lut_space.SPACES)
+    return f"{rows} configurations, at least {VECTORS} output words each"
+
+
+def campaign(r: Json) -> str:
+    return (f"{r['run']:,} of {r['configurations']:,} configurations (a random sample), "
+            f"{r['words']:,} words: {r['passed']:,} pass, {len(r['failed'])} fail; "
+            f"{r['skipped_large']} left out as large")
+
+
+def proofs(r: Json) -> str:
+    answers = sorted({x["answer"] for x in r["proofs"]})
+    return "; ".join(f"{answer}: " + ", ".join(
+        f"`{x['design']}` {x['seconds']:g} s" for x in r["proofs"] if x["answer"] == answer)
+        for answer in answers)
+
+
+def mutations(r: Json) -> str:
+    total = sum(len(x["mutants"]) for x in r["designs"])
+    return (f"{total} mutants of {len(r['designs'])} designs: {r['killed']} killed, {r['equal']} "
+            f"proved equal to the original, {r['accepted']} looked at and harmless, "
+            f"{r['survived']} survived")
+
+
+def surveys() -> str:
+    """How far the checks of the LUT family reach, each with its command."""
+    rows = [("pairwise covering arrays of all parameters", covering(),
+             "`scripts/test tb/test_lut_core.py tb/test_lut_parts.py`")]
+    for name, what, render in (
+            ("campaign.json", "full product of the core's parameters", campaign),
+            ("proofs.json", "SAT: the dot product is Σ ±a for all inputs", proofs),
+            ("mutations.json", "mutation survey: the benches notice small changes", mutations)):
+        path = RESULTS_FOLDER / name
+        rows.append((what, render(json.loads(path.read_text(encoding="utf-8")))
+                     if path.exists() else "*not recorded yet*", f"`{RESULTS[name]}`"))
+    return table(("check", "result", "command"), rows)
+
+
 def recorded(name: str, render: Callable[[Json], str], command: bool = True) -> str:
     """A result file as tables, and the command that records it again."""
     path = RESULTS_FOLDER / name
@@ -197,6 +264,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "bitmod layer": lambda: recorded("bitmod_layer.json", bitmod_layer),
     "speed": lambda: recorded("speed.json", speed),
     "quantizer": lambda: recorded("quantizer.json", quantizer),
+    "accuracy": lambda: recorded("accuracy.json", accuracy),
+    "surveys": surveys,
     **figures_bitmod.COMPUTED,
     **{name: lambda name=name, render=render: recorded(  # type: ignore[misc]
         "bitmod_area.json", render, name in figures_bitmod.WITH_COMMAND)

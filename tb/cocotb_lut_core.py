@@ -2,13 +2,15 @@
 
 Operations differ in reduction length, weight width, zero points and kind of activations; streams
 stall at random, and operations follow each other without a pause. A preloaded core adds random
-partial sums. One operation is as long as ``max_k`` allows, with activations, weights and zero
-points as extreme as they come; and before all that a part of the run is broken off by a reset.
+partial sums, some of which nearly cancel the result. One operation is as long as ``max_k`` allows,
+with activations, weights and zero points as extreme as they come. Before all that the run is
+broken off by a reset a few times, among others while results leave; what came until then counts.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import cocotb
@@ -21,6 +23,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.ports import (
     activation_beats,
     psum_beats,
+    result_words,
     results_of,
     table_beats,
     weight_fields,
@@ -64,6 +67,8 @@ class Stimulus:
                                       None if kinds is None else (kinds[i % len(kinds)],))[0]
                           for i in range(p.M)])
         q = rng.integers(0, 1 << bits, (p.N, steps * per_beat), dtype=np.uint8)
+        # equal weights: rows that cancel do
+        q = np.where(rng.random((p.N, 1)) < 0.2, q[:, :1], q)
         zero = None
         if p.zero_point:
             choice = rng.integers(3)
@@ -93,7 +98,7 @@ class Stimulus:
         p = self.p
         tables = make_tables(codes, p)
         beats = weight_beats(q, bits, p.K, p.groups, zero)
-        psum = self._psum() if p.preload else None
+        psum = self._psum(operation(p, tables, beats)) if p.preload else None
         self.inputs += activation_beats(p, codes) if p.table_source == "internal" else \
             table_beats(p, tables)
         self.weights += weight_fields(p, beats)
@@ -101,7 +106,8 @@ class Stimulus:
             self.psums += psum_beats(p, psum)
         self.expected.append(operation(p, tables, beats, psum))
 
-    def _psum(self) -> Array:
+    def _psum(self, result: Array) -> Array:
+        """Partial sums for results: any, special ones, and some that nearly cancel them."""
         p, rng = self.p, self.rng
         shape = (p.M, p.N)
         fmt = p.psum
@@ -109,7 +115,12 @@ class Stimulus:
             return rng.integers(fmt.low, fmt.high, shape, endpoint=True)
         values = fmt.from_float64(rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 4, shape))
         special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan, 1 << (fmt.bits - 1)])
-        return np.where(rng.random(shape) < 0.1, rng.choice(special, shape), values)
+        values = np.where(rng.random(shape) < 0.1, rng.choice(special, shape), values)
+        assert isinstance(p.out, FloatFormat)
+        opposite = fmt.convert(result, p.out) ^ 1 << (fmt.bits - 1)
+        # a neighbour of the opposite; any code is legal
+        opposite ^= rng.integers(0, 4, shape) & rng.integers(0, 4, shape)
+        return np.where(rng.random(shape) < 0.2, opposite, values)
 
 
 @cocotb.test()
@@ -125,6 +136,8 @@ async def equals_golden(dut: Any) -> None:
 
     words: list[int] = []
     lasts: list[int] = []
+    expected = [word for result in stimulus.expected for word in result_words(p, result)]
+    ends = [int(i % per_operation == per_operation - 1) for i in range(total)]
 
     def take(beat: dict[str, int]) -> None:
         words.append(beat["values"])
@@ -142,24 +155,33 @@ async def equals_golden(dut: Any) -> None:
             found.append(Source(dut, "psum", stimulus.psums, rng, rng.choice([0.0, stall])))
         return found
 
-    start = streams()
-    await bench.reset()
-    # broken off anywhere: within an operation, or while its results leave
-    await bench.run(start, lambda: len(words) == total, limit=rng.randrange(1, 60))
+    # broken off: anywhere, or at a result, of the first operations
+    breaks = [(rng.randrange(1, 60), total) for _ in range(2)]
+    breaks += [(1000, rng.randrange(1, min(total, 3 * per_operation) + 1)) for _ in range(3)]
+    def enough(count: int) -> Callable[[], bool]:
+        return lambda: len(words) >= count
+
+    for cycles, results in breaks:
+        start = streams()
+        await bench.reset()
+        words.clear()
+        lasts.clear()
+        await bench.run(start, enough(results), limit=cycles)
+        assert words == expected[:len(words)] and lasts == ends[:len(lasts)], \
+            "wrong results after a reset"
     start = streams()
     await bench.reset()
     words.clear()
     lasts.clear()
     await bench.run(start, lambda: len(words) == total)
 
-    ends = [int(i % per_operation == per_operation - 1) for i in range(total)]
     assert lasts == ends, "result_last must mark the last beat of every operation, and only that"
     wrong = 0
-    for i, expected in enumerate(stimulus.expected):
+    for i, golden in enumerate(stimulus.expected):
         got = results_of(p, words[i * per_operation:(i + 1) * per_operation])
-        for m, n in np.argwhere(got != expected)[:4]:
+        for m, n in np.argwhere(got != golden)[:4]:
             cocotb.log.error("operation %d, row %d, column %d: got %#x, golden %#x", i, m, n,
-                             int(got[m, n]), int(expected[m, n]))
-        wrong += int((got != expected).sum())
+                             int(got[m, n]), int(golden[m, n]))
+        wrong += int((got != golden).sum())
     bench.report(words=total * p.out_lanes, mismatches=wrong, operations=len(stimulus.expected))
     assert wrong == 0, f"{wrong} of {total * p.out_lanes} results differ from the golden model"

@@ -15,13 +15,13 @@ Array = NDArray[Any]
 
 #: kinds of activation row; the first ones are drawn more often
 KINDS = ("gaussian", "outlier", "any", "zero", "largest", "alternating", "subnormal", "cancel",
-         "wide", "nonfinite")
+         "wide", "residue", "nonfinite")
 
 
 def activations(rng: np.random.Generator, fmt: IntFormat | FloatFormat, rows: int, k: int,
                 kinds: tuple[str, ...] | None = None) -> Array:
     """Random codes (integers for integer formats), int64 (rows, k); each row is of one kind."""
-    weights = np.array([4, 3, 3, 1, 1, 1, 1, 1, 1, 1], float)
+    weights = np.array([4, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1], float)
     names = rng.choice(KINDS, rows, p=weights / weights.sum()) if kinds is None else \
         rng.choice(kinds, rows)
     return np.stack([_row(rng, fmt, k, str(name)) for name in names])
@@ -50,6 +50,10 @@ def _row(rng: np.random.Generator, fmt: IntFormat | FloatFormat, k: int, kind: s
         codes = np.full(k, largest) ^ (np.arange(k) & 1) << (fmt.bits - 1)
         codes[rng.integers(k)] = 1
         return codes
+    if kind == "residue":       # equal weights leave only the last ones: far below, if anything
+        x = np.full(k, rng.uniform(1, 2)) * (1 - 2 * (np.arange(k) & 1))
+        x[-1 - (k % 2 == 0):] = 2.0 ** -rng.uniform(1, 30) * rng.choice([-1, 1])
+        return fmt.from_float64(x)
     if kind == "wide":
         return np.minimum(rng.integers(0, largest + 1, k), largest) | sign
     codes = np.minimum(rng.integers(0, top + 1, k), largest) | sign

@@ -160,8 +160,8 @@ class Bench:
         self.started = 0.0
 
     async def reset(self) -> None:
-        """Start the clock (the first time) and reset: three cycles of ``rst``; for ``rst_n`` the
-        first time three cycles, later a pulse that no clock edge sees."""
+        """Start the clock (the first time) and reset: three cycles; later the shortest that must
+        do, one cycle of ``rst``, or a pulse of ``rst_n`` that no clock edge sees."""
         again = self.started > 0
         if not again:
             self.clock.start()
@@ -173,7 +173,7 @@ class Bench:
             await Timer(1, "ns")
         else:
             reset.value = active
-            for _ in range(3):
+            for _ in range(1 if again else 3):
                 await RisingEdge(self.dut.clk)
             await FallingEdge(self.dut.clk)
         reset.value = 1 - active

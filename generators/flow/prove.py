@@ -1,4 +1,5 @@
-"""Proof that a combinational design equals a specification for all inputs (SAT, by Yosys)."""
+"""Proofs for all inputs (SAT, by Yosys): a design equals a specification; two designs, each other.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from pathlib import Path
 from ..errors import UsageError
 from .yosys import YosysError, run_yosys
 
-__all__ = ["Verdict", "prove_equal"]
+__all__ = ["Verdict", "prove_equal", "prove_same_steps"]
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,46 @@ def prove_equal(verilog: str, top: str, spec: str, spec_top: str = "spec", *,
                  f"sat {limit}-prove trigger 0 -show-ports miter"]
     if re.search(r"'[sS]?[bBoOdDhH][0-9a-fA-F_]*[xXzZ?]", verilog):
         raise UsageError(f"{top} has undefined values: equality would mean nothing")
+    try:
+        return _verdict(commands, verilog, spec)
+    except YosysError as error:
+        if error.command.startswith("select -assert"):
+            raise UsageError(f"{top} has registers: only combinational designs are "
+                             "proved") from None
+        raise
+
+
+def prove_same_steps(verilog: str, other: str, top: str, *,
+                     timeout: int | None = None) -> Verdict:
+    """Do two designs with the same registers step alike: from every state, with all inputs, the
+    same outputs and the same next state?
+
+    That is enough for equality, not necessary: two designs may differ only in states that neither
+    reaches. A counterexample names the inputs.
+    """
+    commands: list[str] = []
+    for file, name in (("spec.v", "gold"), ("design.v", "gate")):
+        commands += [f"read_verilog {file}", f"hierarchy -check -top {top}", "proc",
+                     # only registers keep names: one must not hide behind that of an alias
+                     "memory", "select -set state t:$*ff* %co1:+[Q]",
+                     "rename -hide w:* @state %d", "flatten", "async2sync", "dffunmap",
+                     "opt_clean", f"rename {top} {name}",
+                     # the registers become ports: next state out, state in
+                     f"expose -dff -evert-dff {name}", f"design -stash {name}"]
+    limit = "" if timeout is None else f"-timeout {timeout} "
+    commands += ["design -copy-from gold -as gold gold", "design -copy-from gate -as gate gate",
+                 "miter -equiv -flatten gold gate miter", "hierarchy -top miter", "opt -full",
+                 f"sat {limit}-prove trigger 0 -show-ports miter"]
+    return _verdict(commands, other, verilog)
+
+
+def _verdict(commands: list[str], design: str, spec: str) -> Verdict:
+    """What Yosys' ``sat``, the last of the commands, says about design.v and spec.v."""
     with tempfile.TemporaryDirectory(prefix="lowbit-prove-") as folder:
-        (Path(folder) / "design.v").write_text(verilog)
+        (Path(folder) / "design.v").write_text(design)
         (Path(folder) / "spec.v").write_text(spec)
         start = time.monotonic()
-        try:
-            log = run_yosys(commands, Path(folder))
-        except YosysError as error:
-            if error.command.startswith("select -assert"):
-                raise UsageError(f"{top} has registers: only combinational designs are "
-                                 "proved") from None
-            raise
+        log = run_yosys(commands, Path(folder))
         seconds = time.monotonic() - start
     if "no model found: SUCCESS!" in log:
         return Verdict("proved", seconds)

@@ -254,6 +254,7 @@ def _results(path: Path) -> tuple[int, int, str, float]:
 def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], *,
              simulator: str = "verilator", seed: int = 1, waves: Path | None = None,
              build_dir: Path | None = None, optimize: str = "-O2", blocks: Sequence[str] = (),
+             plusargs: Sequence[str] = (),
              progress: Callable[[str], None] = lambda phase: None) -> Outcome:
     """Build ``design`` and run the cocotb module ``bench`` on its module ``top``.
 
@@ -262,8 +263,9 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
     receives a VCD trace. ``build_dir`` replaces the build cache. ``optimize`` is the C++ compiler's
     option for Verilator's model: ``-O0`` builds a short run sooner. ``blocks`` names modules that
     Verilator builds once where an :class:`Emitted` design repeats them (:mod:`.blocks`), inner
-    ones first; not with ``waves``, which would not show their signals. ``progress`` is called with
-    the name of each phase. A run passes when at least one test ran and none failed.
+    ones first; not with ``waves``, which would not show their signals. ``plusargs`` (each with its
+    plus) reach ``$value$plusargs`` in the design. ``progress`` is called with the name of each
+    phase. A run passes when at least one test ran and none failed.
 
     Raises :class:`UsageError` for a missing tool, :class:`BuildError` if the build fails.
     """
@@ -284,10 +286,10 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
         run = Path(name)
         (run / "plan.json").write_text(json.dumps({**plan, "seed": seed}))
         trace = run / "dump.vcd"
-        plusargs = ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}"] \
+        own = ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}"] \
             if simulator == "verilator" else [f"+lowbit_waves={trace}"] if waves else []
         job = dict(action="test", simulator=simulator, top=top, bench=bench,
-                   build_dir=str(build), run_dir=name, seed=seed, plusargs=plusargs,
+                   build_dir=str(build), run_dir=name, seed=seed, plusargs=[*own, *plusargs],
                    waves=waves is not None,
                    environment={"LOWBIT_PLAN": str(run / "plan.json"),
                                 "LOWBIT_STATS": str(run / "stats.json")})

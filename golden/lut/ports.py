@@ -16,7 +16,8 @@ from ..packing import Beats, pack_bits, rows_to_ints, unpack_bits
 from .parameters import LutCoreParameters, LutParameters
 from .table import Tables
 
-__all__ = ["table_beats", "activation_beats", "weight_fields", "psum_beats", "results_of"]
+__all__ = ["table_beats", "activation_beats", "weight_fields", "psum_beats", "result_words",
+           "results_of"]
 
 Array = NDArray[Any]
 Fields = list[dict[str, int]]
@@ -82,6 +83,11 @@ def _in_output_order(p: LutCoreParameters, values: Array) -> Array:
 def psum_beats(p: LutCoreParameters, psum: Array) -> Fields:
     """The ``psum`` stream of one operation; ``psum`` (M, N) codes or integers."""
     return [{"values": word} for word in _words(_in_output_order(p, psum), p.psum.bits)]
+
+
+def result_words(p: LutCoreParameters, results: Array) -> list[int]:
+    """The ``values`` of the ``result`` stream of one operation; ``results`` (M, N)."""
+    return _words(_in_output_order(p, results), p.out.bits)
 
 
 def results_of(p: LutCoreParameters, words: list[int]) -> Array:
