@@ -12,6 +12,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from amaranth.hdl import (
     Instance,
     ResetSignal,
     Signal,
+    UnusedElaboratable,
     Value,
 )
 from amaranth.lib.wiring import In, Out, Signature
@@ -47,6 +49,9 @@ __all__ = ["Emitted", "emit", "emit_component", "RESETS"]
 #: reset styles: the reset port of each, and what it is
 RESETS = {"sync": ("rst", "synchronous, active high"),
           "async_low": ("rst_n", "asynchronous, active low")}
+
+#: bits of the widest signal that Amaranth's netlist can hold
+WIDEST = 1 << 16
 
 _SCRIPT = """read_rtlil <<RTLIL_END
 {rtlil}RTLIL_END
@@ -133,6 +138,12 @@ class _Collector:
 
     def convert(self, component: Any, name: str, ports: list[Port]) -> list[rtlil.Module]:
         """RTLIL modules of a component, its own first, unused clock and reset ports removed."""
+        widest = max(ports, key=lambda port: port.width)
+        if widest.width > WIDEST:
+            # what hangs on the design below is dropped: Amaranth need not remark on it
+            warnings.simplefilter("ignore", UnusedElaboratable)
+            raise UsageError(f"port {widest.name} would have {widest.width} bits; at most "
+                             f"{WIDEST} can be emitted: choose fewer rows, columns or groups")
         with emitting(self):
             text = amaranth_rtlil.convert(_Shell(component, ports, self.reset), name=name,
                                           emit_src=False, missing_domain=_no_domain)
