@@ -64,7 +64,7 @@ RAW = "--codes c.npy --dtype fp4 --sv sv.npy --scale-codes s8.npy --group-size 3
 @pytest.mark.parametrize("generator", ["bitmod_tile", "bitmod_array"])
 @pytest.mark.parametrize(("words", "message"), [
     # activations
-    (f"{RAW} --a a32.npy", "--a must be float16 or uint16 for --a-format fp16"),
+    (f"{RAW} --a a32.npy", "--a must be float16, or uint16 as raw FP16 codes; got float32; convert"),
     (f"{RAW} --a a71.npy", "the same k; got shapes (3, 71) and (6, 70)"),
     (f"{RAW} --a a1.npy", "shape (rows, k)"), (f"{RAW} --a a0.npy", "both at least 1"),
     (f"{RAW} --a none.npy", "cannot read --a"), (f"{RAW} --a objects.npy", "not a readable"),
