@@ -52,7 +52,8 @@ async def stream(dut: Any) -> None:
     await bench.reset()
 
     words: list[int] = []
-    edge, waiting = RisingEdge(dut.clk), deque([None] * p.latency)
+    waiting: deque[int | None] = deque([None] * p.latency)
+    edge = RisingEdge(dut.clk)
     for inputs, row in chain(schedule(gemm), repeat(IDLE, p.latency)):
         waiting.append(row)
         read = waiting.popleft()

@@ -188,11 +188,12 @@ def test_failed_simulation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Operands of 3 x 20 times 20 x 4, and wrong ones."""
     Case(tmp_path, 3, 4, 20)
-    arrays = {"w32": np.zeros((4, 20), np.float32), "a64": np.zeros((3, 20)),
-              "a8": np.zeros((3, 20), np.int8), "a32": np.zeros((3, 20), np.uint32),
-              "ab": np.zeros((3, 20), bool), "a21": np.zeros((3, 21), np.float16),
-              "a1": np.zeros(20, np.float16), "w3": np.zeros((4, 20, 1), np.uint16),
-              "a0": np.zeros((0, 20), np.float16), "w0": np.zeros((4, 0), np.uint16)}
+    arrays: dict[str, Array] = {
+        "w32": np.zeros((4, 20), np.float32), "a64": np.zeros((3, 20)),
+        "a8": np.zeros((3, 20), np.int8), "a32": np.zeros((3, 20), np.uint32),
+        "ab": np.zeros((3, 20), bool), "a21": np.zeros((3, 21), np.float16),
+        "a1": np.zeros(20, np.float16), "w3": np.zeros((4, 20, 1), np.uint16),
+        "a0": np.zeros((0, 20), np.float16), "w0": np.zeros((4, 0), np.uint16)}
     for name, array in arrays.items():
         np.save(tmp_path / f"{name}.npy", array)
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
@@ -220,7 +221,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("--compare", "it needs --backend rtl"), ("--backend fpga", "invalid choice: 'fpga'"),
     ("--w-bits 4", "unrecognized arguments: --w-bits 4"),
     ("--backend rtl --build-dir text.npy", "set --build-dir to a writable folder"),
-    ("-o folder", "is a directory"), ("-o none/y.npy", "does not exist"), ("-o /proc/y.npy", "writ"),
+    ("-o folder", "is a directory"), ("-o none/y.npy", "does not exist"),
+    ("-o /proc/y.npy", "writ"),
     ("-o -", "-o must name a file"), ("-o text.npy", "add --force"),
     ("-o a.npy --force", "-o must not be a file that is read"),
     ("-o w.npy --force", "-o must not be a file that is read")])
