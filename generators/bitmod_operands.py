@@ -13,7 +13,7 @@ from lowbit.golden.bitmod.gemm import Operands
 
 from .bitmod_file import BitmodFile
 from .errors import UsageError
-from .operands import activation_codes, read_array
+from .operands import fp16_codes, read_array
 
 __all__ = ["is_packed", "packed_operands", "raw_operands"]
 
@@ -36,7 +36,7 @@ def is_packed(path: Path) -> bool:
 
 
 def _activations(path: Path) -> Array:
-    return activation_codes(read_array(path, "--a"), "fp16")
+    return fp16_codes(path, "--a", "(rows, k)")
 
 
 def packed_operands(a: Path, packed: Path, tensor: str | None = None,

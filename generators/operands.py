@@ -15,7 +15,7 @@ from .checkpoint import load_npy
 from .errors import UsageError
 from .packed import load_packed
 
-__all__ = ["activation_codes", "packed_operands", "read_array", "read_operands"]
+__all__ = ["activation_codes", "fp16_codes", "packed_operands", "read_array", "read_operands"]
 
 Array = NDArray[Any]
 
@@ -41,6 +41,19 @@ def activation_codes(array: Array, a_format: str) -> Array:
                          f"got {array.dtype}{hint}")
     if array.ndim != 2 or 0 in array.shape:
         raise UsageError(f"--a must have shape (rows, k), both at least 1; got {array.shape}")
+    return FP16.from_array(array) if array.dtype == np.float16 else array.astype(np.int64)
+
+
+def fp16_codes(path: Path, option: str, shape: str) -> Array:
+    """FP16 codes of a .npy file for a design that takes no other activations: float16, or uint16
+    as they are. ``shape`` is that of the array, two names in parentheses."""
+    array = read_array(path, option)
+    if array.dtype.name not in ("float16", "uint16"):
+        hint = "; convert it: array.astype(numpy.float16)" if array.dtype.kind in "fi" else ""
+        raise UsageError(f"{option} must be float16, or uint16 as raw FP16 codes; "
+                         f"got {array.dtype}{hint}")
+    if array.ndim != 2 or 0 in array.shape:
+        raise UsageError(f"{option} must have shape {shape}, both at least 1; got {array.shape}")
     return FP16.from_array(array) if array.dtype == np.float16 else array.astype(np.int64)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from .errors import CheckFailed, UsageError
 from .files import write_whole
 from .flow.simulate import Outcome
+from .progress import Progress
 
-__all__ = ["add_running", "check_running", "describe", "differing", "save_result", "show",
-           "simulation_figures"]
+__all__ = ["add_running", "check_running", "describe", "differing", "multiply", "save_result",
+           "show", "simulation_figures"]
 
 Array = NDArray[Any]
 
@@ -57,6 +59,21 @@ def simulation_figures(outcome: Outcome) -> dict[str, Any]:
     return {"seconds": round(outcome.seconds, 3), "cycles": outcome.cycles,
             "cycles_per_second": round(outcome.cycles / outcome.seconds, 1),
             "build_seconds": round(outcome.build_seconds, 3)}
+
+
+def multiply(args: argparse.Namespace, progress: Progress, golden: Callable[[], Array],
+             simulated: Callable[[], tuple[Array, Outcome]]) -> tuple[Array, dict[str, Any]]:
+    """The result by the backend that was asked for, and what the report says of it."""
+    if args.backend == "golden":
+        start = time.perf_counter()
+        result = golden()
+        return result, {"seconds": round(time.perf_counter() - start, 3)}
+    result, outcome = simulated()
+    figures = simulation_figures(outcome)
+    if args.compare:
+        progress("golden model")
+        figures["differ"] = differing(result, golden())
+    return result, figures
 
 
 def describe(r: dict[str, Any], flags: str, weights: str, more: Sequence[str] = ()) -> str:

@@ -64,7 +64,7 @@ RAW = "--codes c.npy --dtype fp4 --sv sv.npy --scale-codes s8.npy --group-size 3
 @pytest.mark.parametrize("generator", ["bitmod_tile", "bitmod_array"])
 @pytest.mark.parametrize(("words", "message"), [
     # activations
-    (f"{RAW} --a a32.npy", "--a must be float16 or uint16 for --a-format fp16"),
+    (f"{RAW} --a a32.npy", "--a must be float16, or uint16 as raw FP16 codes; got float32; conv"),
     (f"{RAW} --a a71.npy", "the same k; got shapes (3, 71) and (6, 70)"),
     (f"{RAW} --a a1.npy", "shape (rows, k)"), (f"{RAW} --a a0.npy", "both at least 1"),
     (f"{RAW} --a none.npy", "cannot read --a"), (f"{RAW} --a objects.npy", "not a readable"),
@@ -162,11 +162,12 @@ def test_quantize(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("generator", ["bitmod_pe", "bitmod_encoder", "bitmod_dequant", "fp16_pe",
-                                       "fp16_tile", "fp16_dot", "lut_table", "lut_dot"])
+                                       "fp16_dot", "lut_table", "lut_dot"])
 def test_parts_do_not_run(made: Path, monkeypatch: pytest.MonkeyPatch,
                           capsys: pytest.CaptureFixture[str], generator: str) -> None:
     refused(made, monkeypatch, capsys, f"run {generator} --a a.npy -o y.npy",
-            f"gen run multiplies matrices on lut_core, bitmod_tile, bitmod_array; {generator} is")
+            "gen run multiplies matrices on lut_core, bitmod_tile, bitmod_array, fp16_tile; "
+            f"{generator} is")
 
 
 def test_lut_core_refuses_bitmod_weights(made: Path, monkeypatch: pytest.MonkeyPatch,

@@ -329,7 +329,7 @@ def test_refused(files: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    ("run lut_dot", "gen run multiplies matrices on lut_core, bitmod_tile, bitmod_array; lut_dot"),
+    ("run lut_dot", "matrices on lut_core, bitmod_tile, bitmod_array, fp16_tile; lut_dot is"),
     ("run lut_core --a a.npy -o y.npy", "gen run needs --w and --w-bits, or --packed"),
     ("run lut_core --a a.npy -o y.npy --packed zip.npz", "not a packed weight file"),
     ("run lut_core -o y.npy", "required: --a"), ("run lut_core --a a.npy", "required: -o")])

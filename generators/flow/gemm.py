@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.baselines import gemm as baselines
+from lowbit.golden.baselines.parameters import Fp16TileParameters
 from lowbit.golden.bitmod import gemm as bitmod
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
@@ -23,17 +25,19 @@ from ..errors import CheckFailed
 from ..registry import find
 from .simulate import BuildError, Outcome, simulate
 
-__all__ = ["BENCH", "BITMOD_BENCH", "load_bitmod_operands", "load_operands", "save_operands",
-           "simulate_bitmod", "simulate_gemm"]
+__all__ = ["BENCH", "BITMOD_BENCH", "FP16_BENCH", "load_bitmod_operands", "load_fp16_operands",
+           "load_operands", "save_operands", "simulate_bitmod", "simulate_fp16", "simulate_gemm"]
 
 Array = NDArray[Any]
+AnyOperands = Operands | bitmod.Operands | baselines.Operands
 
 #: cocotb modules that stream a GEMM through a design (names only: benches are not imported here)
 BENCH = "lowbit.tb.cocotb_run_lut_core"
 BITMOD_BENCH = "lowbit.tb.cocotb_run_bitmod"
+FP16_BENCH = "lowbit.tb.cocotb_run_fp16_tile"
 
 
-def save_operands(path: Path, operands: Operands | bitmod.Operands) -> None:
+def save_operands(path: Path, operands: AnyOperands) -> None:
     """Write operands as an .npz file."""
     fields = {f.name: getattr(operands, f.name) for f in dataclasses.fields(operands)}
     if isinstance(operands, bitmod.Operands):
@@ -60,8 +64,13 @@ def load_bitmod_operands(path: Path) -> bitmod.Operands:
     return bitmod.Operands(**fields | {"dtype": get_data_type(fields["dtype"])})
 
 
-def _stream(p: Parameters, bench: str, operands: Operands | bitmod.Operands,
-            build_dir: Path | None, progress: Callable[[str], None]) -> tuple[Array, Outcome]:
+def load_fp16_operands(path: Path) -> baselines.Operands:
+    """Read what :func:`save_operands` wrote for the FP16 tile."""
+    return baselines.Operands(**_load(path))
+
+
+def _stream(p: Parameters, bench: str, operands: AnyOperands, build_dir: Path | None,
+            progress: Callable[[str], None]) -> tuple[Array, Outcome]:
     """The array that ``bench`` leaves, and how the simulation went."""
     progress("emitting")
     emitted = emit(p)
@@ -104,3 +113,15 @@ def simulate_bitmod(p: BitmodTileParameters, operands: bitmod.Operands, *,
     Raises :class:`CheckFailed` when the simulation does not finish.
     """
     return _stream(p, BITMOD_BENCH, operands, build_dir, progress)
+
+
+def simulate_fp16(p: Fp16TileParameters, operands: baselines.Operands, *,
+                  build_dir: Path | None = None,
+                  progress: Callable[[str], None] = lambda phase: None) -> tuple[Array, Outcome]:
+    """Results (rows, columns) of a matrix product from the RTL of the FP16 tile, as
+    :meth:`lowbit.golden.baselines.gemm.Gemm.run` gives them, and how the simulation went:
+    ``outcome.cycles`` from the first operands to the last row of results.
+
+    Raises :class:`CheckFailed` when the simulation does not finish.
+    """
+    return _stream(p, FP16_BENCH, operands, build_dir, progress)

@@ -6,13 +6,14 @@ import argparse
 
 from ..errors import UsageError
 from ..registry import Generator
-from . import run_bitmod, run_lut_core
+from . import run_bitmod, run_fp16_tile, run_lut_core
 
 SUMMARY = "multiply matrices on a design: golden model or simulated RTL"
 TAKES_GENERATOR = True
 
 #: generator -> module with configure(parser, generator) and run(args)
-GENERATORS = {"lut_core": run_lut_core, "bitmod_tile": run_bitmod, "bitmod_array": run_bitmod}
+GENERATORS = {"lut_core": run_lut_core, "bitmod_tile": run_bitmod, "bitmod_array": run_bitmod,
+              "fp16_tile": run_fp16_tile}
 
 
 def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:

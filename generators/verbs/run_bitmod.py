@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,9 @@ from ..running import (
     add_running,
     check_running,
     describe,
-    differing,
+    multiply,
     save_result,
     show,
-    simulation_figures,
 )
 
 __all__ = ["configure", "run"]
@@ -113,19 +111,11 @@ def run(args: argparse.Namespace) -> int:
     p = take_parameters(args, args.generator.parameter_class())
     assert isinstance(p, BitmodTileParameters)
     gemm = Gemm(p, _operands(args))
-    figures: dict[str, Any]
     with Progress("golden model") as progress:
-        if args.backend == "golden":
-            start = time.perf_counter()
-            result = gemm.run(progress.share)
-            figures = {"seconds": round(time.perf_counter() - start, 3)}
-        else:
-            result, outcome = simulate_bitmod(p, gemm.operands, build_dir=args.build_dir,
-                                              progress=progress)
-            figures = simulation_figures(outcome)
-            if args.compare:
-                progress("golden model")
-                figures["differ"] = differing(result, gemm.run(progress.share))
+        result, figures = multiply(
+            args, progress, lambda: gemm.run(progress.share),
+            lambda: simulate_bitmod(p, gemm.operands, build_dir=args.build_dir,
+                                    progress=progress))
     save_result(output, result)
     report = {**_report(p, gemm, result, args.backend), **figures, "file": str(output)}
     return show(report, _describe(report, p.flags()), as_json=args.json)

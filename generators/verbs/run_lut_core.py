@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 from ..errors import UsageError
 from ..files import data_target
 from ..flow.gemm import simulate_gemm
+from ..flow.simulate import Outcome
 from ..operands import packed_operands, read_operands
 from ..options import add_parameters, positive, take_parameters
 from ..progress import Progress
@@ -24,10 +24,9 @@ from ..running import (
     add_running,
     check_running,
     describe,
-    differing,
+    multiply,
     save_result,
     show,
-    simulation_figures,
 )
 
 Array = NDArray[Any]
@@ -120,21 +119,17 @@ def run(args: argparse.Namespace) -> int:
                              f"got {p.w_bits}")
         p = replace(p, w_bits=operands.bits)
     with Progress("golden model") as progress:
-        start = time.perf_counter()
         gemm = Gemm(p, operands)
-        figures: dict[str, Any]
-        if args.backend == "golden":
-            total = len(gemm.blocks)
-            result = gemm.result(gemm.run(lambda done: progress.share(done, total)))
-            figures = {"seconds": round(time.perf_counter() - start, 3)}
-        else:
+
+        def golden() -> Array:
+            return gemm.result(gemm.run(lambda done: progress.share(done, len(gemm.blocks))))
+
+        def simulated() -> tuple[Array, Outcome]:
             blocks, outcome = simulate_gemm(p, operands, build_dir=args.build_dir,
                                             progress=progress)
-            result = gemm.result(blocks)
-            figures = simulation_figures(outcome)
-            if args.compare:
-                progress("golden model")
-                figures["differ"] = differing(result, gemm.result(gemm.run()))
+            return gemm.result(blocks), outcome
+
+        result, figures = multiply(args, progress, golden, simulated)
     save_result(output, result)
     report = {**_report(p, operands, gemm, result, args.backend), **figures, "file": str(output)}
     return show(report, _describe(report, p.flags()), as_json=args.json)
