@@ -49,7 +49,14 @@ DESIGNS = ("lut_core --N 4 --w-bits 2 --max-k 64",
 WORDS = 200
 
 #: (module, part of the line, why the mutant is no defect) of survivors that were looked at
-ACCEPTED: tuple[tuple[str, str, str], ...] = ()
+ACCEPTED: tuple[tuple[str, str, str], ...] = (
+    ("lut_lane_to_float_convert", "~ magnitude[0]",
+     "only the exponent of a zero changes, which is dropped a cycle later"),
+    ("lut_table", "constant: running_",
+     "a largest exponent of 0 counts as 1, so the scan may start from either"),
+    ("lut_lane_add", "constant: assign _215_ = exponent == 8'h17",
+     "FP16 sums that cancel to less than 2**-100 are zero; tb/test_float_parts.py has the adder"),
+)
 
 
 @dataclass

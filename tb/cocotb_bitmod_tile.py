@@ -64,6 +64,9 @@ class Layer:
             channel = (rng.standard_normal(self.n) * 10.0 ** rng.integers(-6, 3, self.n)
                        ).astype(np.float32)
             channel[rng.random(self.n) < 0.05] = 0
+            # subnormal scales and results, with every number of leading zeros
+            tiny = rng.random(self.n) < 0.1
+            channel[tiny] = np.exp2(-rng.uniform(120, 150, int(tiny.sum())))
             odd = rng.random(self.n) < 0.08
             channel[odd] = rng.choice(ODD_SCALES, int(odd.sum()))
             if rng.random() < 0.3:      # a zero times infinity

@@ -155,18 +155,31 @@ async def equals_golden(dut: Any) -> None:
             found.append(Source(dut, "psum", stimulus.psums, rng, rng.choice([0.0, stall])))
         return found
 
-    # broken off: anywhere, or at a result, of the first operations
-    breaks = [(rng.randrange(1, 60), total) for _ in range(2)]
-    breaks += [(1000, rng.randrange(1, min(total, 3 * per_operation) + 1)) for _ in range(3)]
-    def enough(count: int) -> Callable[[], bool]:
-        return lambda: len(words) >= count
+    def broken_off(start: list[Source | Sink], results: int, after_last: int | None
+                   ) -> Callable[[], bool]:
+        """So many results, or so many cycles after the last weights of the first operation are
+        on their way."""
+        weights = next(x for x in start if isinstance(x, Source) and x.name == "weight")
+        last = next(i for i, beat in enumerate(stimulus.weights) if beat["last"])
+        seen: list[int] = []
 
-    for cycles, results in breaks:
+        def done() -> bool:
+            if weights.next >= last:
+                seen.append(bench.cycles)
+            return len(words) >= results or (after_last is not None and len(seen) > after_last)
+        return done
+
+    breaks: list[tuple[int, int, int | None]] = [(rng.randrange(1, 60), total, None)
+                                                 for _ in range(2)]
+    breaks += [(1000, rng.randrange(1, min(total, 3 * per_operation) + 1), None)
+               for _ in range(3)]
+    breaks += [(1000, total, after_last) for after_last in range(5)]
+    for cycles, results, after_last in breaks:
         start = streams()
         await bench.reset()
         words.clear()
         lasts.clear()
-        await bench.run(start, enough(results), limit=cycles)
+        await bench.run(start, broken_off(start, results, after_last), limit=cycles)
         assert words == expected[:len(words)] and lasts == ends[:len(lasts)], \
             "wrong results after a reset"
     start = streams()

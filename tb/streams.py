@@ -41,7 +41,7 @@ class Source:
     def __init__(self, dut: Any, name: str, beats: Sequence[Beat], rng: random.Random,
                  stall: float) -> None:
         self.valid, self.ready = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_ready")
-        self.beats, self.rng, self.stall = beats, rng, stall
+        self.name, self.beats, self.rng, self.stall = name, beats, rng, stall
         names = beats[0] if beats else {}
         self.fields = {field: getattr(dut, f"{name}_{field}") for field in names}
         self.widths = {field: len(handle) for field, handle in self.fields.items()}

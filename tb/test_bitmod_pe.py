@@ -150,6 +150,16 @@ def test_a_zero_result_is_positive():
     assert y.view(np.uint32).tolist() == [[0, np.float32(-24).view(np.uint32)]]
 
 
+def test_each_step_of_an_underflow():
+    """A step that rounds to zero keeps the sign; the next one has a zero like any other."""
+    a, codes = np.full((1, 4), -2.0**-10, np.float16), np.full((2, 4), 3, np.uint8)
+    run = partial(layer, a, codes, get_data_type("int4"), np.ones((2, 1), int), 4,
+                  channel_scale=np.array([2.0**-44, 2.0**-149], np.float32))
+    y = run()
+    assert y[0].tolist() == [-12 * 2.0**-54, 0] and np.signbit(y).all()
+    assert run(out_fp16=True).view(np.uint16).tolist() == [[0x8000, 0]]
+
+
 def test_default_pe_is_close_to_the_matrix_product():
     rng = np.random.default_rng(13)
     a = rng.standard_normal((4, 256)).astype(np.float16)

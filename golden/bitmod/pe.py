@@ -209,7 +209,8 @@ def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,
         if channel_scale is not None:
             output = _times_channel(output, np.asarray(channel_scale, np.float32))
         if out_fp16:
-            output = output.astype(np.float16)
+            # a product that has rounded to -0 is a zero like any other now
+            output = np.where(output == 0, np.float32(0), output).astype(np.float16)
     output[~sums.finite] = np.nan
     output[np.isnan(output)] = np.nan       # a NaN of NumPy's own may have a sign
     return output

@@ -60,8 +60,8 @@ class BitmodCore(wiring.Component):
         with m.If(capture):
             m.d.sync += fresh.eq(fresh_group)
         # sums leave the PEs; scaled and rounded, they are added two cycles later
-        leaving, column = Signal(), Signal(p.sharing_columns)
-        row_left = Signal(range(p.rows))
+        leaving, column = Signal(), Signal(p.sharing_columns, reset_less=True)
+        row_left = Signal(range(p.rows), reset_less=True)
         with m.If(capture):
             m.d.sync += [leaving.eq(1), row_left.eq(p.rows - 1), column.eq(1)]
         with m.Elif(leaving):
