@@ -47,6 +47,7 @@ RESULTS = {
     "bitmod_layer.json":
         ".venv/bin/python scripts/demo_minilm_bitmod.py --json > docs/results/bitmod_layer.json",
     "speed.json": ".venv/bin/python scripts/bench_speed.py --json docs/results/speed.json",
+    "scales.json": ".venv/bin/python scripts/bench_scales.py --json > docs/results/scales.json",
     "quantizer.json":
         ".venv/bin/python scripts/bench_quantizer.py --json > docs/results/quantizer.json",
     "minilm_types.json":
@@ -174,6 +175,14 @@ def quantizer(r: Json) -> str:
           number(x["memory_over_tensor"], 2)) for x in r["results"]])
 
 
+def scales(r: Json) -> str:
+    rows = [(x["weights"], f"`{x['dtype']}`", number(x["ignoring"], 5), number(x["minding"], 5),
+             number(x["ratio"], 3)) for x in r["rows"]]
+    return (f"Squared error over the sum of squares, {r['groups']:,} groups of "
+            f"{r['group_size']}:\n\n" +
+            table(("weights", "type", "scale ignores signs", "scale minds signs", "ratio"), rows))
+
+
 def minilm_types(r: Json) -> str:
     head = (f"{r['model']}: {r['matrices']} matrices, {r['weights']:,} weights, groups of "
             f"{r['group_size']}, {r['scale_bits']}-bit scales; embeddings of {r['sentences']} "
@@ -264,6 +273,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "bitmod layer": lambda: recorded("bitmod_layer.json", bitmod_layer),
     "speed": lambda: recorded("speed.json", speed),
     "quantizer": lambda: recorded("quantizer.json", quantizer),
+    "scales": lambda: recorded("scales.json", scales),
     "accuracy": lambda: recorded("accuracy.json", accuracy),
     "surveys": surveys,
     **figures_bitmod.COMPUTED,
