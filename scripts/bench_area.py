@@ -66,11 +66,10 @@ def core_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
     # half the columns and two groups a beat: the same work per cycle, half the accumulators
     paired = f"--M 2 --N {4 if quick else 32} --groups 2 --K 4 --w-bits 2"
     for acc in ("fp16", "fp32"):
-        variants = [("", f"{shape} --acc {acc}"),
-                    ("", f"{shape} --acc {acc} --lanes 1 --no-zero-point --max-k 1024"),
-                    ("", f"{shape} --acc {acc} --buffer double"),
-                    (" --groups 2", f"{paired} --acc {acc}"),
-                    (" --groups 2", f"{paired} --acc {acc} --buffer double")]
+        lean = "--lanes 1 --no-zero-point --max-k 1024"
+        variants = [(table, f"{size} --acc {acc}{more}")
+                    for table, size in (("", shape), (" --groups 2", paired))
+                    for more in ("", f" {lean}", " --buffer double")]
         for table_shape, variant in variants:
             table = measure.areas(f"lut_table --M 2 --K 4{table_shape} --acc {acc}", names)
             command = f"lut_core {variant}"

@@ -8,6 +8,7 @@ size): each is run alone, and its cycles are reported.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import cocotb
@@ -33,7 +34,7 @@ from lowbit.tb.bitmod_stimulus import (
     program_special_values,
 )
 from lowbit.tb.stimulus import activations
-from lowbit.tb.streams import Bench, Sink, Source, load_plan
+from lowbit.tb.streams import Bench, Sink, Source, Streams, load_plan
 
 Array = NDArray[Any]
 
@@ -109,6 +110,29 @@ def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
     return layers
 
 
+def _streams(dut: Any, layers: list[Layer], rng: random.Random, stall: float,
+             take: Callable[[dict[str, int]], None]) -> Streams:
+    """The layers back to back."""
+    def some(choice: float) -> float:
+        return rng.choice([0.0, choice])
+
+    streams: Streams = [
+        Source(dut, name, [b for x in layers for b in x.beats[name]], rng, some(stall))
+        for name in STREAMS if name in layers[0].beats]
+    return [*streams, Sink(dut, "result", ("values", "last"), take, rng, some(stall))]
+
+
+async def _break_off(bench: Bench, layers: list[Layer], rng: random.Random, times: int) -> None:
+    """Runs broken off by a reset anywhere: nothing of them may be left but special values."""
+    def streams() -> Streams:
+        return _streams(bench.dut, layers, rng, 0.2, lambda beat: None)
+
+    start = streams()
+    for _ in range(times):
+        await bench.run(start, lambda: False, limit=rng.randrange(1, 120))
+        start = await bench.reset(streams)
+
+
 async def _run(bench: Bench, p: BitmodTileParameters, layers: list[Layer], rng: random.Random,
                stall: float) -> int:
     """Run the layers back to back and compare; returns the wrong results."""
@@ -119,13 +143,7 @@ async def _run(bench: Bench, p: BitmodTileParameters, layers: list[Layer], rng: 
         words.append(beat["values"])
         lasts.append(beat["last"])
 
-    def some(choice: float) -> float:
-        return rng.choice([0.0, choice])
-
-    streams: list[Source | Sink] = [
-        Source(bench.dut, name, [b for x in layers for b in x.beats[name]], rng, some(stall))
-        for name in STREAMS if name in layers[0].beats]
-    streams.append(Sink(bench.dut, "result", ("values", "last"), take, rng, some(stall)))
+    streams = _streams(bench.dut, layers, rng, stall, take)
     total = sum(x.words for x in layers)
     await bench.run(streams, lambda: len(words) == total)
     per = p.output_beats
@@ -173,6 +191,7 @@ async def equals_golden(dut: Any) -> None:
         await _named_layers(bench, p, plan["layers"], numbers, special)
         return
     layers = _layers(p, numbers, special, plan["vectors"])
+    await _break_off(bench, layers, rng, 5)
     wrong = await _run(bench, p, layers, rng, rng.choice([0.2, 0.5]))
     before = bench.cycles
     smooth = layers[:len(NAMES)]

@@ -31,7 +31,7 @@ from lowbit.golden.lut.ports import (
 from lowbit.golden.lut.table import make_tables
 from lowbit.golden.packing import weight_beats
 from lowbit.tb.stimulus import KINDS, activations
-from lowbit.tb.streams import Bench, Sink, Source, load_plan
+from lowbit.tb.streams import Bench, Sink, Source, Streams, load_plan
 
 Array = NDArray[Any]
 
@@ -145,9 +145,9 @@ async def equals_golden(dut: Any) -> None:
 
     stall = rng.choice([0.0, 0.2, 0.5]) if plan.get("stalls", True) else 0.0
 
-    def streams() -> list[Source | Sink]:
+    def streams() -> Streams:
         name = "activation" if p.table_source == "internal" else "table"
-        found: list[Source | Sink] = [
+        found: Streams = [
             Source(dut, name, stimulus.inputs, rng, stall),
             Source(dut, "weight", stimulus.weights, rng, rng.choice([0.0, stall])),
             Sink(dut, "result", ("values", "last"), take, rng, rng.choice([0.0, stall]))]
@@ -155,7 +155,7 @@ async def equals_golden(dut: Any) -> None:
             found.append(Source(dut, "psum", stimulus.psums, rng, rng.choice([0.0, stall])))
         return found
 
-    def broken_off(start: list[Source | Sink], results: int, after_last: int | None
+    def broken_off(start: Streams, results: int, after_last: int | None
                    ) -> Callable[[], bool]:
         """So many results, or so many cycles after the last weights of the first operation are
         on their way."""
@@ -175,15 +175,13 @@ async def equals_golden(dut: Any) -> None:
                for _ in range(3)]
     breaks += [(1000, total, after_last) for after_last in range(5)]
     for cycles, results, after_last in breaks:
-        start = streams()
-        await bench.reset()
+        start = await bench.reset(streams)
         words.clear()
         lasts.clear()
         await bench.run(start, broken_off(start, results, after_last), limit=cycles)
         assert words == expected[:len(words)] and lasts == ends[:len(lasts)], \
             "wrong results after a reset"
-    start = streams()
-    await bench.reset()
+    start = await bench.reset(streams)
     words.clear()
     lasts.clear()
     await bench.run(start, lambda: len(words) == total)

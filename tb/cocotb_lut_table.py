@@ -13,7 +13,7 @@ from lowbit.golden.lut.parameters import LutTableParameters
 from lowbit.golden.lut.ports import activation_beats, table_beats
 from lowbit.golden.lut.table import make_tables
 from lowbit.tb.stimulus import KINDS, activations
-from lowbit.tb.streams import Bench, Sink, Source, load_plan
+from lowbit.tb.streams import Bench, Sink, Source, Streams, load_plan
 
 Array = NDArray[Any]
 
@@ -63,14 +63,13 @@ async def equals_golden(dut: Any) -> None:
     fields = tuple(expected[0])
     beats = interleave(rng, operations, p.is_aligned)
 
-    def streams() -> list[Source | Sink]:
+    def streams() -> Streams:
         return [Source(dut, "activation", beats, draw, stall),
                 Sink(dut, "table", fields, got.append, draw, draw.choice([0.0, 0.4]))]
 
-    # broken off a few times by a reset; the streams drive their handshakes from before it on
+    # broken off a few times by a reset
     for limit in (*(draw.randrange(1, 12) for _ in range(4)), None):
-        start = streams()
-        await bench.reset()
+        start = await bench.reset(streams)
         got.clear()
         await bench.run(start, lambda: len(got) == len(expected), limit=limit)
 

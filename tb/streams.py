@@ -17,7 +17,7 @@ from typing import Any
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, Timer
 
-__all__ = ["Source", "Sink", "Feed", "Bench", "load_plan", "report"]
+__all__ = ["Source", "Sink", "Streams", "Feed", "Bench", "load_plan", "report"]
 
 Beat = dict[str, int]
 
@@ -110,6 +110,9 @@ class Sink:
         return True
 
 
+Streams = list[Source | Sink]
+
+
 class Feed:
     """Drives a stream as fast as it is taken; a beat of None means that none is there yet."""
 
@@ -159,26 +162,37 @@ class Bench:
         self.clock = Clock(dut.clk, period, "ns")
         self.started = 0.0
 
-    async def reset(self) -> None:
-        """Start the clock (the first time) and reset: three cycles; later the shortest that must
-        do, one cycle of ``rst``, or a pulse of ``rst_n`` that no clock edge sees."""
+    async def reset(self, streams: Callable[[], Streams] = list) -> Streams:
+        """Start the clock (the first time) and reset; returns the ``streams`` made on the way.
+
+        The first time three cycles, with the streams idle; later the shortest that must do, one
+        cycle of ``rst`` or a pulse of ``rst_n`` that no clock edge sees, in the midst of what the
+        old streams do.
+        """
         again = self.started > 0
-        if not again:
-            self.clock.start()
         synchronous = hasattr(self.dut, "rst")
         reset, active = (self.dut.rst, 1) if synchronous else (self.dut.rst_n, 0)
-        if again and not synchronous:
-            await FallingEdge(self.dut.clk)
+        if not again:
+            made = streams()
+            self.clock.start()
             reset.value = active
-            await Timer(1, "ns")
-        else:
-            reset.value = active
-            for _ in range(1 if again else 3):
+            for _ in range(3):
                 await RisingEdge(self.dut.clk)
             await FallingEdge(self.dut.clk)
+        else:
+            if synchronous:
+                reset.value = active
+                await RisingEdge(self.dut.clk)
+                await FallingEdge(self.dut.clk)
+            else:
+                await FallingEdge(self.dut.clk)
+                reset.value = active
+                await Timer(1, "ns")
+            made = streams()
         reset.value = 1 - active
         await RisingEdge(self.dut.clk)
         self.started = time.perf_counter()
+        return made
 
     async def run(self, streams: Sequence[Source | Sink], done: Callable[[], bool],
                   idle_limit: int = 2000, limit: int | None = None) -> None:

@@ -55,7 +55,7 @@ class BitmodCore(wiring.Component):
                      self.scales_out.eq(scales), self.beat_out.eq(beat)]
 
         capture = delayed(m, beat.last, p.pe_latency, "group_done")
-        fresh_group = delayed(m, beat.fresh, p.pe_latency, "fresh")
+        fresh_group = delayed(m, beat.fresh, p.pe_latency, "fresh", reset=False)
         fresh = Signal(name="group_fresh", reset_less=True)
         with m.If(capture):
             m.d.sync += fresh.eq(fresh_group)
@@ -70,7 +70,7 @@ class BitmodCore(wiring.Component):
                 m.d.sync += [row_left.eq(p.rows - 1), column.eq(column << 1),
                              leaving.eq(~column[-1])]
         adding = delayed(m, leaving, 2, "adding")
-        fresh_at = delayed(m, fresh, 2, "adding_fresh")
+        fresh_at = delayed(m, fresh, 2, "adding_fresh", reset=False)
 
         clear = Signal()
         m.d.comb += clear.eq(beat.first & beat.enable)

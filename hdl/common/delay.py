@@ -9,13 +9,14 @@ from amaranth.hdl import Module, Signal
 __all__ = ["delayed"]
 
 
-def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
-    """``value`` that many cycles later, through registers ``name_1``, ``name_2``, ..., reset to 0.
+def delayed(m: Module, value: Any, cycles: int, name: str, *, reset: bool = True) -> Any:
+    """``value`` that many cycles later, through registers ``name_1``, ``name_2``, ...
 
-    The shape is kept, a layout too; 0 cycles is the value itself.
+    They are reset to 0; without ``reset`` they are not. The shape is kept, a layout too; 0 cycles
+    is the value itself.
     """
     for i in range(cycles):
-        late = Signal(value.shape(), name=f"{name}_{i + 1}")
+        late = Signal(value.shape(), name=f"{name}_{i + 1}", reset_less=not reset)
         m.d.sync += late.eq(value)
         value = late
     return value
