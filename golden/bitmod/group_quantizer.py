@@ -71,7 +71,8 @@ def quantize_groups(weights: Array, dtype: DataType, scratch: Scratch | None = N
     kernel = {"float": _float_groups, "int": _int_groups, "int_asym": _asym_groups}[dtype.kind]
     result = kernel(weights, dtype, scratch or Scratch())
     if not np.isfinite(result.scales).all():
-        raise ParameterError("weights must be finite; the tensor has NaN or infinite values")
+        raise ParameterError("weights must be finite in float32; the tensor has NaN, infinite "
+                             "or larger values")
     return result
 
 
