@@ -110,6 +110,10 @@ def main(argv: list[str] | None = None) -> int:
         _complain(f"{where}{error.strerror or error}")
         _drop_output()
         return 2
+    except MemoryError as error:
+        # NumPy says for which array
+        _complain(f"not enough memory: {error}" if str(error) else "not enough memory")
+        return 2
     except KeyboardInterrupt:
         print("gen: interrupted", file=sys.stderr)
         return 130

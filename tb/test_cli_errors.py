@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -144,6 +145,21 @@ def test_environment(line: str, settings: dict[str, str], words: str) -> None:
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("gen: ") and done.stderr.count("\n") == 1, done.stderr
     assert words in done.stderr
+
+
+def test_more_than_the_memory(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two files of 2 MB whose product has 10^12 elements."""
+    np.save(folder / "a.npy", np.ones((1_000_000, 1), np.float16))
+    np.save(folder / "q.npy", np.ones((1_000_000, 1), np.uint8))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 42, hard))
+    try:
+        assert main("run lut_core --a a.npy --w q.npy --w-bits 4 -o y.npy".split()) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("gen: not enough memory: Unable to allocate")
+    assert err.count("\n") == 1 and not (folder / "y.npy").exists()
 
 
 def test_names_that_are_no_text(folder: Path) -> None:
