@@ -5,6 +5,7 @@ Exit status: 0 done, 1 a check failed, 2 wrong usage (one line, no traceback).
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
@@ -78,7 +79,8 @@ def _dispatch(argv: list[str]) -> int:
 def _drop_output() -> None:
     """What is left in the buffer of standard output cannot be written: let it go quietly."""
     if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(io.UnsupportedOperation):      # no file: a caller's own stream
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: object) -> None:

@@ -84,7 +84,8 @@ CASES = [
     ("run lut_core --a a.npy --packed /dev/null -o y", "/dev/null is a device or a pipe"),
     ("run bitmod_tile --a a.npy --codes /dev/null -o y", "--codes /dev/null is a device or a pipe"),
     ("area lut_dot --liberty /dev/zero", "--liberty /dev/zero is a device or a pipe"),
-    # control characters in a name
+    # names
+    (f"pack w.npy -o {'long' * 70}", "long: File name too long"),
     ("pack 'no\nfile' -o p", "cannot read no\\nfile: No such file"),
     ("'lut\x1b[1m' -o p", "generator or verb 'lut\\x1b[1m'"),
 ]
@@ -154,7 +155,7 @@ def test_more_than_the_memory(folder: Path, capsys: pytest.CaptureFixture[str]) 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (1 << 42, hard))
     try:
-        assert main("run lut_core --a a.npy --w q.npy --w-bits 4 -o y.npy".split()) == 2
+        assert main(shlex.split("run lut_core --a a.npy --w q.npy --w-bits 4 -o y.npy")) == 2
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     out, err = capsys.readouterr()

@@ -110,7 +110,7 @@ def _basic_codes(ordered: Array, largest: Array, dtype: DataType, grid_max2x: in
     for number, height in enumerate(np.diff(magnitudes)):
         np.greater(ordered, limits[:, number, None], out=passed)
         index += passed.view(np.uint8)
-        # summing the steps is several times faster than looking the values up afterwards
+        # summing the steps saves looking the values up afterwards
         value2x += np.multiply(passed.view(np.uint8), np.uint8(height), out=step)
     return index, value2x
 
