@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import stat
 import tempfile
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from .errors import UsageError
@@ -69,6 +72,27 @@ def data_target(name: str, inputs: Iterable[Path | None], *, force: bool) -> Pat
     return path
 
 
+@contextlib.contextmanager
+def _removed_when_ended(temporary: Path) -> Iterator[None]:
+    """SIGTERM and SIGHUP, which end the program on the spot, remove the file first."""
+    def end(number: int, _: object) -> None:
+        temporary.unlink(missing_ok=True)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    # a signal that something else handles, or that is ignored (nohup), stays as it is
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP)
+               if threading.current_thread() is threading.main_thread()
+               and signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Call ``write(temporary)`` and rename the result to ``path``; nothing half-written stays."""
     check_target(path)
@@ -81,7 +105,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     os.close(handle)
     temporary = Path(name)
     try:
-        write(temporary)
+        with _removed_when_ended(temporary):
+            write(temporary)
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)

@@ -10,6 +10,7 @@ import errno
 import os
 import resource
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -146,6 +147,22 @@ def test_environment(line: str, settings: dict[str, str], words: str) -> None:
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("gen: ") and done.stderr.count("\n") == 1, done.stderr
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_ended_while_writing(folder: Path, name: str) -> None:
+    """Nothing half-written stays, and what stood there before does."""
+    code = ("import os, signal, time; from pathlib import Path; "
+            "from lowbit.generators.files import write_whole\n"
+            "def write(path):\n"
+            "    path.write_text('half')\n"
+            f"    os.kill(os.getpid(), signal.{name})\n"
+            "    time.sleep(60)\n"
+            "write_whole(Path('text'), write)")
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -getattr(signal, name)
+    assert sorted(p.name for p in folder.iterdir()) == ["a.npy", "folder", "text", "w.npy"]
+    assert (folder / "text").read_text() == "mine\n"
 
 
 def test_more_than_the_memory(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
