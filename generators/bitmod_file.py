@@ -41,7 +41,7 @@ from lowbit.golden.bitmod.quantizer import SCALE_BITS, QuantizedTensor
 from lowbit.golden.parameters import ParameterError
 
 from .errors import UsageError
-from .files import MARK
+from .files import MARK, check_source
 from .version import version
 
 __all__ = ["FORMAT", "VERSION", "BitmodFile", "write_tensors"]
@@ -90,6 +90,7 @@ class BitmodFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        check_source(path)
         try:
             self._file = path.open("rb")
         except OSError as error:

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from lowbit.golden.formats import FP8_E4M3, FP8_E5M2
 
 from .errors import UsageError
+from .files import check_source
 
 __all__ = ["Tensor", "load_npy", "open_matrices", "open_tensor"]
 
@@ -95,6 +96,7 @@ def open_matrices(path: Path, patterns: Sequence[str] | None = None) -> list[Ten
 
 def _is_npy(path: Path, *, named: bool) -> bool:
     """Whether the file is .npy; refuses a tensor's name with it, and files of other kinds."""
+    check_source(path)
     try:
         with path.open("rb") as file:
             magic = file.read(9)
@@ -122,6 +124,7 @@ def _matrix(tensor: Tensor) -> Tensor:
 def load_npy(path: Path, what: str = "", *, mapped: bool = False) -> Array:
     """The array of a .npy file; :class:`UsageError` names it ``what`` (an option) and its path."""
     where = f"{what} {path}".strip()
+    check_source(path, what)
     try:
         with path.open("rb") as file:
             if file.read(6) != b"\x93NUMPY":

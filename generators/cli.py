@@ -5,7 +5,9 @@ Exit status: 0 done, 1 a check failed, 2 wrong usage (one line, no traceback).
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import os
 import sys
 
@@ -77,18 +79,28 @@ def _dispatch(argv: list[str]) -> int:
 def _drop_output() -> None:
     """What is left in the buffer of standard output cannot be written: let it go quietly."""
     if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(io.UnsupportedOperation):      # no file: a caller's own stream
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(message: object) -> None:
+    """One line on standard error: a control character (in a file's name, say) is shown escaped."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(message))
+    print(f"gen: {text}", file=sys.stderr)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the ``gen`` script; returns the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a name that the terminal's encoding does not have is shown escaped, as on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _dispatch(sys.argv[1:] if argv is None else argv)
     except USER_ERRORS as error:
-        print(f"gen: {error}", file=sys.stderr)
+        _complain(error)
         return 2
     except CheckFailed as error:
-        print(f"gen: {error}", file=sys.stderr)
+        _complain(error)
         return 1
     except BrokenPipeError:
         # the reader of our output has gone (gen ... | head)
@@ -97,8 +109,12 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         # a full disk, for one
         where = f"{error.filename}: " if error.filename else ""
-        print(f"gen: {where}{error.strerror or error}", file=sys.stderr)
+        _complain(f"{where}{error.strerror or error}")
         _drop_output()
+        return 2
+    except MemoryError as error:
+        # NumPy says for which array
+        _complain(f"not enough memory: {error}" if str(error) else "not enough memory")
         return 2
     except KeyboardInterrupt:
         print("gen: interrupted", file=sys.stderr)

@@ -39,7 +39,7 @@ from lowbit.golden.packing import group_count, weight_beats, zero_beats
 from lowbit.golden.quantize import Quantized
 
 from .errors import UsageError
-from .files import MARK, write_whole
+from .files import MARK, check_source, write_whole
 from .version import version
 
 __all__ = ["FORMAT", "VERSION", "Packed", "load_packed", "pack_weights", "save_packed"]
@@ -126,6 +126,7 @@ def load_packed(path: Path) -> Packed:
     def refuse(why: str) -> UsageError:
         return UsageError(f"{path} is not a packed weight file of gen pack: {why}")
 
+    check_source(path)
     try:
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":

@@ -26,11 +26,12 @@ from lowbit.golden.formats import FP16
 from lowbit.hdl.common.fp_add import FpAdd
 
 #: M2 N64 K4, 2-bit weights, FP16: RTL of the LUT Tensor Core authors with HardFloat adders,
-#: SKY130, plain recipe, entries as bare inputs (um2; measured with the same flow, see README)
+#: SKY130, plain recipe, entries as bare inputs (um2). Measured once with the same flow; that RTL
+#: is not part of this repository, so no command here prints the figure again.
 PUBLISHED_CORE = 862_000
 #: operations per area of the paper's LUT unit over its FP16 MAC unit (DP4, 1-bit weights, 28 nm)
 PUBLISHED_DENSITY = 18.2
-#: the same of the authors' unit in this flow
+#: the same of the authors' unit in this flow; measured once, as above
 REPRODUCED_DENSITY = 5.5
 
 
@@ -178,4 +179,4 @@ TABLES: dict[str, Table] = {
 
 
 if __name__ == "__main__":
-    sys.exit(main("bench_area", __doc__ or "", TABLES, "N = 8, K = 4: minutes, not hours"))
+    sys.exit(main("bench_area", __doc__ or "", TABLES, "small designs: N = 8, K = 4"))

@@ -110,6 +110,8 @@ BROKEN = {
     "no cells": (b"library (none) { }", "no cells"),
     "no buffer": (tiny(*TINY[:1], *TINY[2:]).encode(), "no buffer"),
     "no nand": (tiny(*TINY[:2]).encode(), "no 2-input NAND"),
+    "area": (tiny(*TINY).replace("area : 3", "area : 3.0.1").encode(), "has area 3.0.1"),
+    "no areas": (tiny(*TINY).replace("area :", "volume :").encode(), "no area"),
     "twice": (tiny(*TINY, TINY[0]).encode(), "a second time"),
 }
 

@@ -155,7 +155,8 @@ def refused(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     ("quantize w.npy --dtype fp4 --special-values 5,7,8,9,10", "at most 4 values"),
     ("quantize w.npy --dtype fp4 --special-values 5,x", "numbers separated by commas"),
     ("quantize w.npy --dtype int4 --special-values 5", "belong to FP3 and FP4 types"),
-    ("quantize w.npy --dtype fp4 --group-size 0", "--group-size must be at least 1")])
+    ("quantize w.npy --dtype fp4 --group-size 0", "--group-size must be 1..2147483647"),
+    ("quantize w.npy --dtype fp4 --group-size 99999999999999999999", "must be 1..2147483647")])
 def test_quantize(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
                   words: str, message: str) -> None:
     refused(made, monkeypatch, capsys, f"{words} -o y.npz", message)

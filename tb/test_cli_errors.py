@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +78,17 @@ CASES = [
     ("area lut_dot --liberty none.lib", "none.lib does not exist"),
     ("area lut_dot --liberty text", "text is not a liberty file"),
     ("area lut_dot --liberty folder", "folder is a directory"),
+    # devices and pipes: reading them may never end
+    ("pack /dev/null -o p", "/dev/null is a device or a pipe"),
+    ("quantize /dev/null --dtype fp4 -o p", "/dev/null is a device or a pipe"),
+    ("run fp16_tile --a /dev/null --w w.npy -o y", "--a /dev/null is a device or a pipe"),
+    ("run lut_core --a a.npy --packed /dev/null -o y", "/dev/null is a device or a pipe"),
+    ("run bitmod_tile --a a.npy --codes /dev/null -o y", "--codes /dev/null is a device or a pipe"),
+    ("area lut_dot --liberty /dev/zero", "--liberty /dev/zero is a device or a pipe"),
+    # names
+    (f"pack w.npy -o {'long' * 70}", "long: File name too long"),
+    ("pack 'no\nfile' -o p", "cannot read no\\nfile: No such file"),
+    ("'lut\x1b[1m' -o p", "generator or verb 'lut\\x1b[1m'"),
 ]
 
 
@@ -85,6 +98,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "folder").mkdir()
     (tmp_path / "text").write_text("mine\n")
     np.save(tmp_path / "w.npy", np.ones((2, 8), np.float32))
+    np.save(tmp_path / "a.npy", np.ones((2, 8), np.float16))
     return tmp_path
 
 
@@ -95,7 +109,7 @@ def test_one_line(folder: Path, capsys: pytest.CaptureFixture[str], line: str,
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("gen: ") and err.count("\n") == 1, err
     assert words in err, err
-    assert sorted(p.name for p in folder.iterdir()) == ["folder", "text", "w.npy"]
+    assert sorted(p.name for p in folder.iterdir()) == ["a.npy", "folder", "text", "w.npy"]
     assert (folder / "text").read_text() == "mine\n"
 
 
@@ -133,6 +147,48 @@ def test_environment(line: str, settings: dict[str, str], words: str) -> None:
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("gen: ") and done.stderr.count("\n") == 1, done.stderr
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_ended_while_writing(folder: Path, name: str) -> None:
+    """Nothing half-written stays, and what stood there before does."""
+    code = ("import os, signal, time; from pathlib import Path; "
+            "from lowbit.generators.files import write_whole\n"
+            "def write(path):\n"
+            "    path.write_text('half')\n"
+            f"    os.kill(os.getpid(), signal.{name})\n"
+            "    time.sleep(60)\n"
+            "write_whole(Path('text'), write)")
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -getattr(signal, name)
+    assert sorted(p.name for p in folder.iterdir()) == ["a.npy", "folder", "text", "w.npy"]
+    assert (folder / "text").read_text() == "mine\n"
+
+
+def test_more_than_the_memory(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two files of 2 MB whose product has 10^12 elements."""
+    np.save(folder / "a.npy", np.ones((1_000_000, 1), np.float16))
+    np.save(folder / "q.npy", np.ones((1_000_000, 1), np.uint8))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 42, hard))
+    try:
+        assert main(shlex.split("run lut_core --a a.npy --w q.npy --w-bits 4 -o y.npy")) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("gen: not enough memory: Unable to allocate")
+    assert err.count("\n") == 1 and not (folder / "y.npy").exists()
+
+
+def test_names_that_are_no_text(folder: Path) -> None:
+    """A file's name need not be UTF-8, nor in the alphabet of the terminal."""
+    name = os.fsdecode(b"w\xff.npy")
+    os.rename(folder / "w.npy", folder / name)
+    done = run_gen(f"pack {name} -o p.npz")
+    assert done.returncode == 0 and done.stderr == "" and "w\\udcff.npy, 2 x 8" in done.stdout
+    done = run_gen(f"quantize {name} --dtype fp4 -o \u540d.npz", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0 and done.stderr == "" and "\\u540d.npz: fp4" in done.stdout
+    assert (folder / "\u540d.npz").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import apytypes
+import ml_dtypes
 import numpy as np
 import pytest
 
-from lowbit.golden.formats import BF16, FP16, FP32, FloatFormat, get_format
+from lowbit.golden.formats import BF16, FP8_E4M3, FP8_E5M2, FP16, FP32, FloatFormat, get_format
 from lowbit.golden.lut.gemm import gemm
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.table import make_tables, pattern_signs
+from lowbit.tb.float_parts import exact, expected_sum, pairs, rounded
 from lowbit.tb.shared_data import shared
 
 VECTORS = shared("vectors", "lut")
@@ -26,6 +29,49 @@ def cases(file: str) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         for name in names:
             prefix = name + "|"
             yield name, {key[len(prefix):]: data[key] for key in data if key.startswith(prefix)}
+
+
+@pytest.mark.parametrize(("fmt", "name"), [
+    (BF16, "bfloat16"), (FP8_E4M3, "float8_e4m3fn"), (FP8_E5M2, "float8_e5m2")],
+    ids=lambda x: getattr(x, "name", ""))
+def test_formats_as_ml_dtypes(fmt: FloatFormat, name: str) -> None:
+    """What every code means, and the rounding of float32 numbers: random, all ties, beside them.
+
+    (ml_dtypes rounds a float64 to float32 first, so the numbers are float32.)
+    """
+    kind = np.dtype(getattr(ml_dtypes, name))
+    raw = np.dtype(f"u{kind.itemsize}")
+    codes = np.arange(1 << fmt.bits)
+    values = codes.astype(raw).view(kind)
+    with np.errstate(invalid="ignore"):      # signalling NaN
+        np.testing.assert_array_equal(fmt.to_float64(codes), values.astype(np.float64))
+    finite = np.sort(fmt.to_float64(codes)[fmt.is_finite(codes)])
+    ties = ((finite[1:] + finite[:-1]) / 2).astype(np.float32)
+    rng = np.random.default_rng(3)
+    some = rng.choice([-1, 1], 9999) * np.exp2(rng.uniform(-140, 127, 9999))
+    x = np.concatenate([ties, *(np.nextafter(ties, np.float32(to)) for to in (-np.inf, np.inf)),
+                        some.astype(np.float32)])
+    with np.errstate(over="ignore"):
+        expected = x.astype(kind).view(raw).astype(np.int64)
+    assert (fmt.canonical(fmt.from_float64(x)) == fmt.canonical(expected)).all()
+
+
+@pytest.mark.parametrize("fmt", [FP32, FP16, BF16, FP8_E5M2], ids=lambda fmt: fmt.name)
+def test_one_rounding_as_apytypes(fmt: FloatFormat) -> None:
+    """Sums and products of two codes: exact integers rounded once are what apytypes computes."""
+    a, b = pairs(fmt, 3000)
+
+    def other(codes: np.ndarray) -> apytypes.APyFloatArray:
+        return apytypes.APyFloatArray.from_bits(codes.tolist(), fmt.ebits, fmt.mbits)
+
+    def bits(result: apytypes.APyFloatArray) -> np.ndarray:
+        return fmt.canonical(np.array(result.to_bits(), np.int64))
+
+    np.testing.assert_array_equal(expected_sum(fmt, a, b), bits(other(a) + other(b)))
+    finite = fmt.is_finite(a) & fmt.is_finite(b)
+    a, b = a[finite], b[finite]
+    product = rounded(fmt, exact(fmt, a) * exact(fmt, b), 2 * fmt.emin)
+    np.testing.assert_array_equal(fmt.canonical(product), bits(other(a) * other(b)))
 
 
 @needs_vectors

@@ -258,7 +258,8 @@ def test_bad_tensor_names(weights: Path, tmp_path: Path,
 
 @pytest.mark.parametrize(("flags", "message"), [
     ("--w-bits 0", "--w-bits must be 1..8; got 0"), ("--w-bits 9", "--w-bits must be 1..8; got 9"),
-    ("--w-bits two", "integer"), ("--group-size -1", "--group-size must be at least 0"),
+    ("--w-bits two", "integer"), ("--group-size -1", "--group-size must be 0..2147483647"),
+    ("--group-size 99999999999999999999", "--group-size must be 0..2147483647"),
     ("--K 7", "--K must be 2..6; got 7"), ("--N 0", "--N must be 1..4096; got 0"),
     ("--groups 0", "--groups must be 1..64; got 0"), ("--table third", "--table must be one of"),
     ("--negation none", "--negation must be one of"), ("--w 4", "unrecognized arguments")])

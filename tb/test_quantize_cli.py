@@ -139,7 +139,7 @@ def test_same_bytes(matrix, tmp_path, capsys):
 
 @pytest.mark.parametrize(("options", "words"), [
     (["--dtype", "fp5"], "--dtype must be one of"), ([], "--dtype"),
-    (["--dtype", "fp4", "--group-size", "0"], "--group-size must be at least 1; got 0"),
+    (["--dtype", "fp4", "--group-size", "0"], "--group-size must be 1..2147483647; got 0"),
     (["--dtype", "fp4", "--group-size", "x"], "--group-size"),
     (["--dtype", "fp4", "--scale-bits", "7"], "--scale-bits must be 8 or 16; got 7"),
     (["--dtype", "fp4", "--tensor", "w"], "leave --tensor out")])

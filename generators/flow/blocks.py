@@ -1,7 +1,7 @@
 """A module that a design repeats, built once: Verilator's libraries (``--lib-create``).
 
 Verilator writes the C++ of a module once for each of its places, so a design of a thousand
-processing elements becomes hundreds of megabytes that take hours to compile and no cache holds.
+processing elements becomes more C++ than a compiler gets through in reasonable time.
 As a library the module is translated and compiled once, and all its places run the same code.
 """
 

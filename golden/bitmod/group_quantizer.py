@@ -71,7 +71,8 @@ def quantize_groups(weights: Array, dtype: DataType, scratch: Scratch | None = N
     kernel = {"float": _float_groups, "int": _int_groups, "int_asym": _asym_groups}[dtype.kind]
     result = kernel(weights, dtype, scratch or Scratch())
     if not np.isfinite(result.scales).all():
-        raise ParameterError("weights must be finite; the tensor has NaN or infinite values")
+        raise ParameterError("weights must be finite in float32; the tensor has NaN, infinite "
+                             "or larger values")
     return result
 
 
@@ -109,7 +110,7 @@ def _basic_codes(ordered: Array, largest: Array, dtype: DataType, grid_max2x: in
     for number, height in enumerate(np.diff(magnitudes)):
         np.greater(ordered, limits[:, number, None], out=passed)
         index += passed.view(np.uint8)
-        # summing the steps is several times faster than looking the values up afterwards
+        # summing the steps saves looking the values up afterwards
         value2x += np.multiply(passed.view(np.uint8), np.uint8(height), out=step)
     return index, value2x
 

@@ -32,6 +32,8 @@ Array = NDArray[Any]
 #: weights handled at once, so that temporaries stay in the cache
 BLOCK = 1 << 16
 SCALE_BITS = (8, 16)
+#: longer than any channel, and still a number that a file can hold
+MAX_GROUP_SIZE = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,8 @@ def second_level(scales: Array) -> tuple[Array, Array]:
 
 def check_options(group_size: int, scale_bits: int) -> None:
     """Refuse a group size or scale width that :func:`quantize` does not take."""
-    if group_size < 1:
-        raise ParameterError(f"--group-size must be at least 1; got {group_size}")
+    if not 1 <= group_size <= MAX_GROUP_SIZE:
+        raise ParameterError(f"--group-size must be 1..{MAX_GROUP_SIZE}; got {group_size}")
     if scale_bits not in SCALE_BITS:
         raise ParameterError(f"--scale-bits must be 8 or 16; got {scale_bits}")
 

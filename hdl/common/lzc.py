@@ -5,9 +5,8 @@ Functions add their equations to a module ``m``; signals are named ``<name>_...`
 Two ways to normalise, with equal results:
 
 - ``search``: at every level, from the largest power of two, shift when the top bits are zero and
-  the exponent allows it. A little smaller for words up to about 24 bits.
-- ``count``: a tree counts the leading zeros, then the word is shifted. The shorter path, and
-  about equal in area for wider words.
+  the exponent allows it: what a level does waits for all levels before it.
+- ``count``: a tree counts the leading zeros, then the word is shifted: the shorter path.
 """
 
 from __future__ import annotations
