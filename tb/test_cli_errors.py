@@ -154,6 +154,8 @@ def test_ended_while_writing(folder: Path, name: str) -> None:
     """Nothing half-written stays, and what stood there before does."""
     code = ("import os, signal, time; from pathlib import Path; "
             "from lowbit.generators.files import write_whole\n"
+            # nohup, if it started the tests, has this signal ignored
+            f"signal.signal(signal.{name}, signal.SIG_DFL)\n"
             "def write(path):\n"
             "    path.write_text('half')\n"
             f"    os.kill(os.getpid(), signal.{name})\n"

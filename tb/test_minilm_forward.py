@@ -168,7 +168,7 @@ def test_sentences_of_the_demonstration():
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--types", "fp5"], "must be one of"),
-    (["--group-size", "0"], "at least 1"),
+    (["--group-size", "0"], "must be 1.."),
     (["--sentences", "nowhere.txt"], "cannot read"),
 ])
 def test_wrong_options(arguments, message):
