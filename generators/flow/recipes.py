@@ -1,7 +1,7 @@
 """Synthesis recipes: named command sequences, so that figures say how they were reached.
 
 plain        abc's default mapping
-amap         abc's area mapper: 5 to 24 % smaller almost everywhere, usually slower
+amap         abc's area mapper: smaller almost everywhere, usually slower
 booth        multipliers as Booth-encoded partial products
 noalumacc    leaves ``a*b + c`` as separate operators (fusing them costs area)
 sized        buffers inserted and gates sized for a clock target: the one whose path counts

@@ -231,7 +231,7 @@ def best_of(verilog: str, top: str, library: Library, recipes: Sequence[str] = A
     """Every recipe of a stated set, smallest area first.
 
     Quote the first entry as best only together with the set, and give both sides of a ratio
-    the same set: recipes differ by 5 to 40 %.
+    the same set: recipes differ widely (docs/bitmod.md, Area).
     """
     if not recipes:
         raise ValueError("best_of needs at least one recipe")
