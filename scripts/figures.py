@@ -52,7 +52,7 @@ RESULTS = {
         ".venv/bin/python scripts/bench_quantizer.py --json > docs/results/quantizer.json",
     "minilm_types.json":
         ".venv/bin/python scripts/demo_minilm_types.py --json > docs/results/minilm_types.json",
-    "campaign.json": ".venv/bin/python scripts/campaign.py --minutes 60 --skip-large "
+    "campaign.json": ".venv/bin/python scripts/campaign.py --minutes 13 --skip-large "
                      "--json docs/results/campaign.json",
     "proofs.json": ".venv/bin/python scripts/prove.py --json docs/results/proofs.json",
     "mutations.json": ".venv/bin/python scripts/mutate.py --json docs/results/mutations.json",
