@@ -13,7 +13,7 @@ from lowbit.golden.bitmod.gemm import Operands
 
 from .bitmod_file import BitmodFile
 from .errors import UsageError
-from .files import check_source
+from .files import first_bytes
 from .operands import fp16_codes, read_array
 
 __all__ = ["is_packed", "packed_operands", "raw_operands"]
@@ -23,12 +23,7 @@ Array = NDArray[Any]
 
 def is_packed(path: Path) -> bool:
     """Whether a file is an archive (.npz) and not an array (.npy)."""
-    check_source(path, "--codes")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(6)
-    except OSError as error:
-        raise UsageError(f"cannot read --codes {path}: {error.strerror}") from None
+    magic = first_bytes(path, 6, "--codes")
     if magic.startswith(b"PK"):
         return True
     if magic != b"\x93NUMPY":

@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from lowbit.golden.formats import FP8_E4M3, FP8_E5M2
 
 from .errors import UsageError
-from .files import check_source
+from .files import check_source, first_bytes
 
 __all__ = ["Tensor", "load_npy", "open_matrices", "open_tensor"]
 
@@ -96,12 +96,7 @@ def open_matrices(path: Path, patterns: Sequence[str] | None = None) -> list[Ten
 
 def _is_npy(path: Path, *, named: bool) -> bool:
     """Whether the file is .npy; refuses a tensor's name with it, and files of other kinds."""
-    check_source(path)
-    try:
-        with path.open("rb") as file:
-            magic = file.read(9)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    magic = first_bytes(path, 9)
     if magic.startswith(b"\x93NUMPY"):
         if named:
             raise UsageError(f"--tensor names a tensor of a safetensors file; {path} is a .npy "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Coroutine
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,13 @@ from amaranth.sim import Simulator
 from lowbit.generators.emit import emit
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.hdl.lut.core import LutCore
+
+
+def simulate(core: LutCore, drive: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+    simulator = Simulator(core)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(drive)
+    simulator.run()
 
 
 @pytest.mark.parametrize("options", [
@@ -48,10 +56,7 @@ def test_latency(options: dict[str, Any]) -> None:
             cycle += 1
             await ctx.tick()
 
-    simulator = Simulator(core)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(drive)
-    simulator.run()
+    simulate(core, drive)
     assert seen["last"] == beats - 1, "a beat a cycle"
     assert seen["result"] - seen["last"] == core.latency
 
@@ -91,10 +96,7 @@ def test_time_of_an_operation(options: dict[str, Any], beats: int, period: int) 
             cycle += 1
             await ctx.tick()
 
-    simulator = Simulator(core)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(drive)
-    simulator.run()
+    simulate(core, drive)
     assert {b - a for a, b in pairwise(ends)} == {period}
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import rename_folder
 from .tools import tool_environment
 
 __all__ = ["Block", "BlockError", "build_block", "split"]
@@ -86,11 +87,7 @@ def build_block(verilog: str, block: str, folder: Path, arguments: Sequence[str]
         for path in work.iterdir():
             if path.name not in (*names, f"{block}.sv"):
                 path.unlink()
-        try:
-            work.rename(final)
-        except OSError:
-            if not final.is_dir():      # else another process was faster: its build serves
-                raise
+        rename_folder(work, final)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return built

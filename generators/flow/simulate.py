@@ -31,6 +31,7 @@ from typing import Any
 
 from ..emit import Emitted
 from ..errors import UsageError
+from ..files import rename_folder
 from .blocks import Block, BlockError, build_block, split
 from .tools import need_programs, tool_environment, verilator_program
 
@@ -152,10 +153,7 @@ def _keep_runtime(work: Path, runtime: Path) -> None:
     try:
         for path in work.glob("verilated*.o"):
             shutil.copyfile(path, copy / path.name)
-        copy.rename(runtime)
-    except OSError:
-        if not runtime.is_dir():        # else another process kept the same objects first
-            raise
+        rename_folder(copy, runtime)
     finally:
         shutil.rmtree(copy, ignore_errors=True)
 
@@ -222,11 +220,7 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
         for path in work.iterdir():     # objects and generated C++: tens of megabytes
             if path not in (binary, work / "design.v", work / "build.log"):
                 path.unlink()
-        try:
-            work.rename(final)
-        except OSError:
-            if not final.is_dir():      # else another process was faster: its build serves
-                raise
+        rename_folder(work, final)
         _prune(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
