@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from lowbit.golden.bitmod.datatypes import DataType
 from lowbit.golden.bitmod.gemm import Operands
 
-from .bitmod_file import BitmodFile
 from .errors import UsageError
 from .files import first_bytes
 from .operands import fp16_codes, read_array
+from .weights.bitmod_file import BitmodFile
 
 __all__ = ["is_packed", "packed_operands", "raw_operands"]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from lowbit.golden.formats import FP16
 from lowbit.golden.lut.gemm import Operands
 
-from .checkpoint import load_npy
 from .errors import UsageError
-from .packed import load_packed
+from .weights.checkpoint import load_npy
+from .weights.packed import load_packed
 
 __all__ = ["activation_codes", "fp16_codes", "packed_operands", "read_array", "read_operands"]
 

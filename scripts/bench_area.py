@@ -21,7 +21,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from measure import Design, Measure, Row, Table, main
 
-from lowbit.generators.emit import emit_component
+from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.formats import FP16
 from lowbit.hdl.common.fp_add import FpAdd
 

@@ -20,10 +20,10 @@ from collections.abc import Sequence
 
 from measure import Measure, Row, Table, main
 
-from lowbit.generators.emit import emit
 from lowbit.generators.errors import CheckFailed
 from lowbit.generators.flow.simulate import simulate
 from lowbit.generators.registry import find
+from lowbit.generators.verilog.emit import emit
 from lowbit.golden.bitmod.cycles import layer_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import (
@@ -31,7 +31,7 @@ from lowbit.golden.bitmod.parameters import (
     BitmodPeParameters,
     BitmodTileParameters,
 )
-from lowbit.tb.bitmod_accuracy import CONFIGURATIONS, KINDS, accuracy
+from lowbit.tb.support.bitmod_accuracy import CONFIGURATIONS, KINDS, accuracy
 
 #: the paper's Table X: 64 BitMoD PEs over 48 FP16 PEs, without and with encoders (28 nm)
 PAPER_ARRAYS = {"without encoders": 97_090 / 95_498, "with encoders": 99_509 / 95_498}

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from lowbit.generators.progress import Progress
-from lowbit.tb.lut_run import run_bench
-from lowbit.tb.lut_space import completed, is_cheap, product
+from lowbit.tb.support.lut_run import run_bench
+from lowbit.tb.support.lut_space import completed, is_cheap, product
 
 Result = dict[str, Any]
 

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from lowbit.generators.errors import CheckFailed, UsageError
 from lowbit.generators.flow.gemm import simulate_gemm
-from lowbit.generators.packed import pack_weights
 from lowbit.generators.progress import Progress
+from lowbit.generators.weights.packed import pack_weights
 from lowbit.golden.formats import FP16
 from lowbit.golden.lut.gemm import Gemm, Operands
 from lowbit.golden.lut.parameters import LutCoreParameters

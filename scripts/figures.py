@@ -22,12 +22,12 @@ from typing import Any
 import figures_bitmod
 from tables import number, table
 
-from lowbit.generators.emit import emit
 from lowbit.generators.registry import find
+from lowbit.generators.verilog.emit import emit
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.parameters import flag_name
-from lowbit.tb import lut_space
-from lowbit.tb.lut_run import VECTORS
+from lowbit.tb.support import lut_space
+from lowbit.tb.support.lut_run import VECTORS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS_FOLDER = ROOT / "docs" / "results"
@@ -245,7 +245,7 @@ def mutations(r: Json) -> str:
 def surveys() -> str:
     """How far the checks of the LUT family reach, each with its command."""
     rows = [("pairwise covering arrays of all parameters", covering(),
-             "`scripts/test tb/test_lut_core.py tb/test_lut_parts.py`")]
+             "`scripts/test tb/tests/lut/test_lut_core.py tb/tests/lut/test_lut_parts.py`")]
     for name, what, render in (
             ("campaign.json", "full product of the core's parameters", campaign),
             ("proofs.json", "SAT: the dot product is Σ ±a for all inputs", proofs),

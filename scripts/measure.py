@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from lowbit.generators import registry
-from lowbit.generators.emit import Emitted, emit
 from lowbit.generators.errors import USER_ERRORS, UsageError
 from lowbit.generators.flow import liberty, recipes, synthesis, timing, yosys
 from lowbit.generators.options import ArgumentParser, add_parameters, take_parameters
+from lowbit.generators.verilog.emit import Emitted, emit
 
 __all__ = ["Design", "Measure", "Row", "Table", "children", "grouped", "main"]
 

@@ -30,7 +30,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lowbit.generators.emit import Emitted, emit
 from lowbit.generators.errors import UsageError
 from lowbit.generators.flow.prove import prove_same_steps
 from lowbit.generators.flow.simulate import BuildError, simulate
@@ -38,8 +37,9 @@ from lowbit.generators.flow.yosys import YosysError
 from lowbit.generators.options import ArgumentParser, add_parameters, take_parameters
 from lowbit.generators.progress import Progress
 from lowbit.generators.registry import Generator, find
+from lowbit.generators.verilog.emit import Emitted, emit
 from lowbit.golden.parameters import ParameterError, Parameters
-from lowbit.tb.mutation import KINDS, Mutant, mutants, mutated, switched
+from lowbit.tb.support.mutation import KINDS, Mutant, mutants, mutated, switched
 
 DESIGNS = ("lut_core --N 4 --w-bits 2 --max-k 64",
            "lut_core --M 3 --N 2 --K 3 --w-bits 3 --a-format int8 --groups 2 --buffer double "
@@ -57,12 +57,12 @@ ACCEPTED: tuple[tuple[str, str, str], ...] = (
     ("lut_table", "constant: running_",
      "a largest exponent of 0 counts as 1, so the scan may start from either"),
     ("lut_lane_add", "constant: assign _215_ = exponent == 8'h17",
-     "FP16 sums that cancel to less than 2**-100 are zero; tb/test_float_parts.py has the adder"),
+     "FP16 sums that cancel to less than 2**-100 are zero; test_float_parts.py has the adder"),
     ("bitmod_core", "reset removed",
      "what is under way in a tile at a reset ends before the first sums of the next operation, "
      "which replace all others"),
     ("bitmod_lane_multiply_finish", "normalize_lzc_1_14_count_bits",
-     "a product with its leading one so low underflows; tb/test_float_parts.py has the multiplier"),
+     "a product with its leading one so low underflows; test_float_parts.py has the multiplier"),
 )
 
 

@@ -12,11 +12,11 @@ import argparse
 import json
 from pathlib import Path
 
-from lowbit.generators.emit import emit
 from lowbit.generators.flow.prove import prove_equal
 from lowbit.generators.flow.yosys import yosys_version
+from lowbit.generators.verilog.emit import emit
 from lowbit.golden.lut.parameters import LutDotParameters
-from lowbit.tb.lut_spec import dot_spec
+from lowbit.tb.support.lut_spec import dot_spec
 
 CASES = [("int8", 2), ("int8", 3), ("int8", 4), ("int16", 2), ("int16", 3), ("int16", 4),
          ("int8", 5)]

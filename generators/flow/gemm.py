@@ -20,9 +20,9 @@ from lowbit.golden.lut.gemm import Operands
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.parameters import Parameters
 
-from ..emit import emit
 from ..errors import CheckFailed
 from ..registry import find
+from ..verilog.emit import emit
 from .simulate import BuildError, Outcome, simulate
 
 __all__ = ["BENCH", "BITMOD_BENCH", "FP16_BENCH", "load_bitmod_operands", "load_fp16_operands",
@@ -32,9 +32,9 @@ Array = NDArray[Any]
 AnyOperands = Operands | bitmod.Operands | baselines.Operands
 
 #: cocotb modules that stream a GEMM through a design (names only: benches are not imported here)
-BENCH = "lowbit.tb.cocotb_run_lut_core"
-BITMOD_BENCH = "lowbit.tb.cocotb_run_bitmod"
-FP16_BENCH = "lowbit.tb.cocotb_run_fp16_tile"
+BENCH = "lowbit.tb.benches.lut.run"
+BITMOD_BENCH = "lowbit.tb.benches.bitmod.run"
+FP16_BENCH = "lowbit.tb.benches.baselines.run"
 
 
 def save_operands(path: Path, operands: AnyOperands) -> None:

@@ -29,9 +29,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..emit import Emitted
 from ..errors import UsageError
 from ..files import rename_folder
+from ..verilog.emit import Emitted
 from .blocks import Block, BlockError, build_block, split
 from .tools import need_programs, tool_environment, verilator_program
 

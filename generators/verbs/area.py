@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         find_recipe(args.recipe)
     library = _library(args)
     # Amaranth is slow to import; --help does without
-    from ..emit import emit
+    from ..verilog.emit import emit
 
     emitted = emit(parameters)
     area, path = _measure(args, emitted.verilog, emitted.top, library)

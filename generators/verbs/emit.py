@@ -6,12 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..emit import Emitted, emit
 from ..errors import UsageError
 from ..files import check_target, void, write_whole
 from ..options import add_parameters, take_parameters
-from ..ports import check_identifier
 from ..registry import Generator
+from ..verilog.emit import Emitted, emit
+from ..verilog.ports import check_identifier
 
 SUMMARY = "write a generator's Verilog and manifest"
 TAKES_GENERATOR = True

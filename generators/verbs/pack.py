@@ -13,11 +13,11 @@ from typing import Any
 from lowbit.golden.parameters import Parameters, parameter
 from lowbit.golden.quantize import error_report, quantize
 
-from ..checkpoint import open_tensor
 from ..files import data_target
 from ..options import add_parameters, take_parameters
-from ..packed import pack_weights, save_packed
 from ..progress import Progress
+from ..weights.checkpoint import open_tensor
+from ..weights.packed import pack_weights, save_packed
 
 SUMMARY = "quantise a weight matrix and pack it in the core's bit order"
 

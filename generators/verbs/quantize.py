@@ -13,12 +13,12 @@ from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, get_data_type
 from lowbit.golden.bitmod.quantizer import ErrorReport, QuantizedTensor, check_options, quantize
 from lowbit.golden.parameters import ParameterError
 
-from ..bitmod_file import write_tensors
-from ..checkpoint import open_matrices
 from ..errors import UsageError
 from ..files import data_target, write_whole
 from ..options import integer
 from ..progress import Progress
+from ..weights.bitmod_file import write_tensors
+from ..weights.checkpoint import open_matrices
 
 SUMMARY = "quantise weights to a BitMoD or integer data type, with an error report"
 

@@ -1,0 +1,1 @@
+"""Generators of synthesizable RTL for low-bit LLM inference."""

@@ -1,0 +1,142 @@
+"""Bench of bitmod_pe: groups of all data types back to back, with idle cycles in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import FallingEdge, RisingEdge
+
+from lowbit.golden.bitmod.datatypes import get_data_type
+from lowbit.golden.bitmod.parameters import BitmodPeParameters
+from lowbit.golden.bitmod.pe import group_sums, group_terms
+from lowbit.golden.formats import FP16
+from lowbit.golden.packing import pack_bits, rows_to_ints
+from lowbit.tb.benches.bitmod.stimulus import GROUP_KINDS, SPECIAL_VALUES, group_activations
+from lowbit.tb.benches.streams import Bench, load_plan
+
+#: idle cycles per cycle
+IDLE = 0.1
+TYPES = ("bitmod4", "bitmod3", "int8", "int6", "int5", "int4", "int3", "fp4")
+
+
+class Work:
+    """Groups of one data type and size: what to drive, and the sums to find."""
+
+    def __init__(self, rng: np.random.Generator, p: BitmodPeParameters, name: str, size: int,
+                 groups: int, kind: str) -> None:
+        dtype = get_data_type(name)
+        k = groups * size
+        activations = group_activations(rng, kind, groups, size).reshape(1, k)
+        codes = rng.integers(0, 1 << dtype.bits, (1, k))
+        codes[rng.random(codes.shape) < rng.choice([0, 0.5])] = 0
+        values = (rng.choice(SPECIAL_VALUES, (1, groups)) if dtype.kind == "float" else None)
+        terms = group_terms(codes, values, dtype, size)
+        sums = group_sums(activations, terms, size, p)
+        self.sums, self.unit = [int(s) for s in sums.integer[0, 0]], sums.exponent
+        # (groups, chunks, lanes): the last chunk filled with zero terms and any activation
+        chunks = -(-size // p.lanes)
+        filled = chunks * p.lanes - size
+        word = (terms.sign | terms.exp << 1 | terms.man << 3)[0].reshape(groups, size, -1)
+        word = np.pad(word, ((0, 0), (0, filled), (0, 0)))
+        junk = rng.integers(0, 1 << 16, (groups, filled))
+        junk = np.where(FP16.is_finite(junk), junk, 0)
+        a = np.concatenate([activations.reshape(groups, size), junk], 1)
+        self.terms = [rows_to_ints(pack_bits(
+            word[:, :, t].reshape(-1, p.lanes).astype(np.uint8), 4)) for t in range(word.shape[2])]
+        self.activations = rows_to_ints(pack_bits(
+            a.reshape(-1, p.lanes).astype(np.uint16), 16))
+        self.bsig, self.chunks = [int(b) & 15 for b in terms.bsig], chunks
+
+    def cycles(self) -> Any:
+        """(activations, terms, bsig, first, sum that is complete after this cycle or None)."""
+        for i, activation in enumerate(self.activations):
+            group, chunk = divmod(i, self.chunks)
+            for t, bsig in enumerate(self.bsig):
+                done = chunk == self.chunks - 1 and t == len(self.bsig) - 1
+                yield (activation, self.terms[t][i], bsig, int(chunk == t == 0),
+                       (self.sums[group], self.unit) if done else None)
+
+
+@cocotb.test()
+async def equals_golden(dut: Any) -> None:
+    """The total after every group, and the invalid flag."""
+    plan = load_plan()
+    p = BitmodPeParameters(**plan["parameters"])
+    rng = np.random.default_rng(plan["seed"])
+    shape = plan["manifest"]["total"]
+    latency = plan["manifest"]["latency"]
+    bench = Bench(dut)
+    dut.enable.value = 0
+    if hasattr(dut, "rst"):
+        await bench.reset()
+    else:
+        bench.clock.start()
+        await RisingEdge(dut.clk)
+    word, pending, exponent = (getattr(dut, f"total_{name}", None)
+                               for name in ("word", "pending", "exponent"))
+    checked = wrong = 0
+    expected: list[Any] = []
+    width = 16 * p.lanes
+    edge, middle = RisingEdge(dut.clk), FallingEdge(dut.clk)
+
+    async def cycle(done: Any) -> None:
+        nonlocal checked, wrong
+        await edge
+        bench.cycles += 1
+        expected.append(done)
+        ready = expected.pop(0) if len(expected) >= latency else None
+        if ready is None:
+            return
+        await middle
+        assert word is not None
+        value = word.value.to_signed() + (int(pending.value) if pending is not None else 0)
+        scale = shape["unit"] + shape["digit"] * (int(exponent.value) if exponent is not None
+                                                  else 0)
+        golden, unit = ready
+        checked += 1
+        low = min(scale, unit)
+        if value << (scale - low) != golden << (unit - low):
+            wrong += 1
+            cocotb.log.error("group %d: got %d * 2**%d, golden %d * 2**%d", checked, value, scale,
+                             golden, unit)
+
+    while checked < plan["vectors"]:
+        size = int(rng.choice([p.lanes, 2 * p.lanes, 8 * p.lanes - 1, 32, 64]))
+        work = Work(rng, p, str(rng.choice(TYPES)), size, int(rng.integers(1, 9)),
+                    str(rng.choice(GROUP_KINDS)))
+        for activations, terms, bsig, first, done in work.cycles():
+            while rng.random() < IDLE:
+                # nothing that comes without `enable` counts
+                dut.enable.value = 0
+                dut.first.value = int(rng.integers(2))
+                dut.activations.value = int.from_bytes(rng.bytes(width // 8), "little")
+                dut.terms.value = int.from_bytes(rng.bytes(width // 8), "little") >> (width * 3
+                                                                                     // 4)
+                dut.bsig.value = int(rng.choice([15, 0, 2, 4, 6]))
+                await cycle(None)
+            dut.enable.value = 1
+            dut.first.value = first
+            dut.activations.value, dut.terms.value, dut.bsig.value = activations, terms, bsig
+            await cycle(done)
+    bad_flags = await flags(dut, rng, p)
+    bench.report(words=checked, mismatches=wrong)
+    assert wrong == 0, f"{wrong} of {checked} group sums differ from the golden model"
+    assert bad_flags == 0, f"{bad_flags} invalid flags differ"
+
+
+async def flags(dut: Any, rng: np.random.Generator, p: BitmodPeParameters) -> int:
+    """Infinities and NaNs set the invalid flag in the same cycle; returns the mismatches."""
+    bad = 0
+    for _ in range(50):
+        codes = rng.integers(0, 1 << 16, p.lanes)
+        if rng.random() < 0.5:
+            codes[rng.integers(p.lanes)] |= 0x7C00
+        enable = int(rng.random() < 0.8)
+        dut.enable.value = enable
+        dut.activations.value = rows_to_ints(pack_bits(codes[None].astype(np.uint16), 16))[0]
+        await FallingEdge(dut.clk)
+        bad += int(dut.invalid.value) != int(enable and not FP16.is_finite(codes).all())
+        await RisingEdge(dut.clk)
+    return bad

@@ -1,0 +1,207 @@
+"""Bench of bitmod_tile and bitmod_array: operations of all types, bit for bit and cycle for cycle.
+
+First random operations with random stalls; then operations back to back without a stall, whose
+cycles must be those of the cycle model. A plan may name ``layers`` instead, as (type, k, group
+size): each is run alone, and its cycles are reported.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import cocotb
+import numpy as np
+from numpy.typing import NDArray
+
+from lowbit.golden.bitmod import parameters as parameter_classes
+from lowbit.golden.bitmod.cycles import operation_cycles
+from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, DataType, get_data_type
+from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.pe import layer
+from lowbit.golden.bitmod.ports import (
+    Weights,
+    layer_beats,
+    layer_results,
+    tiles,
+)
+from lowbit.golden.formats import FP16, FP32
+from lowbit.tb.benches.bitmod.stimulus import (
+    GROUP_KINDS,
+    SPECIAL_VALUES,
+    group_activations,
+    program_special_values,
+)
+from lowbit.tb.benches.stimulus import activations
+from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
+
+Array = NDArray[Any]
+
+NAMES = [n for n in DATA_TYPE_NAMES if not n.endswith("_asym")]
+STREAMS = ("activation", "weight", "group", "channel")
+#: channel scales that overflow, underflow, or make NaN of a zero
+ODD_SCALES = np.array([np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-45, -1e-38], np.float32)
+
+
+class Layer:
+    """One random layer: its beats, its golden results, its cycles of terms."""
+
+    def __init__(self, p: BitmodTileParameters, rng: np.random.Generator, special: Array,
+                 dtype: DataType, k: int, group_size: int, blocks: tuple[int, int]) -> None:
+        down, across = tiles(p)
+        # ragged now and then
+        self.m = max(1, blocks[0] * down * p.rows - int(rng.integers(2)) * int(rng.integers(3)))
+        self.n = max(1, blocks[1] * across * p.columns
+                     - int(rng.integers(2)) * int(rng.integers(3)))
+        groups = -(-k // group_size)
+        codes = rng.integers(0, 1 << dtype.bits, (self.n, k)).astype(np.uint8)
+        shape = (self.n, groups)
+        scales = rng.integers(0, 256, shape)
+        scales[rng.random(shape) < 0.1] = 0
+        selectors = rng.integers(0, 4, shape)
+        channel = None
+        if p.channel_scale and rng.random() < 0.9:
+            channel = (rng.standard_normal(self.n) * 10.0 ** rng.integers(-6, 3, self.n)
+                       ).astype(np.float32)
+            channel[rng.random(self.n) < 0.05] = 0
+            # subnormal scales and results, with every number of leading zeros
+            tiny = rng.random(self.n) < 0.1
+            channel[tiny] = np.exp2(-rng.uniform(120, 150, int(tiny.sum())))
+            odd = rng.random(self.n) < 0.08
+            channel[odd] = rng.choice(ODD_SCALES, int(odd.sum()))
+            if rng.random() < 0.3:      # a zero times infinity
+                scales[0], channel[0] = 0, np.inf
+        rows = self._rows(rng, k)
+        weights = Weights(codes, dtype, group_size, scales.astype(np.uint8), selectors, channel)
+        self.beats = layer_beats(p, rows, weights)
+        result = layer(FP16.to_array(rows), codes, dtype, weights.scale_codes, group_size,
+                       special_values=special[selectors] if dtype.kind == "float" else None,
+                       channel_scale=channel, out_fp16=p.out == "fp16", parameters=p)
+        fmt = FP16 if p.out == "fp16" else FP32
+        self.expected = fmt.from_array(result)
+        self.words = p.output_beats * len(self.beats["group"]) // groups
+        self.name = f"{dtype.name}, k {k}, groups of {group_size}"
+        self.terms = [[p.cycles(dtype, size) for size in weights.group_sizes()]
+                      for _ in range(self.words // p.output_beats)]
+
+    def _rows(self, rng: np.random.Generator, k: int) -> Array:
+        rows = activations(rng, FP16, self.m, k)
+        for i in np.flatnonzero(rng.random(self.m) < 0.5):
+            rows[i] = group_activations(rng, str(rng.choice(GROUP_KINDS)), 1, k)[0]
+        return rows
+
+
+def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
+            words: int) -> list[Layer]:
+    """Layers of every type, until there are ``words`` results."""
+    down, across = tiles(p)
+    names = list(rng.permutation(NAMES))
+    size = down * across * p.rows * p.columns
+    layers: list[Layer] = []
+    done = 0
+    while done < words or names:
+        dtype = get_data_type(str(names.pop() if names else rng.choice(NAMES)), ())
+        group_size = min(int(rng.choice([1, p.lanes, 3 * p.lanes - 1, 16, 32])), p.max_group)
+        k = max(1, group_size * int(rng.integers(1, 4)) - int(rng.integers(2)))
+        blocks = [(1, 1), (1, 3), (2, 2)][int(rng.integers(1 if size > 64 else 3))]
+        layers.append(Layer(p, rng, special, dtype, k, group_size, blocks))
+        done += layers[-1].m * layers[-1].n
+    return layers
+
+
+def _streams(dut: Any, layers: list[Layer], rng: random.Random, stall: float,
+             take: Callable[[dict[str, int]], None]) -> Streams:
+    """The layers back to back."""
+    def some(choice: float) -> float:
+        return rng.choice([0.0, choice])
+
+    streams: Streams = [
+        Source(dut, name, [b for x in layers for b in x.beats[name]], rng, some(stall))
+        for name in STREAMS if name in layers[0].beats]
+    return [*streams, Sink(dut, "result", ("values", "last"), take, rng, some(stall))]
+
+
+async def _break_off(bench: Bench, layers: list[Layer], rng: random.Random, times: int) -> None:
+    """Runs broken off by a reset anywhere: nothing of them may be left but special values."""
+    def streams() -> Streams:
+        return _streams(bench.dut, layers, rng, 0.2, lambda beat: None)
+
+    start = streams()
+    for _ in range(times):
+        await bench.run(start, lambda: False, limit=rng.randrange(1, 120))
+        start = await bench.reset(streams)
+
+
+async def _run(bench: Bench, p: BitmodTileParameters, layers: list[Layer], rng: random.Random,
+               stall: float) -> int:
+    """Run the layers back to back and compare; returns the wrong results."""
+    words: list[int] = []
+    lasts: list[int] = []
+
+    def take(beat: dict[str, int]) -> None:
+        words.append(beat["values"])
+        lasts.append(beat["last"])
+
+    streams = _streams(bench.dut, layers, rng, stall, take)
+    total = sum(x.words for x in layers)
+    await bench.run(streams, lambda: len(words) == total)
+    per = p.output_beats
+    assert lasts == [int(i % per == per - 1) for i in range(total)], \
+        "result_last must mark the last beat of every operation, and only that"
+    wrong = at = 0
+    for x in layers:
+        got = layer_results(p, words[at:at + x.words], x.m, x.n)
+        at += x.words
+        for i, j in np.argwhere(got != x.expected)[:3]:
+            cocotb.log.error("%s, row %d, column %d: got %#x, golden %#x", x.name, i, j,
+                             int(got[i, j]), int(x.expected[i, j]))
+        wrong += int((got != x.expected).sum())
+    return wrong
+
+
+async def _named_layers(bench: Bench, p: BitmodTileParameters, named: list[list[Any]],
+                        numbers: np.random.Generator, special: Array) -> None:
+    cycles, words = [], 0
+    for name, k, group_size in named:
+        chosen = Layer(p, numbers, special, get_data_type(name, ()), k, group_size, (1, 1))
+        before = bench.cycles
+        assert await _run(bench, p, [chosen], random.Random(0), 0.0) == 0, f"{name} is wrong"
+        cycles.append(bench.cycles - before)
+        words += chosen.expected.size
+    bench.report(words=words, layer_cycles=cycles)
+
+
+@cocotb.test()
+async def equals_golden(dut: Any) -> None:
+    """Every result of every operation, bit for bit; cycles of the cycle model."""
+    plan = load_plan()
+    generator = {"bitmod_tile": "BitmodTileParameters", "bitmod_array": "BitmodArrayParameters"}
+    p = getattr(parameter_classes, generator[plan["generator"]])(**plan["parameters"])
+    numbers, rng = np.random.default_rng(plan["seed"]), random.Random(plan["seed"])
+    special = numbers.choice(SPECIAL_VALUES, 4, replace=False)
+    bench = Bench(dut)
+    idle = [f"{name}_valid" for name in STREAMS if name != "channel" or p.channel_scale]
+    for name in ("sv_write", "result_ready", *idle):
+        getattr(dut, name).value = 0
+    await bench.reset()
+    await program_special_values(dut, special)
+
+    if "layers" in plan:
+        await _named_layers(bench, p, plan["layers"], numbers, special)
+        return
+    layers = _layers(p, numbers, special, plan["vectors"])
+    await _break_off(bench, layers, rng, 5)
+    wrong = await _run(bench, p, layers, rng, rng.choice([0.2, 0.5]))
+    before = bench.cycles
+    smooth = layers[:len(NAMES)]
+    wrong += await _run(bench, p, smooth, rng, 0.0)
+    cycles = bench.cycles - before
+    count = sum(x.expected.size for x in [*layers, *smooth])
+    # an array's operands pass its buffers: the first is there a cycle after it was given
+    expected = int(plan["generator"] == "bitmod_array") + operation_cycles(
+        p, [groups for x in smooth for groups in x.terms])
+    bench.report(words=count, mismatches=wrong, operations=sum(len(x.terms) for x in layers),
+                 smooth_cycles=cycles, model_cycles=expected)
+    assert wrong == 0, f"{wrong} of {count} results differ from the golden model"
+    assert cycles == expected, f"{cycles} cycles; the cycle model says {expected}"

@@ -1,0 +1,198 @@
+"""Bench of lut_core: random operations through its streams, every result against the golden model.
+
+Operations differ in reduction length, weight width, zero points and kind of activations; streams
+stall at random, and operations follow each other without a pause. A preloaded core adds random
+partial sums, some of which nearly cancel the result. One operation is as long as ``max_k`` allows,
+with activations, weights and zero points as extreme as they come. Before all that the run is
+broken off by a reset a few times, among others while results leave; what came until then counts.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import cocotb
+import numpy as np
+from numpy.typing import NDArray
+
+from lowbit.golden.formats import FloatFormat
+from lowbit.golden.lut.core import operation
+from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.golden.lut.ports import (
+    activation_beats,
+    psum_beats,
+    result_words,
+    results_of,
+    table_beats,
+    weight_fields,
+)
+from lowbit.golden.lut.table import make_tables
+from lowbit.golden.packing import weight_beats
+from lowbit.tb.benches.stimulus import KINDS, activations
+from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
+
+Array = NDArray[Any]
+
+#: beats of the longest operation that is worth its time
+MAX_BEATS = 4000
+
+
+class Stimulus:
+    """Operations with their golden results, until ``words`` results are reached."""
+
+    def __init__(self, p: LutCoreParameters, seed: int, words: int) -> None:
+        self.p = p
+        self.rng = np.random.default_rng(seed)
+        self.inputs: list[dict[str, int]] = []
+        self.weights: list[dict[str, int]] = []
+        self.psums: list[dict[str, int]] = []
+        self.expected: list[Array] = []
+        count = max(-(-words // (p.M * p.N)), 3)
+        # every corner row appears, whatever the number of operations
+        corners = [str(kind) for kind in KINDS]
+        while len(self.expected) < count or (corners and p.M * p.N * len(self.expected) < words):
+            kinds, corners = tuple(corners[:p.M]), corners[p.M:]
+            self._random(kinds or None)
+        self._longest()
+        self._random(None)
+
+    def _random(self, kinds: tuple[str, ...] | None) -> None:
+        p, rng = self.p, self.rng
+        per_beat = p.K * p.groups
+        steps = int(rng.integers(1, min(p.max_k // per_beat, 12) + 1))
+        bits = int(rng.integers(1, p.w_bits + 1))
+        codes = np.stack([activations(rng, p.activation, 1, steps * per_beat,
+                                      None if kinds is None else (kinds[i % len(kinds)],))[0]
+                          for i in range(p.M)])
+        q = rng.integers(0, 1 << bits, (p.N, steps * per_beat), dtype=np.uint8)
+        # equal weights: rows that cancel do
+        q = np.where(rng.random((p.N, 1)) < 0.2, q[:, :1], q)
+        zero = None
+        if p.zero_point:
+            choice = rng.integers(3)
+            zero = [None, np.full(p.N, 1 << (bits - 1)),
+                    rng.integers(0, 1 << bits, p.N)][choice]
+        self._operation(codes, q, bits, zero)
+
+    def _longest(self) -> None:
+        """The sums that the accumulator is sized for, of both signs."""
+        p = self.p
+        k = -(-p.max_k // (p.K * p.groups)) * p.K * p.groups
+        if k // (p.K * p.groups) * p.w_bits * (2 if p.zero_point else 1) > MAX_BEATS:
+            return
+        fmt, largest = p.activation, (1 << p.w_bits) - 1
+        if isinstance(fmt, FloatFormat):
+            code = (fmt.nan if fmt.fn else fmt.inf) - 1
+            extremes = (code, code | 1 << (fmt.bits - 1))
+        else:
+            extremes = (fmt.low, fmt.high)
+        turn = int(self.rng.integers(2))
+        codes = np.array([[extremes[(m + turn) % 2]] * k for m in range(p.M)], np.int64)
+        column = ((np.arange(p.N) + int(self.rng.integers(2))) % 2 * largest).astype(np.uint8)
+        q = np.repeat(column[:, None], k, axis=1)
+        self._operation(codes, q, p.w_bits, largest - column if p.zero_point else None)
+
+    def _operation(self, codes: Array, q: Array, bits: int, zero: Array | None) -> None:
+        p = self.p
+        tables = make_tables(codes, p)
+        beats = weight_beats(q, bits, p.K, p.groups, zero)
+        psum = self._psum(operation(p, tables, beats)) if p.preload else None
+        self.inputs += activation_beats(p, codes) if p.table_source == "internal" else \
+            table_beats(p, tables)
+        self.weights += weight_fields(p, beats)
+        if psum is not None:
+            self.psums += psum_beats(p, psum)
+        self.expected.append(operation(p, tables, beats, psum))
+
+    def _psum(self, result: Array) -> Array:
+        """Partial sums for results: any, special ones, and some that nearly cancel them."""
+        p, rng = self.p, self.rng
+        shape = (p.M, p.N)
+        fmt = p.psum
+        if not isinstance(fmt, FloatFormat):
+            return rng.integers(fmt.low, fmt.high, shape, endpoint=True)
+        values = fmt.from_float64(rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 4, shape))
+        special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan, 1 << (fmt.bits - 1)])
+        values = np.where(rng.random(shape) < 0.1, rng.choice(special, shape), values)
+        assert isinstance(p.out, FloatFormat)
+        opposite = fmt.convert(result, p.out) ^ 1 << (fmt.bits - 1)
+        # a neighbour of the opposite; any code is legal
+        opposite ^= rng.integers(0, 4, shape) & rng.integers(0, 4, shape)
+        return np.where(rng.random(shape) < 0.2, opposite, values)
+
+
+@cocotb.test()
+async def equals_golden(dut: Any) -> None:
+    """Every result of every operation, bit for bit."""
+    plan = load_plan()
+    p = LutCoreParameters(**plan["parameters"])
+    stimulus = Stimulus(p, plan["seed"], plan["vectors"])
+    rng = random.Random(plan["seed"])
+    bench = Bench(dut)
+    per_operation = p.M * p.N // p.out_lanes
+    total = per_operation * len(stimulus.expected)
+
+    words: list[int] = []
+    lasts: list[int] = []
+    expected = [word for result in stimulus.expected for word in result_words(p, result)]
+    ends = [int(i % per_operation == per_operation - 1) for i in range(total)]
+
+    def take(beat: dict[str, int]) -> None:
+        words.append(beat["values"])
+        lasts.append(beat["last"])
+
+    stall = rng.choice([0.0, 0.2, 0.5]) if plan.get("stalls", True) else 0.0
+
+    def streams() -> Streams:
+        name = "activation" if p.table_source == "internal" else "table"
+        found: Streams = [
+            Source(dut, name, stimulus.inputs, rng, stall),
+            Source(dut, "weight", stimulus.weights, rng, rng.choice([0.0, stall])),
+            Sink(dut, "result", ("values", "last"), take, rng, rng.choice([0.0, stall]))]
+        if p.preload:
+            found.append(Source(dut, "psum", stimulus.psums, rng, rng.choice([0.0, stall])))
+        return found
+
+    def broken_off(start: Streams, results: int, after_last: int | None
+                   ) -> Callable[[], bool]:
+        """So many results, or so many cycles after the last weights of the first operation are
+        on their way."""
+        weights = next(x for x in start if isinstance(x, Source) and x.name == "weight")
+        last = next(i for i, beat in enumerate(stimulus.weights) if beat["last"])
+        seen: list[int] = []
+
+        def done() -> bool:
+            if weights.next >= last:
+                seen.append(bench.cycles)
+            return len(words) >= results or (after_last is not None and len(seen) > after_last)
+        return done
+
+    breaks: list[tuple[int, int, int | None]] = [(rng.randrange(1, 60), total, None)
+                                                 for _ in range(2)]
+    breaks += [(1000, rng.randrange(1, min(total, 3 * per_operation) + 1), None)
+               for _ in range(3)]
+    breaks += [(1000, total, after_last) for after_last in range(5)]
+    for cycles, results, after_last in breaks:
+        start = await bench.reset(streams)
+        words.clear()
+        lasts.clear()
+        await bench.run(start, broken_off(start, results, after_last), limit=cycles)
+        assert words == expected[:len(words)] and lasts == ends[:len(lasts)], \
+            "wrong results after a reset"
+    start = await bench.reset(streams)
+    words.clear()
+    lasts.clear()
+    await bench.run(start, lambda: len(words) == total)
+
+    assert lasts == ends, "result_last must mark the last beat of every operation, and only that"
+    wrong = 0
+    for i, golden in enumerate(stimulus.expected):
+        got = results_of(p, words[i * per_operation:(i + 1) * per_operation])
+        for m, n in np.argwhere(got != golden)[:4]:
+            cocotb.log.error("operation %d, row %d, column %d: got %#x, golden %#x", i, m, n,
+                             int(got[m, n]), int(golden[m, n]))
+        wrong += int((got != golden).sum())
+    bench.report(words=total * p.out_lanes, mismatches=wrong, operations=len(stimulus.expected))
+    assert wrong == 0, f"{wrong} of {total * p.out_lanes} results differ from the golden model"

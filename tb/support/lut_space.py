@@ -1,0 +1,161 @@
+"""The configurations of the LUT family that are verified: factors, their values, and what is legal.
+
+The regression covers all legal pairs of these values (:func:`regression`), the campaign
+(scripts/campaign.py) draws from their full product. Legality is the parameter classes' own.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import random
+import re
+from typing import Any
+
+from lowbit.golden.formats import FloatFormat
+from lowbit.golden.lut.parameters import (
+    LutCoreParameters,
+    LutDotParameters,
+    LutParameters,
+    LutTableParameters,
+)
+from lowbit.golden.parameters import ParameterError, Parameters
+from lowbit.tb.support.covering import Row, pairwise, random_legal
+
+__all__ = ["SPACES", "build", "row_of", "complaint", "regression_complaint",
+           "is_cheap", "regression", "product", "completed",
+           "label"]
+
+#: what a table is
+_TABLE: dict[str, tuple[Any, ...]] = dict(
+    a_format=("int8", "int16", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2"),
+    datapath=(None, "float", "aligned"),
+    K=(2, 3, 4, 5, 6),
+    groups=(1, 2, 3),
+    table=("half", "full"),
+    acc=(None, "fp32", "fp16"),
+    guard=(None, 12, 30),
+    table_round=(None, 0, 5),
+    table_acc=(None, "fp32", "fp16"),
+)
+_READ: dict[str, tuple[Any, ...]] = dict(
+    select=("onehot", "binary"), negation=("offline", "hardware"),
+    table_source=("external", "internal"))
+
+#: factors and values of each generator; ``size`` is (M, N)
+SPACES: dict[type[LutParameters], dict[str, tuple[Any, ...]]] = {
+    LutTableParameters: _TABLE | dict(M=(1, 2, 3), pipeline=(1, 2), reset=("sync", "async_low")),
+    LutDotParameters: _TABLE | _READ,
+    LutCoreParameters: _TABLE | _READ | dict(
+        size=((1, 1), (1, 4), (2, 3), (3, 2), (4, 5)),
+        w_bits=(1, 2, 3, 4, 8),
+        table_format=("exact", "int8"),
+        zero_point=(True, False),
+        max_k=(36, 300, 4096),
+        acc_width=(None, 20),
+        preload=(True, False),
+        out_format=(None, "fp32", "fp16", "int32", "int64"),
+        lanes=(None, 1, 2),
+        buffer=("single", "double"),
+        pipeline=(0, 1, 2),
+        segment=(None, 0, 4),
+        reset=("sync", "async_low")),
+}
+
+
+def build(cls: type[LutParameters], row: Row) -> LutParameters:
+    """The parameter object of a combination; raises :class:`ParameterError` if it is illegal."""
+    values = dict(row)
+    if "size" in values:
+        values["M"], values["N"] = values.pop("size")
+    return cls(**values)
+
+
+def row_of(p: LutParameters) -> Row:
+    """The combination that a parameter object was built from."""
+    values = p.as_dict()
+    if "N" in values:
+        values["size"] = (values["M"], values["N"])
+    return {name: values[name] for name in SPACES[type(p)]}
+
+
+def complaint(cls: type[LutParameters], row: Row) -> list[str] | None:
+    """None if the combination is legal, else the factors that the refusal names."""
+    try:
+        build(cls, row)
+    except ParameterError as error:
+        names = [flag.replace("-", "_") for flag in re.findall(r"--([A-Za-z-]+)", str(error))]
+        names = ["size" if name in ("M", "N") and "size" in row else name for name in names]
+        return [name for name in names if name in row]
+    return None
+
+
+def is_cheap(p: LutParameters) -> bool:
+    """Small enough for the regression.
+
+    Exact sums of floats are as wide as the range of the activations (bf16: 262 bits), and a
+    table unit has one rounder of that width for every entry, a core with groups one in every
+    cell; large ones take minutes to build.
+    """
+    if not p.is_float:
+        return True
+    assert isinstance(p.activation, FloatFormat)
+    range_bits = p.activation.precision + p.activation.max_exponent_field
+    cost = 0
+    if getattr(p, "table_source", "internal") == "internal":
+        cost = p.entries * range_bits
+    if isinstance(p, LutCoreParameters) and (p.groups > 1 or p.acc_format != p.table_float):
+        cost = max(cost, p.M * p.N * range_bits // 2)
+    return cost <= 700
+
+
+def regression_complaint(cls: type[LutParameters], row: Row) -> list[str] | None:
+    """As :func:`complaint`, but a configuration must be cheap as well."""
+    blamed = complaint(cls, row)
+    if blamed is None and not is_cheap(build(cls, row)):
+        blamed = [name for name in ("a_format", "datapath", "K", "table", "table_source",
+                                    "size", "groups") if name in row]
+    return blamed
+
+
+def regression(cls: type[LutParameters]) -> list[LutParameters]:
+    """A pairwise covering array of the cheap legal configurations."""
+    rows = pairwise(SPACES[cls], functools.partial(regression_complaint, cls))
+    return [build(cls, row) for row in rows]
+
+
+def product() -> list[Row]:
+    """The campaign's full product: what an entry is (activation format; exact integers, floats,
+    aligned, or INT8 codes), stored table and negation, select, planes, K, groups, zero point.
+
+    :func:`completed` draws the other factors.
+    """
+    space = SPACES[LutCoreParameters]
+    kinds = [dict(a_format=a_format, datapath=datapath, table_format=table_format)
+             for a_format in space["a_format"] for datapath in space["datapath"]
+             for table_format in space["table_format"]
+             if (table_format == "int8" and datapath is None)
+             or (table_format == "exact" and a_format.startswith("int") == (datapath is None))]
+    styles = [dict(table=table, negation=negation, select=select)
+              for table in space["table"] for negation in space["negation"]
+              for select in space["select"] if (table, negation) != ("full", "hardware")]
+    sizes = [dict(zip(("w_bits", "K", "groups", "zero_point"), values, strict=True))
+             for values in itertools.product(*(space[name] for name in
+                                               ("w_bits", "K", "groups", "zero_point")))]
+    return [kind | style | size for kind in kinds for style in styles for size in sizes]
+
+
+def completed(row: Row, seed: int) -> LutCoreParameters:
+    """The configuration of a row of :func:`product`, the other factors drawn with ``seed``."""
+    factors = {name: (row[name],) if name in row else values
+               for name, values in SPACES[LutCoreParameters].items()}
+    chosen = random_legal(factors, functools.partial(complaint, LutCoreParameters),
+                          random.Random(seed))
+    p = build(LutCoreParameters, chosen)
+    assert isinstance(p, LutCoreParameters)
+    return p
+
+
+def label(p: Parameters) -> str:
+    """A short name of a configuration: the flags that differ from the defaults."""
+    return p.flags().replace("--", "").replace(" ", "_") or "default"

@@ -1,0 +1,306 @@
+"""Golden BitMoD PE against a scalar model in rationals and independent reference vectors."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+import pytest
+
+from lowbit.golden.bitmod.datatypes import get_data_type
+from lowbit.golden.bitmod.parameters import (
+    BitmodArrayParameters,
+    BitmodEncoderParameters,
+    BitmodPeParameters,
+    BitmodTileParameters,
+)
+from lowbit.golden.bitmod.pe import dequantize_groups, group_sums, group_terms, layer, tensor_layer
+from lowbit.golden.bitmod.quantizer import quantize
+from lowbit.golden.formats import FP16, FP32
+from lowbit.golden.parameters import ParameterError
+from lowbit.tb.support.bitmod_accuracy import BOUNDS, CONFIGURATIONS, accuracy, group_error
+from lowbit.tb.support.shared_data import needed
+
+
+def cut(value, unit, rounding):
+    """A rational's magnitude rounded to a multiple of ``unit``."""
+    steps = abs(value) / unit
+    whole = steps.numerator // steps.denominator
+    rest = steps - whole
+    if rounding == "nearest" and (rest > Fraction(1, 2) or (rest == Fraction(1, 2) and whole & 1)):
+        whole += 1
+    return (whole if value >= 0 else -whole) * unit
+
+
+def exponent_of(value):
+    """floor(log2(value)) of a positive rational."""
+    e = value.numerator.bit_length() - value.denominator.bit_length()
+    return e if value >= Fraction(2) ** e else e - 1
+
+
+def scalar_group(activations, terms, p):
+    """Group sum of one output, product by product, as docs/numerics.md section 7 reads."""
+    total = Fraction(0)
+    for start in range(0, len(activations), p.lanes):
+        lanes = range(start, min(start + p.lanes, len(activations)))
+        for t, bsig in enumerate(int(b) for b in terms.bsig):
+            products = []
+            for i in lanes:
+                code = int(activations[i])
+                field = max(code >> 10 & 31, 1)
+                significand = (code & 1023) + (1024 if code >> 10 & 31 else 0)
+                if not significand or not terms.man[i, t]:
+                    continue
+                sign = -1 if (code >> 15) ^ int(terms.sign[i, t]) else 1
+                products.append((sign * significand, field + int(terms.exp[i, t])))
+            if not products:
+                continue
+            if p.exact:
+                total += sum(m * Fraction(2) ** (e - 25 + bsig) for m, e in products)
+                continue
+            top = max(e for _, e in products)
+            unit = Fraction(2) ** (top - 25 - p.extra_bits)
+            tree = sum(cut(m * Fraction(2) ** (e - 25), unit, p.rounding) for m, e in products)
+            total += tree * Fraction(2) ** bsig
+            if total:
+                unit = Fraction(2) ** (exponent_of(abs(total)) - p.acc_bits + 1)
+                total = cut(total, unit, p.rounding)
+    return total
+
+
+def random_activations(rng, kind, shape):
+    if kind == "bits":
+        code = rng.integers(0, 1 << 16, shape)
+        return np.where(FP16.is_finite(code), code, code & 0x3FF)      # subnormals instead
+    if kind == "cancel":
+        x = rng.standard_normal(shape) * 1000
+        x[..., 1::2] = -x[..., ::2]
+        x[..., -1] += 6e-8
+    elif kind == "extreme":
+        x = rng.choice([65504.0, -65504.0, 6e-8, -6e-8, 0.0, -0.0, 6.1e-5], shape)
+    else:
+        x = rng.standard_normal(shape)
+        x[rng.random(shape) < 0.05] *= 100
+    return FP16.from_array(x.astype(np.float16))
+
+
+PARAMETERS = [*CONFIGURATIONS.values(), BitmodPeParameters(extra_bits=0, acc_bits=12),
+              BitmodPeParameters(extra_bits=0, acc_bits=12, rounding="nearest"),
+              BitmodPeParameters(lanes=3, extra_bits=20, acc_bits=48, max_group=48),
+              BitmodPeParameters(lanes=8, extra_bits=1, acc_bits=16, rounding="nearest")]
+
+
+@pytest.mark.parametrize("kind", ["gauss", "bits", "cancel", "extreme"])
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda p: p.flags() or "default")
+def test_against_scalar_model(parameters, kind):
+    rng = np.random.default_rng(11)
+    for name, special in (("bitmod4", [5, -8, 7.5]), ("bitmod3", [-3, 6, 3.5]), ("int6", None),
+                          ("int8", None), ("int3", None)):
+        dtype = get_data_type(name)
+        rows, columns, k, group = 2, 3, 22, 8          # a tail group and a tail chunk
+        activations = random_activations(rng, kind, (rows, k))
+        codes = rng.integers(0, 1 << dtype.bits, (columns, k))
+        values = None if special is None else rng.choice(special, (columns, 3))
+        terms = group_terms(codes, values, dtype, group)
+        sums = group_sums(activations, terms, group, parameters)
+        assert sums.integer.shape == (rows, columns, 3) and sums.finite.all()
+        for r, c, g in np.ndindex(sums.integer.shape):
+            part = slice(g * group, (g + 1) * group)
+            expected = scalar_group(activations[r, part], terms[c, part], parameters)
+            assert int(sums.integer[r, c, g]) * Fraction(2) ** sums.exponent == expected
+
+
+def test_layer_steps():
+    """Dequantisation, group addition, channel scale and FP16 output, in rationals and floats."""
+    rng = np.random.default_rng(12)
+    dtype, group = get_data_type("bitmod4"), 16
+    a = (rng.standard_normal((3, 40)) * 30).astype(np.float16)
+    codes = rng.integers(0, 16, (5, 40)).astype(np.uint8)
+    special = rng.choice([5.0, -5.0, 8.0, -8.0], (5, 3))
+    scales = rng.integers(0, 256, (5, 3))
+    scales[0], scales[1] = 0, 255
+    channel = rng.random(5).astype(np.float32) * 1e-3
+    sums = group_sums(FP16.from_array(a), group_terms(codes, special, dtype, group), group,
+                      BitmodPeParameters())
+    scaled = dequantize_groups(sums, scales)
+    expected = np.zeros((3, 5), np.float32)
+    for g in range(3):
+        for r, c in np.ndindex(3, 5):
+            exact = Fraction(int(sums.integer[r, c, g])) * Fraction(2) ** sums.exponent \
+                * int(scales[c, g])
+            one = np.float32(exact.numerator / exact.denominator)      # 32 bits: float64 is exact
+            assert FP32.to_array(scaled[r, c, g]) == one
+            expected[r, c] = expected[r, c] + one
+    result = partial(layer, a, codes, dtype, scales, group, special_values=special)
+    raw = result()
+    assert raw.dtype == np.float32 and np.array_equal(raw, expected)
+    assert not raw[:, 0].any() and not np.signbit(raw[:, 0]).any()
+    scaled_out = result(channel_scale=channel)
+    assert np.array_equal(scaled_out, expected * channel)
+    expected = (expected * channel).astype(np.float16)
+    half = result(channel_scale=channel, out_fp16=True)
+    assert half.dtype == np.float16 and np.array_equal(half, expected)
+
+
+def test_a_zero_result_is_positive():
+    a, codes = np.full((1, 4), -1, np.float16), np.full((2, 4), 3, np.uint8)
+    y = layer(a, codes, get_data_type("int4"), np.ones((2, 1), int), 4,
+              channel_scale=np.array([0, 2], np.float32))
+    assert y.view(np.uint32).tolist() == [[0, np.float32(-24).view(np.uint32)]]
+
+
+def test_each_step_of_an_underflow():
+    """A step that rounds to zero keeps the sign; the next one has a zero like any other."""
+    a, codes = np.full((1, 4), -2.0**-10, np.float16), np.full((2, 4), 3, np.uint8)
+    run = partial(layer, a, codes, get_data_type("int4"), np.ones((2, 1), int), 4,
+                  channel_scale=np.array([2.0**-44, 2.0**-149], np.float32))
+    y = run()
+    assert y[0].tolist() == [-12 * 2.0**-54, 0] and np.signbit(y).all()
+    assert run(out_fp16=True).view(np.uint16).tolist() == [[0x8000, 0]]
+
+
+def test_default_pe_is_close_to_the_matrix_product():
+    rng = np.random.default_rng(13)
+    a = rng.standard_normal((4, 256)).astype(np.float16)
+    codes = rng.integers(0, 64, (6, 256)).astype(np.uint8)
+    dtype = get_data_type("int6")
+    weights = dtype.values2x()[codes] / 2
+    y = layer(a, codes, dtype, np.full((6, 2), 3), 128)
+    bound = 3 * np.abs(a.astype(np.float64)) @ np.abs(weights).T
+    assert (np.abs(y - 3 * a.astype(np.float64) @ weights.T) <= 1.2e-4 * bound).all()
+
+
+@pytest.mark.parametrize("name", ["bitmod4", "bitmod3", "fp4", "int6", "int8"])
+def test_quantized_tensor_through_the_pe(name):
+    """The layer's output is the product with the dequantised weights, up to the PE's error."""
+    rng = np.random.default_rng(14)
+    weights = rng.standard_normal((7, 200)).astype(np.float32) * 0.02
+    tensor, _ = quantize(weights, get_data_type(name), 64)
+    a = rng.standard_normal((3, 200)).astype(np.float16)
+    exact = a.astype(np.float64) @ tensor.dequantize().astype(np.float64).T
+    bound = np.abs(a.astype(np.float64)) @ np.abs(tensor.dequantize().astype(np.float64)).T
+    for parameters, limit in ((BitmodPeParameters(), 1.2e-4), (CONFIGURATIONS["exact"], 1e-6)):
+        y = tensor_layer(a, tensor, parameters=parameters)
+        assert y.dtype == np.float32 and (np.abs(y - exact) <= limit * bound).all()
+    assert tensor_layer(a, tensor, out_fp16=True).dtype == np.float16
+
+
+def test_tensors_that_the_pe_cannot_take():
+    weights, a = np.eye(8, dtype=np.float32), np.ones((1, 8), np.float16)
+    for name, bits, k, words in (("int4_asym", 8, 8, "has zero points"),
+                                 ("fp4", 16, 8, "--scale-bits 8"), ("fp4", 8, 4, "shape")):
+        tensor, _ = quantize(weights, get_data_type(name), 8, bits)
+        with pytest.raises(ParameterError, match=words):
+            tensor_layer(a[:, :k], tensor)
+
+
+@pytest.mark.parametrize("bad", [0x7C00, 0xFC00, 0x7C01, 0x7E00, 0xFFFF])
+def test_activations_that_are_not_finite(bad):
+    a = np.full((3, 12), 0x3C00, np.uint16)
+    a[1, 7] = bad
+    codes = np.zeros((2, 12), np.uint8)          # even where all weights are zero
+    y = layer(a.view(np.float16), codes, get_data_type("fp4"), np.ones((2, 3), int), 4,
+              special_values=np.zeros((2, 3)))
+    assert y[1].view(np.uint32).tolist() == [0x7FC00000] * 2
+    assert not y[0].any() and not y[2].any()
+    half = layer(a.view(np.float16), codes, get_data_type("int4"), np.ones((2, 3), int), 4,
+                 out_fp16=True)
+    assert half[1].view(np.uint16).tolist() == [0x7E00] * 2
+
+
+def test_overflow_of_the_output():
+    a = np.full((1, 4), 65504, np.float16)
+    codes = np.full((1, 4), 127, np.uint8)
+    arguments = (a, codes, get_data_type("int8"), np.full((1, 1), 255), 4)
+    assert np.isposinf(layer(*arguments, channel_scale=np.array([1e38], np.float32))).all()
+    assert np.isposinf(layer(*arguments, out_fp16=True)).all()
+
+
+def test_channel_scale_is_an_ieee_multiplication():
+    """Zero times infinity is NaN, of whatever sign canonical; exact zeros are +0; what rounds to
+    zero keeps its sign."""
+    a = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [-1, 0, 0, 0]], np.float16)
+    scales = np.array([np.inf, -np.inf, np.nan, 0, -0.0, 1e-45, 3e38], np.float32)
+    codes = np.full((len(scales), 4), 1, np.uint8)
+    result = layer(a, codes, get_data_type("fp4"), np.full((len(scales), 1), 1), 4,
+                   channel_scale=scales)       # weights of one half
+    nan, inf = FP32.nan, FP32.inf
+    large = int(FP32.from_array(np.array([3e38], np.float32) / 2)[0])
+    negative = 1 << 31
+    assert FP32.from_array(result).tolist() == [
+        [nan, nan, nan, 0, 0, 0, 0], [inf, inf | negative, nan, 0, 0, 0, large],
+        [inf | negative, inf, nan, 0, 0, negative, large | negative]]
+
+
+def test_derived_widths():
+    pe = BitmodPeParameters()
+    assert (pe.exponent_bits, pe.aligned_bits, pe.tree_bits, pe.dequant_bits) == (6, 14, 17, 32)
+    assert BitmodPeParameters(max_group=128).exact_bits == 56
+    cycles = {n: pe.cycles(get_data_type(n), 4) for n in
+              ("int8", "int6", "bitmod4", "bitmod3", "int4")}
+    assert cycles == {"int8": 4, "int6": 3, "bitmod4": 2, "bitmod3": 2, "int4": 2}   # section IV-B
+    assert pe.cycles(get_data_type("fp3"), 128) == 64
+    assert BitmodArrayParameters().pes == 1024 and BitmodTileParameters().rows == 8
+    assert BitmodEncoderParameters().max_terms == 4
+
+
+@pytest.mark.parametrize(("values", "words"), [
+    (dict(rounding="up"), "--rounding must be one of"), (dict(extra_bits=-1), "--extra-bits"),
+    (dict(acc_bits=64), "--acc-bits"), (dict(lanes=3), "--max-group must be a multiple")])
+def test_bad_parameters(values, words):
+    with pytest.raises(ParameterError, match=words):
+        BitmodPeParameters(**values)
+
+
+# -- reference vectors ----------------------------------------------------------------------------
+def test_accuracy_of_generated_activations():
+    """The figures of scripts/bench_bitmod.py: in order, and within the bound of three lanes."""
+    for kind in ("gaussian", "outlier", "subnormal"):
+        found = accuracy(kind, rows=3, columns=3, groups=2)
+
+        def error(name, result="P", found=found):
+            value = found[name][result]
+            assert value is not None
+            return value
+
+        errors = [error(name) for name in ("default", "nearest", "wide", "exact")]
+        assert errors == sorted(errors, reverse=True) and errors[0] < 3 * 2**-13
+        assert errors[-1] == 0 and error("exact", "D") < 2**-24
+        if kind != "subnormal":          # whose products lose nothing
+            assert error("sequential fp16") > errors[0] > error("sequential fp32")
+            assert errors[0] > 100 * errors[2] > 0 and error("exact", "Y") > 0
+
+
+def test_reference_dot_products(capsys):
+    cases = np.load(needed("vectors", "dot", "dot_cases.npz"))
+    names = sorted({key.split("|")[0] for key in cases.files})
+    kinds = sorted({key.split("|")[1] for key in cases.files})
+    assert len(names) == 13 and len(kinds) == 9
+    lines = [f"{'activations':<12}" + "".join(f"{c:>14}" for c in (*CONFIGURATIONS, "seq. FP32"))]
+    for kind in kinds:
+        worst, sequential = dict.fromkeys(CONFIGURATIONS, 0.0), 0.0
+        for name in names:
+            a, codes, s8, P, D, sums_abs, fp32 = (cases[f"{name}|{kind}|{field}"] for field in (
+                "a", "code", "s8", "P", "D", "sum_abs", "seq_fp32"))
+            base, _, value = name.partition("_sv")
+            dtype = get_data_type(base)
+            special = np.full(s8.shape, float(value)) if value else None
+            terms = group_terms(codes, special, dtype, 128)
+            for label, parameters in CONFIGURATIONS.items():
+                sums = group_sums(FP16.from_array(a), terms, 128, parameters)
+                worst[label] = max(worst[label], group_error(sums, P, sums_abs))
+                if parameters.exact:
+                    product = sums.integer.astype(object) * s8[None].astype(object)
+                    for mine, reference in zip(product.ravel(), D.ravel(), strict=True):
+                        assert int(mine) * Fraction(2) ** sums.exponent == Fraction(reference)
+                    rounded = FP32.to_array(dequantize_groups(sums, s8))
+                    assert np.array_equal(rounded, D.astype(np.float32))
+            bound = np.where(sums_abs > 0, sums_abs, 1.0)
+            sequential = max(sequential, float((np.abs(fp32 - P) / bound).max()))
+        lines.append(f"{kind:<12}" + "".join(f"{e:>14.2e}" for e in (*worst.values(), sequential)))
+        for label, limit in BOUNDS.items():
+            assert worst[label] <= limit, (kind, label, worst[label])
+    with capsys.disabled():
+        print("\nlargest |P - exact| / sum|a*w| of the PE, per kind of activations\n"
+              + "\n".join(lines))

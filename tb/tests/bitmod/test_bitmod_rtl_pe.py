@@ -1,0 +1,143 @@
+"""RTL of the BitMoD PE and dequantiser: benches over configurations, proof of the alignment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.lib.wiring import Component
+
+from lowbit.generators import registry
+from lowbit.generators.flow.lint import lint
+from lowbit.generators.flow.prove import prove_equal
+from lowbit.generators.flow.simulate import simulate
+from lowbit.generators.verbs.verify import verify
+from lowbit.generators.verilog.emit import emit, emit_component
+from lowbit.golden.bitmod.parameters import BitmodDequantParameters, BitmodPeParameters
+from lowbit.hdl.bitmod.accumulate import uses_digits
+from lowbit.hdl.bitmod.align import ACTIVATION, FINE, TERM, AlignedSum, sum_bits
+from lowbit.hdl.bitmod.pe import DecodeActivation, DecodeTerm
+
+WIDE: dict[str, Any] = dict(extra_bits=13, acc_bits=32)
+CONFIGURATIONS: list[dict[str, Any]] = [
+    {}, dict(rounding="nearest"), WIDE, dict(exact=True), dict(lanes=1, pipeline=0),
+    dict(lanes=2, rounding="nearest", **WIDE), dict(lanes=8, acc_bits=16),
+    dict(acc_bits=12, extra_bits=20)]
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("builds")
+
+
+def name(options: dict[str, Any]) -> str:
+    return BitmodPeParameters(**options).flags() or "default"
+
+
+@pytest.mark.parametrize("options", CONFIGURATIONS, ids=name)
+def test_pe(options: dict[str, Any], builds: Path) -> None:
+    outcome = verify(BitmodPeParameters(**options), registry.find("bitmod_pe"), vectors=200,
+                     build_dir=builds)
+    assert outcome.passed, outcome.message
+    assert outcome.stats["words"] >= 200
+
+
+@pytest.mark.parametrize("options", [{}, WIDE, dict(exact=True)], ids=name)
+def test_dequant(options: dict[str, Any], builds: Path) -> None:
+    outcome = verify(BitmodDequantParameters(**options), registry.find("bitmod_dequant"),
+                     vectors=200, build_dir=builds)
+    assert outcome.passed, outcome.message
+
+
+def test_both_accumulators_are_tested() -> None:
+    kinds = {uses_digits(BitmodPeParameters(**options)) for options in CONFIGURATIONS
+             if not options.get("exact")}
+    assert kinds == {True, False}
+
+
+@pytest.mark.parametrize(("right", "wrong"), [
+    (r"<= round_up;", "<= 1'h0;"), (r"assign below = .*;", "assign below = 1'h0;")])
+def test_bench_finds_faults(right: str, wrong: str, builds: Path) -> None:
+    """No pending ones; no truncation of the lowest place."""
+    parameters = BitmodPeParameters()
+    design = emit(parameters)
+    plan = dict(parameters=parameters.as_dict(), manifest=design.manifest, vectors=200)
+    broken = re.sub(right, wrong, design.verilog)
+    assert broken != design.verilog
+    outcome = simulate(broken, design.top, registry.find("bitmod_pe").bench, plan,
+                       build_dir=builds)
+    assert not outcome.passed and "differ from the golden model" in outcome.message
+
+
+ACTIVATION_SPEC = """module spec(input [15:0] code, output [10:0] activation_significand,
+  output [4:0] activation_exponent, output activation_sign, activation_something, finite);
+wire normal = code[14:10] != 0;
+assign activation_significand = {normal, code[9:0]};
+assign activation_exponent = normal ? code[14:10] : 5'd1;
+assign activation_sign = code[15];
+assign activation_something = code[14:0] != 0;
+assign finite = code[14:10] != 31;
+endmodule
+"""
+TERM_SPEC = """module spec(input [3:0] term, input signed [3:0] bsig, input enable,
+  output decoded_sign, output [3:0] decoded_power, output decoded_man);
+wire signed [5:0] power = $signed({1'b0, term[2:1]}) + bsig + 1;
+assign decoded_sign = term[0];
+assign decoded_power = power[3:0];
+assign decoded_man = term[3] & enable;
+endmodule
+"""
+
+
+@pytest.mark.parametrize(("decoder", "spec"), [(DecodeActivation, ACTIVATION_SPEC),
+                                               (DecodeTerm, TERM_SPEC)])
+def test_decoders_proved(decoder: Callable[[], Component], spec: str) -> None:
+    design = emit_component(decoder(), top="decoder")
+    assert prove_equal(design.verilog, "decoder", spec).proved
+
+
+def specification(p: BitmodPeParameters) -> str:
+    """The alignment as the contract says it, with operators."""
+    a, w, bits, lanes = ACTIVATION.size, TERM.size, sum_bits(p), range(p.lanes)
+    lines = [f"module spec(input [{p.lanes * a - 1}:0] activations,",
+             f"  input [{p.lanes * w - 1}:0] terms, output signed [{bits - 1}:0] sum,",
+             f"  output [{5 - FINE}:0] exponent);"]
+    for i in lanes:
+        lines += [f"wire [10:0] m{i} = activations[{i * a + 10}:{i * a}];",
+                  f"wire used{i} = activations[{i * a + 17}] & terms[{i * w + 5}];",
+                  f"wire [5:0] e{i} = used{i} ? activations[{i * a + 15}:{i * a + 11}]"
+                  f" + terms[{i * w + 4}:{i * w + 1}] : 6'd0;",
+                  f"wire minus{i} = activations[{i * a + 16}] ^ terms[{i * w}];"]
+    top = "e0"
+    for i in lanes[1:]:
+        lines.append(f"wire [5:0] top{i} = {top} > e{i} ? {top} : e{i};")
+        top = f"top{i}"
+    values = []
+    for i in lanes:
+        lines += [f"wire [5:0] down{i} = {top} - e{i};",
+                  f"wire signed [{bits - 1}:0] y{i} = used{i} ? (({{ {{{bits}{{1'b0}}}}, m{i}, "
+                  f"{p.extra_bits}'d0 }} >> down{i}) << {top}[{FINE - 1}:0]) : 0;"]
+        values.append(f"(minus{i} ? -y{i} : y{i})")
+    lines += [f"assign sum = {' + '.join(values)};", f"assign exponent = {top} >> {FINE};",
+              "endmodule"]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_alignment_proved(lanes: int) -> None:
+    """Every activation and term, as the decoders give them (all 24 bits of a lane)."""
+    p = BitmodPeParameters(lanes=lanes)
+    design = emit_component(AlignedSum(p), top="aligned")
+    verdict = prove_equal(design.verilog, "aligned", specification(p), timeout=60)
+    assert verdict.proved, verdict
+
+
+@pytest.mark.parametrize("options", [{}, dict(rounding="nearest", pipeline=0), dict(exact=True)],
+                         ids=name)
+def test_lint(options: dict[str, Any]) -> None:
+    for cls in (BitmodPeParameters, BitmodDequantParameters):
+        design = emit(cls(**options))
+        assert lint(design.verilog, design.top) == []

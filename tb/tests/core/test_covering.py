@@ -1,0 +1,70 @@
+"""Covering arrays really cover: against exhaustive enumeration, and the LUT family's own space."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import random
+
+import pytest
+
+from lowbit.golden.lut.parameters import LutCoreParameters, LutDotParameters, LutTableParameters
+from lowbit.tb.support import lut_space
+from lowbit.tb.support.covering import Row, pairs_of, pairwise, random_legal
+
+FACTORS = dict(a=(1, 2, 3), b=("x", "y"), c=(None, 0, 5), d=(True, False), e=(10, 20, 30, 40))
+
+
+def rule(row: Row) -> list[str] | None:
+    """x wants c = None; a = 3 wants e = 40 and not d; a = 2 never goes with y."""
+    if row["b"] == "x" and row["c"] is not None:
+        return ["c"]
+    if row["a"] == 3 and (row["e"] != 40 or row["d"]):
+        return ["e", "d"]
+    return ["b"] if row["a"] == 2 and row["b"] == "y" else None
+
+
+@pytest.mark.parametrize("complaint", [rule, lambda row: [] if rule(row) else None,
+                                       lambda row: None],
+                         ids=["named", "unnamed", "unconstrained"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_covers_exactly_the_legal_pairs(complaint, seed):
+    """Also when the complaint names nobody, and without constraints."""
+    whole = [dict(zip(FACTORS, values, strict=True))
+             for values in itertools.product(*FACTORS.values())]
+    legal = [row for row in whole if complaint(row) is None]
+    wanted = set().union(*(pairs_of(FACTORS, row) for row in legal))
+    rows = pairwise(FACTORS, complaint, seed)
+    assert all(complaint(row) is None for row in rows)
+    assert set().union(*(pairs_of(FACTORS, row) for row in rows)) == wanted
+    assert len(rows) < 25 < len(legal), "an array should be much smaller than the product"
+    assert rows == pairwise(FACTORS, complaint, seed), "deterministic"
+
+
+def test_an_array_without_a_row_misses_a_pair():
+    """What the tests here rely on: pairs_of sees the difference."""
+    rows = pairwise(FACTORS, lambda row: None)
+    covered = [pairs_of(FACTORS, row) for row in rows]
+    everything = set().union(*covered)
+    assert all(set().union(*covered[:i], *covered[i + 1:]) != everything for i in range(3))
+
+
+def test_nothing_legal():
+    assert pairwise(FACTORS, lambda row: []) == []
+    with pytest.raises(ValueError, match="no legal combination"):
+        random_legal(FACTORS, lambda row: [], random.Random(1), tries=10)
+
+
+@pytest.mark.parametrize("cls", [LutTableParameters, LutDotParameters, LutCoreParameters])
+def test_regression_covers_what_random_search_finds(cls):
+    """Every pair of thousands of random legal configurations is in the regression's array."""
+    factors = lut_space.SPACES[cls]
+    complaint = functools.partial(lut_space.regression_complaint, cls)
+    covered = set().union(*(pairs_of(factors, lut_space.row_of(p))
+                            for p in lut_space.regression(cls)))
+    rng = random.Random(7)
+    for _ in range(3000):
+        missing = pairs_of(factors, random_legal(factors, complaint, rng)) - covered
+        names = list(factors)
+        assert not missing, [(names[f], factors[names[f]][i], names[g], factors[names[g]][j])
+                             for f, i, g, j in missing]

@@ -1,0 +1,314 @@
+"""The synthesis flow: libraries, recipes, timing, ``gen area``."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lowbit.generators import cli
+from lowbit.generators.errors import CheckFailed, UsageError
+from lowbit.generators.flow import generic, liberty, synthesis, timing
+from lowbit.generators.flow.boolean import truth_table
+from lowbit.generators.flow.pdk import find_pdk
+from lowbit.generators.flow.recipes import find_recipe
+from lowbit.generators.flow.synthesis import best_of, synthesize
+from lowbit.generators.flow.yosys import run_yosys
+
+from ...support.shared_data import shared
+
+MAC = """module mac(input clk, input rst, input signed [7:0] a, b, output reg signed [31:0] acc);
+always @(posedge clk) if (rst) acc <= 0; else acc <= acc + a*b;
+endmodule
+"""
+PAIRS = """module leaf(input a, b, output y); assign y = ~(a & b); endmodule
+module pair(input clk, input [1:0] a, b, output [1:0] y, output reg q);
+leaf u0(a[0], b[0], y[0]); leaf u1(a[1], b[1], y[1]);
+always @(posedge clk) q <= y[0];
+endmodule
+module top(input clk, input [3:0] a, b, output [3:0] y, output [1:0] q);
+pair p0(clk, a[1:0], b[1:0], y[1:0], q[0]);
+pair p1(.clk(clk), .a(a[3:2]), .b(b[3:2]), .y(y[3:2]), .q(q[1]));
+endmodule
+"""
+GENERIC = liberty.embedded()
+SKY = shared("pdk", "sky130hd_tt.lib.gz")
+SG = shared("pdk", "sg13g2_stdcell_typ_1p20V_25C.lib.gz")
+ASAP = shared("pdk", "asap7")
+needs_sky = pytest.mark.skipif(SKY is None, reason="shared SKY130 liberty is not there")
+needs_sta = pytest.mark.skipif(timing.find_sta() is None, reason="OpenSTA is not installed")
+
+
+def tiny(*cells: str, unit: str = "1ns") -> str:
+    """A liberty of single-output gates, each given as "name area function"."""
+    text = [f'library(tiny) {{ delay_model : table_lookup; time_unit : "{unit}";',
+            "capacitive_load_unit (1,pf);"]
+    for cell in cells:
+        name, area, function = cell.split(maxsplit=2)
+        pins = sorted(set(re.findall("[A-D]", function)))
+        text += [f" cell ({name}) {{ area : {area};",
+                 *(f"  pin({p}) {{ direction : input; capacitance : 0.001; }}" for p in pins),
+                 f'  pin(Y) {{ direction : output; function : "{function}"; }}', " }"]
+    return "\n".join([*text, "}", ""])
+
+
+TINY = ("IV 1 !A", "BF 2 A", "NA2 2 !(A&B)", "NO2 3 !(A+B)")
+
+
+@pytest.mark.parametrize(("function", "table"), [
+    ("!(A & B)", (1, 1, 1, 0)), ("(A' + B')", (1, 1, 1, 0)), ("(!A) | (!B)", (1, 1, 1, 0)),
+    ("A B", (0, 0, 0, 1)), ("A*B", (0, 0, 0, 1)), ("A^B", (0, 1, 1, 0)),
+    ("(A B')+(A' B)", (0, 1, 1, 0)), ("A + B A'", (0, 1, 1, 1)), ("1", (1, 1, 1, 1)),
+    ("(A+B)'", (1, 0, 0, 0))])
+def test_truth_table(function: str, table: tuple[int, ...]) -> None:
+    assert truth_table(function, ["A", "B"]) == tuple(map(bool, table))
+
+
+@pytest.mark.parametrize("function", ["A &", "(A", "IQ", "A ? B", "A)"])
+def test_truth_table_refuses(function: str) -> None:
+    with pytest.raises(ValueError, match=r"function|operand|missing"):
+        truth_table(function, ["A", "B"])
+
+
+def test_embedded_library() -> None:
+    assert GENERIC.nand2.name == "nand2" and GENERIC.nand2.area == 1
+    assert GENERIC.driver.name == "buf"
+    assert GENERIC.flip_flops == {"dff", "dffr", "dffs"} and not GENERIC.enable_flip_flops
+    inverter, xor2 = GENERIC.smallest((1, 0)), GENERIC.smallest((0, 1, 1, 0))
+    assert inverter and xor2 and inverter.area < GENERIC.nand2.area < xor2.area
+    assert generic.liberty_text() == generic.liberty_text()
+
+
+def test_library_of_several_files(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.lib", tmp_path / "b.lib.gz"
+    first.write_text(tiny(*TINY[:2]))
+    second.write_bytes(gzip.compress(tiny(*TINY[2:], "BAD 0.5 !(A&B)").replace(
+        "cell (BAD) {", "cell (BAD) { dont_use : true;").encode()))
+    library = liberty.load([first, second])
+    assert library.nand2.name == "NA2", "a dont_use cell is not the gate equivalent"
+    assert [len(item["sha256"]) for item in library.describe()] == [64, 64]
+    # compression does not change the hash
+    plain = tmp_path / "c.lib"
+    plain.write_bytes(gzip.decompress(second.read_bytes()))
+    assert liberty.load([first, plain]).hashes == library.hashes
+
+
+BROKEN = {
+    "missing": (None, "does not exist"),
+    "empty": (b"", "not a liberty file"),
+    "verilog": (MAC.encode(), "not a liberty file"),
+    "binary": (bytes(range(256)) * 8, "not a liberty file"),
+    "cut": (tiny(*TINY)[:-20].encode(), "cut short"),
+    "cut gzip": (gzip.compress(tiny(*TINY).encode())[:-12], "damaged gzip"),
+    "bad gzip": (b"\x1f\x8b\x08garbage that is no deflate stream", "damaged gzip"),
+    "no cells": (b"library (none) { }", "no cells"),
+    "no buffer": (tiny(*TINY[:1], *TINY[2:]).encode(), "no buffer"),
+    "no nand": (tiny(*TINY[:2]).encode(), "no 2-input NAND"),
+    "area": (tiny(*TINY).replace("area : 3", "area : 3.0.1").encode(), "has area 3.0.1"),
+    "no areas": (tiny(*TINY).replace("area :", "volume :").encode(), "no area"),
+    "twice": (tiny(*TINY, TINY[0]).encode(), "a second time"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_liberty_is_one_line_and_status_2(
+        case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content, words = BROKEN[case]
+    file = tmp_path / "cells.lib"
+    if content is not None:
+        file.write_bytes(content)
+    assert cli.main(["area", "lut_dot", "--a-format", "int8", "--liberty", str(file)]) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and words in err and "Traceback" not in err
+
+
+def test_units_must_agree(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.lib", tmp_path / "b.lib"
+    first.write_text(tiny(*TINY))
+    second.write_text(tiny("XO 4 A^B", unit="1ps"))
+    with pytest.raises(UsageError, match="one time and capacitance unit"):
+        liberty.load([first, second])
+
+
+def test_balanced_but_wrong_liberty_blames_the_liberty(tmp_path: Path) -> None:
+    file = tmp_path / "cells.lib"
+    file.write_text(tiny(*TINY).replace("cell (BF)", "cell (BF) ) ("))
+    file.write_text(tiny(*TINY).replace("area : 3;", "area ; : 3 :;"))
+    with pytest.raises(UsageError, match="--liberty"):
+        synthesize("module t(input a, b, output y); assign y = a ^ b; endmodule", "t",
+                   liberty.load([file]))
+
+
+def test_missing_flip_flops_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "cells.lib"
+    file.write_text(tiny(*TINY))
+    with pytest.raises(UsageError, match="flip-flop"):
+        synthesize(MAC, "mac", liberty.load([file]))
+
+
+@pytest.mark.parametrize(("argv", "words"), [
+    (["--recipe", "plian"], "did you mean plain"),
+    (["--pdk", "sky130hdd"], "did you mean sky130hd"),
+    (["--pdk", "sky130hd", "--liberty", "x.lib"], "exclude each other"),
+    (["--clock", "0"], "--clock"), (["--clock", "nan"], "--clock"),
+    (["--liberty", "."], "is a directory")])
+def test_wrong_usage(argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["area", "lut_dot", *argv]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and words in err
+
+
+def test_pdk_is_found_in_ciels_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PDK_ROOT", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    with pytest.raises(UsageError, match="PDK_ROOT"):
+        find_pdk("sky130hd")
+    monkeypatch.setenv("PDK_ROOT", str(tmp_path))
+    with pytest.raises(UsageError, match="ciel enable"):
+        find_pdk("sg13g2")
+    for name, path in (
+            ("sky130hd", "sky130A/libs.ref/sky130_fd_sc_hd/lib/"
+                         "sky130_fd_sc_hd__tt_025C_1v80.lib"),
+            ("sg13g2", "ihp-sg13g2/libs.ref/sg13g2_stdcell/lib/"
+                       "sg13g2_stdcell_typ_1p20V_25C.lib"),
+            ("gf180mcu", "gf180mcuD/libs.ref/gf180mcu_fd_sc_mcu7t5v0/lib/"
+                         "gf180mcu_fd_sc_mcu7t5v0__tt_025C_5v00.lib")):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True)
+        file.write_text(tiny(*TINY))
+        assert find_pdk(name) == [file]
+    if ASAP is not None:
+        (tmp_path / "asap7").mkdir()
+        (tmp_path / "asap7" / "nldm").symlink_to(ASAP)
+        with pytest.raises(UsageError):      # a link to elsewhere is not followed
+            find_pdk("asap7")
+        for source in ASAP.iterdir():
+            (tmp_path / "asap7" / source.name).symlink_to(source)
+        assert len(find_pdk("asap7")) == 5
+
+
+def test_same_area_every_time_and_the_recipes_of_a_mac() -> None:
+    """The default fuses multiply and add badly: the trap that a ratio must not rest on."""
+    runs = best_of(MAC, "mac", GENERIC, ("plain", "noalumacc", "booth", "booth+amap"))
+    assert list(runs) == ["booth+amap", "booth", "noalumacc", "plain"]
+    assert runs["noalumacc"].area < 0.8 * runs["plain"].area
+    again = synthesize(MAC, "mac", GENERIC)
+    assert again == runs["plain"]
+    assert again.flip_flops == 32 and again.flip_flop_area == 32 * 6
+    assert again.area == sum(n * GENERIC.cells[cell].area for cell, n in again.cells.items())
+
+
+def test_a_replaced_library_is_read_anew(tmp_path: Path) -> None:
+    """Yosys' own cache would answer with the former library where the file's date is old."""
+    (tmp_path / "t.v").write_text("module t(input a, b, output y); assign y = ~(a & b);endmodule")
+    kinds = []
+    for first, second in (("!(A&B)", "!(A+B)"), ("!(A+B)", "!(A&B)")):
+        (tmp_path / "cells.lib").write_text(tiny(*TINY[:2], f"ONE 2 {first}", f"TWO 2 {second}"))
+        os.utime(tmp_path / "cells.lib", (1_500_000_000,) * 2)
+        log = run_yosys(["read_verilog t.v", "synth -top t", "abc -liberty cells.lib",
+                         "stat -liberty cells.lib"], tmp_path)
+        kinds.append(re.findall("ONE|TWO", log[log.rindex("Printing statistics"):]))
+    assert kinds == [["ONE"], ["TWO"]]
+
+
+def test_each_module_once() -> None:
+    result = synthesize(PAIRS, "top", GENERIC, flatten=False)
+    found = {m.name: (m.instances, m.area, m.flip_flops) for m in result.modules}
+    assert found == {"top": (1, 0, 0), "pair": (2, 6, 1), "leaf": (4, 1, 0)}
+    assert (result.area, result.flip_flops, result.cells) == (16, 2, {"dff": 2, "nand2": 4})
+    assert synthesize(PAIRS, "top", GENERIC).area == 16
+    assert synthesize(PAIRS, "top", GENERIC, late=True).area == 16
+
+
+@needs_sta
+def test_longest_path_of_known_logic() -> None:
+    """A chain of gates whose delay logical effort gives by hand."""
+    result = synthesize("module t(input clk, a, output reg q); always @(posedge clk) q <= a;"
+                        "endmodule", "t", GENERIC, "sized")
+    # clock to output 8 TAU; the output load of 5 fF is 2.5 unit inverters of 2 fF
+    assert result.path_ns == pytest.approx(10.5 * generic.TAU_NS, abs=1e-5)
+    assert result.path_tool.startswith("OpenSTA") and result.path_ends == ("q", "q")
+    through = synthesize("module t(input a, output y); assign y = ~a; endmodule", "t",
+                         GENERIC, "sized")
+    # inverter 1 + 2.5, and its input on the driving buffer: the part that the load causes, 1
+    assert through.path_ns == pytest.approx(4.5 * generic.TAU_NS, abs=1e-5)
+    constant = synthesize("module t(input a, output y); assign y = 1; endmodule", "t",
+                          GENERIC, "sized")
+    assert constant.path_ns is None
+
+
+def test_path_without_opensta(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesis, "find_sta", lambda: None)
+    result = synthesize(MAC, "mac", GENERIC, "sized")
+    assert result.path_tool.startswith("abc") and 0.3 < (result.path_ns or 0) < 3
+
+
+@needs_sky
+@needs_sta
+def test_shared_enable_is_buffered() -> None:
+    """An enable pin is outside abc's view: on enable flip-flops its net would stay unbuffered."""
+    source = ("module t(input clk, input [1:0] e, input [511:0] d, output reg [511:0] q);"
+              "always @(posedge clk) if (&e) q <= d; endmodule")
+    assert SKY
+    sky = liberty.load([SKY])
+    plain = synthesize(source, "t", sky)
+    assert plain.cells.get("sky130_fd_sc_hd__edfxtp_1") == 512
+    sized = synthesize(source, "t", sky, "sized")
+    assert "sky130_fd_sc_hd__edfxtp_1" not in sized.cells
+    assert sized.path_ns is not None and sized.path_ns < 3
+    assert "default_wire_load" in sky.texts[0]
+
+
+@pytest.mark.skipif(None in (SKY, SG, ASAP), reason="shared liberty files are not there")
+def test_all_shared_libraries() -> None:
+    assert SKY and SG and ASAP
+    sizes = []
+    for files in ([SKY], [SG], sorted(ASAP.iterdir())):
+        library = liberty.load(files)
+        result = synthesize(MAC, "mac", library, "booth")
+        assert result.flip_flops == 32
+        sizes.append(result.gate_equivalents)
+    # one design, three technologies: the gate equivalents agree within a quarter
+    assert max(sizes) < 1.25 * min(sizes)
+    if timing.find_sta():
+        result = synthesize(MAC, "mac", liberty.load([SG]), "sized")
+        assert result.path_ns is not None and 1 < result.path_ns < 8
+
+
+def test_yosys_errors_name_the_command(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed, match=r"read_verilog nothing\.v"):
+        run_yosys(["read_verilog nothing.v"], tmp_path)
+
+
+def test_unknown_recipe() -> None:
+    with pytest.raises(UsageError, match="must be one of plain"):
+        find_recipe("fast")
+    with pytest.raises(ValueError, match="longest path"):
+        synthesize(MAC, "mac", GENERIC, "plain", path=True)
+
+
+def test_gen_area() -> None:
+    """The command as a user runs it, in a pipe: report on stdout, nothing on stderr."""
+    command = [sys.executable, "-c", "from lowbit.generators.cli import main; raise SystemExit"
+               "(main())", "area", "lut_core", "--a-format", "int8", "--M", "1", "--N", "2",
+               "--K", "3"]
+    run = subprocess.run([*command, "--json"], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stderr == ""
+    report = json.loads(run.stdout)
+    assert report["area"] == pytest.approx(sum(m["area"] for m in report["modules"]))
+    assert report["area"] > 20
+    assert sum(m["share"] for m in report["modules"]) == pytest.approx(1)
+    assert report["gate_equivalents"] == report["area"] and report["area_unit"] == "GE"
+    assert report["conditions"]["libraries"] == GENERIC.describe()
+    assert report["path"]["ns"] > 0
+    text = subprocess.run([*command, "--no-timing", "--recipe", "best", "--flatten"],
+                          capture_output=True, text=True).stdout
+    for words in ("lut_core --K 3 --a-format int8 --M 1 --N 2", "longest path      not computed",
+                  "best of plain, amap", GENERIC.hashes[0][:16], "pyosys"):
+        assert words in text

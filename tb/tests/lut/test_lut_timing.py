@@ -1,0 +1,110 @@
+"""Latency and rate that the manifest states, measured in Amaranth's own simulator (flat design)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from amaranth.sim import Simulator
+
+from lowbit.generators.verilog.emit import emit
+from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.hdl.lut.core import LutCore
+
+
+def simulate(core: LutCore, drive: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+    simulator = Simulator(core)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(drive)
+    simulator.run()
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"pipeline": 0}, {"pipeline": 2}, {"buffer": "double"},
+    {"buffer": "double", "pipeline": 2, "preload": False},
+    {"a_format": "fp16", "datapath": "float"}, {"a_format": "fp16"},
+    {"table_format": "int8", "pipeline": 0}, {"out_format": "fp32"}])
+def test_latency(options: dict[str, Any]) -> None:
+    """An unstalled operation: a beat a cycle, and the first result ``latency`` cycles later."""
+    p = LutCoreParameters(**{"M": 1, "N": 2, "K": 2, "w_bits": 2, "max_k": 64,
+                             "a_format": "int8", **options})
+    core = LutCore(p)
+    beats, seen = 4, {}
+
+    async def drive(ctx: Any) -> None:
+        ctx.set(core.table.valid, 1)
+        ctx.set(core.result.ready, 1)
+        if p.preload:
+            ctx.set(core.psum.valid, 1)
+        taken = cycle = 0
+        while "result" not in seen:
+            last = taken == beats - 1
+            ctx.set(core.weight.valid, taken < beats)
+            ctx.set(core.weight.payload.first, taken == 0)
+            ctx.set(core.weight.payload.last, last)
+            ctx.set(core.weight.payload.table_last, taken % 2)
+            if taken < beats and ctx.get(core.weight.ready):
+                taken += 1
+                if last:
+                    seen["last"] = cycle
+            if ctx.get(core.result.valid):
+                seen["result"] = cycle
+            assert cycle < 100
+            cycle += 1
+            await ctx.tick()
+
+    simulate(core, drive)
+    assert seen["last"] == beats - 1, "a beat a cycle"
+    assert seen["result"] - seen["last"] == core.latency
+
+
+@pytest.mark.parametrize(("options", "beats", "period"), [
+    # single: the beats and a pause of D + 1 or, with pipeline 2, D + 2; here D = 6
+    ({"pipeline": 0}, 4, 4 + 7), ({"pipeline": 1}, 4, 4 + 7), ({"pipeline": 2}, 4, 4 + 8),
+    ({"a_format": "fp16"}, 2, 2 + 7), ({"a_format": "fp16", "datapath": "float"}, 2, 2 + 7),
+    # double: no pause from D + 3 or D + 4 beats on
+    ({"buffer": "double", "pipeline": 0}, 9, 9), ({"buffer": "double"}, 10, 10),
+    ({"buffer": "double"}, 9, 9), ({"buffer": "double"}, 8, 9),
+    ({"buffer": "double", "pipeline": 2}, 10, 10), ({"buffer": "double", "pipeline": 2}, 9, 10),
+    ({"buffer": "double", "a_format": "fp16", "preload": False}, 8, 9)])
+def test_time_of_an_operation(options: dict[str, Any], beats: int, period: int) -> None:
+    """Operations one behind the other, nothing stalls: cycles from one to the next."""
+    p = LutCoreParameters(**{"M": 2, "N": 3, "K": 2, "lanes": 1, "w_bits": 1, "max_k": 64,
+                             "a_format": "int8", **options})
+    core = LutCore(p)
+    ends: list[int] = []
+
+    async def drive(ctx: Any) -> None:
+        ctx.set(core.table.valid, 1)
+        ctx.set(core.result.ready, 1)
+        ctx.set(core.weight.valid, 1)
+        if p.preload:
+            ctx.set(core.psum.valid, 1)
+        taken = cycle = 0
+        while len(ends) < 5:
+            place = taken % beats
+            ctx.set(core.weight.payload.first, place == 0)
+            ctx.set(core.weight.payload.last, place == beats - 1)
+            ctx.set(core.weight.payload.table_last, 1)
+            taken += ctx.get(core.weight.ready)
+            if ctx.get(core.result.valid) and ctx.get(core.result.payload.last):
+                ends.append(cycle)
+            assert cycle < 200
+            cycle += 1
+            await ctx.tick()
+
+    simulate(core, drive)
+    assert {b - a for a, b in pairwise(ends)} == {period}
+
+
+def test_manifest_states_ports_and_timing() -> None:
+    """Every port has a note; the manifest is JSON and carries the latency."""
+    emitted = emit(LutCoreParameters(N=3))
+    manifest = json.loads(json.dumps(emitted.manifest))
+    handshakes = ("_valid", "_ready")
+    for port in manifest["ports"]:
+        assert port["note"] or port["name"].endswith(handshakes), port
+    assert '"latency_cycles": ' in json.dumps(manifest)
