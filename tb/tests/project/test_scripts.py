@@ -38,7 +38,7 @@ case "$*" in
        cp "${0%/*}/gen" "${0%/*}/pytest"
        ln -sf /bin/true "${0%/*}/ruff" ;;
     esac ;;
-"-m mypy "*) echo "mypy by $0" ;;
+"-m mypy"*) echo "mypy by $0" ;;
 *) echo "unexpected: $*" >&2; exit 99 ;;
 esac
 """
