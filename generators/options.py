@@ -61,7 +61,7 @@ def add_parameters(parser: argparse.ArgumentParser, cls: type[Parameters], *,
     """Add one option per field of ``cls``, but those ``without``: range, default and source in
     its help."""
     group = parser.add_argument_group("design parameters")
-    for field in dataclasses.fields(cls):
+    for field in cls.declared():
         if field.name in without:
             continue
         flag, text, meta = flag_name(field.name), _describe(field), field.metadata

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lowbit.golden.parameters import Parameters
 
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    from lowbit.hdl.common.design import Design
 
 __all__ = ["Generator", "GENERATORS", "find"]
 
@@ -39,6 +42,14 @@ class Generator:
         cls = self.load("parameters")
         assert issubclass(cls, Parameters)
         return cls
+
+    def component_class(self) -> Callable[[Any], Design[Any]]:
+        """The class of the design, called with its parameters; Amaranth is imported with it."""
+        from lowbit.hdl.common.design import Design
+        cls = self.load("component")
+        assert issubclass(cls, Design)
+        factory: Callable[[Any], Design[Any]] = cls
+        return factory
 
 
 GENERATORS = {g.name: g for g in (

@@ -46,6 +46,15 @@ class Parameters:
     #: name of the generator that the parameters belong to
     generator: ClassVar[str] = ""
 
+    reset: str = parameter("sync", "reset: synchronous active high (rst) or asynchronous active "
+                           "low (rst_n)", choices=("sync", "async_low"))
+
+    @classmethod
+    def declared(cls) -> list[dataclasses.Field[Any]]:
+        """The fields in the order of their declaration, those of all generators last."""
+        shared = {field.name for field in dataclasses.fields(Parameters)}
+        return sorted(dataclasses.fields(cls), key=lambda field: field.name in shared)
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             self._check_field(field, getattr(self, field.name))
@@ -81,12 +90,27 @@ class Parameters:
 
     def as_dict(self) -> dict[str, Any]:
         """Field values as given, in declaration order (JSON-ready)."""
-        return dataclasses.asdict(self)
+        return {field.name: getattr(self, field.name) for field in self.declared()}
+
+    def derived_fields(self) -> dict[str, Any]:
+        """Values of the fields that may be left to be derived (default ``None``), by name; those
+        that have no meaning with the other parameters are absent."""
+        return {}
+
+    def resolved(self) -> dict[str, Any]:
+        """Field values with derived ones filled in and meaningless ones left out."""
+        derived = self.derived_fields()
+        return {name: derived[name] if value is None else value
+                for name, value in self.as_dict().items() if value is not None or name in derived}
+
+    def derived(self) -> dict[str, Any]:
+        """Widths and formats that follow from the fields (JSON-ready)."""
+        return {}
 
     def flags(self) -> str:
         """The command-line flags that rebuild this object; fields at their default are left out."""
         words = []
-        for field in dataclasses.fields(self):
+        for field in self.declared():
             value = getattr(self, field.name)
             if value == field.default:
                 continue

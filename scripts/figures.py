@@ -11,7 +11,6 @@ RESULTS write. ``--check`` changes nothing and has exit status 1 when a page is 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import re
 import sys
@@ -58,15 +57,12 @@ RESULTS = {
     "mutations.json": ".venv/bin/python scripts/mutate.py --json docs/results/mutations.json",
 }
 
-#: handshake ports, which the manifest leaves without a note
-HANDSHAKE = {"valid": "the sender has a beat", "ready": "the receiver takes it"}
-
 
 # -- from the code ------------------------------------------------------------------------------
 def ports() -> str:
     """Ports of the headline core, from its manifest."""
     rows = [(f"`{port['name']}`", port["direction"].removesuffix("put"), port["width"],
-             port["note"] or HANDSHAKE[port["name"].rpartition("_")[2]])
+             port["note"])
             for port in emit(LutCoreParameters()).manifest["ports"]]
     return table(("port", "direction", "bits", "meaning"), rows)
 
@@ -74,7 +70,7 @@ def ports() -> str:
 def parameters(generator: str) -> str:
     """Parameters of a generator, from its class."""
     rows = []
-    for field in dataclasses.fields(find(generator).parameter_class()):
+    for field in find(generator).parameter_class().declared():
         meta, default = field.metadata, field.default
         if isinstance(default, bool):
             span, shown = "on, off", "on" if default else "off"

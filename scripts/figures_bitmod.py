@@ -6,7 +6,6 @@ docs/results/bitmod_area.json.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -31,10 +30,10 @@ LAYERS = (("256 × 4096 × 4096", 256, 4096, 4096), ("16 × 1536 × 384", 16, 15
 # -- from the code ------------------------------------------------------------------------------
 def parameters() -> str:
     """Parameters of all BitMoD generators but the encoder, whose lanes are the PE's."""
-    names = {name: [f.name for f in dataclasses.fields(find(name).parameter_class())]
+    names = {name: [f.name for f in find(name).parameter_class().declared()]
              for name in GENERATORS}
     rows = []
-    for field in dataclasses.fields(find(GENERATORS[-1]).parameter_class()):
+    for field in find(GENERATORS[-1]).parameter_class().declared():
         meta, default = field.metadata, field.default
         span = ", ".join(meta["choices"]) if meta["choices"] is not None else \
             "on, off" if isinstance(default, bool) else f"{meta['low']}..{meta['high']}"

@@ -24,6 +24,7 @@ from amaranth.hdl import (
     Cat,
     ClockDomain,
     ClockSignal,
+    Const,
     Elaboratable,
     Fragment,
     Instance,
@@ -35,6 +36,7 @@ from amaranth.hdl import (
 from amaranth.lib.wiring import In, Out, Signature
 
 from lowbit.golden.parameters import Parameters
+from lowbit.hdl.common.field import Field
 from lowbit.hdl.common.unit import Unit, emitting
 
 from .. import registry
@@ -42,7 +44,7 @@ from ..errors import UsageError
 from ..files import MARK
 from ..version import version
 from . import rtlil, text
-from .ports import Port, check_identifier, component_ports
+from .ports import Port, check_identifier, component_ports, component_streams
 from .simplify import simplify
 
 __all__ = ["Emitted", "emit", "emit_component", "RESETS"]
@@ -50,7 +52,14 @@ __all__ = ["Emitted", "emit", "emit_component", "RESETS"]
 #: reset styles: the reset port of each, and what it is
 RESETS = {"sync": ("rst", "synchronous, active high"),
           "async_low": ("rst_n", "asynchronous, active low")}
+#: what a user of a reset has to know
+RESET_NOTES = {
+    "sync": "hold it over at least one rising clock edge",
+    "async_low": "asserted at any time; release it synchronously to the clock (two flip-flops in "
+                 "a row, cleared by the reset), early enough before the next edge"}
 
+#: version of the manifest's structure (manifest.schema.json)
+SCHEMA = 2
 #: bits of the widest signal that Amaranth's netlist can hold
 WIDEST = 1 << 16
 
@@ -284,12 +293,13 @@ def _instance_counts(modules: list[rtlil.Module]) -> dict[str, int]:
 
 def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "sync",
                    command: str = "", parameters: dict[str, Any] | None = None,
-                   generator: str = "") -> Emitted:
+                   generator: str = "", file: str = "") -> Emitted:
     """Emit any component (see :func:`emit` for registered generators).
 
     ``reset`` is "sync" (port ``rst``: synchronous, active high) or "async_low" (port ``rst_n``:
-    asynchronous, active low). ``top`` is used as it is; the other modules get ``prefix``. A
-    component without registers has no clock, one without reset state no reset port.
+    asynchronous, active low). ``top`` is used as it is; the other modules get ``prefix``.
+    ``file`` is the Verilog file's name for the manifest (default: top + ".v"). A component
+    without registers has no clock, one without reset state no reset port.
     """
     check_identifier("--top", top)
     if prefix:
@@ -316,45 +326,57 @@ def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "
     header.append("SPDX-License-Identifier: Apache-2.0")
     verilog = text.layout(raw, [module.name[1:] for module in modules], header)
 
-    clock_note = {"clk": "clock, rising edge", RESETS[reset][0]: f"reset, {RESETS[reset][1]}"}
-    described = [dict(name=name, direction="input", width=1, signed=False, note=clock_note[name])
-                 for name in clocked + resets]
-    described += [dict(name=port.name, direction=port.direction, width=port.width,
-                       signed=port.signed, note=port.note) for port in ports]
+    notes = {"clk": "clock, rising edge", RESETS[reset][0]: f"reset, {RESETS[reset][1]}"}
+    fields = {name: Field(1, notes[name], name="clock" if name == "clk" else "reset")
+              for name in clocked + resets}
+    described = [Port(name, 1, "input", Const(0), field).as_dict()
+                 for name, field in fields.items()]
     manifest: dict[str, Any] = dict(
-        generated=f"{MARK} {version()}", generator=generator, version=version(), top=top,
-        command=command, parameters=parameters or {}, derived={}, ports=described,
-        clock=clocked[0] if clocked else None,
-        reset=dict(port=resets[0], style=RESETS[reset][1]) if resets else None,
-        modules=_instance_counts(modules), tools=tools,
-        verilog_sha256=hashlib.sha256(verilog.encode()).hexdigest(),
-        license="Apache-2.0")
-    if hasattr(component, "manifest"):
-        extra = component.manifest()
-        clash = sorted(set(extra) & set(manifest))
-        if clash:
-            raise ValueError(f"manifest() of the component redefines {', '.join(clash)}")
-        manifest.update(extra)
+        schema=SCHEMA, generated=f"{MARK} {version()}", generator=generator, version=version(),
+        top=top, file=file or f"{top}.v",
+        verilog_sha256=hashlib.sha256(verilog.encode()).hexdigest(), command=command,
+        parameters=parameters or {}, clock=_clock(clocked), reset=_reset(resets, reset),
+        ports=described + [port.as_dict() for port in ports],
+        streams=component_streams(component, ports), modules=_instance_counts(modules),
+        tools=tools, license="Apache-2.0")
     return Emitted(verilog, manifest, top)
 
 
+def _clock(ports: list[str]) -> dict[str, Any] | None:
+    return dict(port=ports[0], edge="rising") if ports else None
+
+
+def _reset(ports: list[str], style: str) -> dict[str, Any] | None:
+    if not ports:
+        return None
+    return dict(port=ports[0], kind="async" if style == "async_low" else "sync",
+                active="low" if style == "async_low" else "high", note=RESET_NOTES[style])
+
+
 def emit(parameters: Parameters, top: str | None = None, prefix: str = "",
-         command: str = "") -> Emitted:
+         command: str = "", file: str = "", clock_ns: float | None = None) -> Emitted:
     """Verilog and manifest of a registered generator's design.
 
     ``top`` defaults to prefix + generator name; every other module gets ``prefix``. ``command``
     is the command line named in the header; by default the one that rebuilds the same bytes.
+    ``file`` is the Verilog file's name and ``clock_ns`` the clock period that the user aims at,
+    both for the manifest.
     """
     generator = registry.find(parameters.generator)
-    component = generator.load("component")(parameters)
+    component = generator.component_class()(parameters)
     if not command:
         words = ["gen", generator.name, parameters.flags()]
         words += ["--top", top] if top else []
         words += ["--prefix", prefix] if prefix else []
         command = " ".join(word for word in words if word)
     result = emit_component(component, top=top or prefix + generator.name, prefix=prefix,
-                            reset=getattr(parameters, "reset", "sync"), command=command,
+                            reset=parameters.reset, command=command, file=file,
                             parameters=parameters.as_dict(), generator=generator.name)
-    if hasattr(parameters, "derived"):
-        result.manifest["derived"] = parameters.derived()
+    manifest = result.manifest
+    if clock_ns is not None and manifest["clock"] is not None:
+        manifest["clock"]["target_ns"] = clock_ns
+    manifest.update(
+        resolved=parameters.resolved(), derived=component.derived(),
+        timing=component.timing().as_dict(),
+        memories=[memory.as_dict() for memory in component.memories()])
     return result

@@ -1,4 +1,4 @@
-"""The Verilog ports of a component: names, order, widths."""
+"""The Verilog ports of a component: names, order, widths; its streams."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Const, Value
+from amaranth.hdl import Const, Shape, Value
 from amaranth.lib import data, wiring
+
+from lowbit.hdl.common.field import Field
 
 from ..errors import UsageError
 
-__all__ = ["Port", "component_ports", "check_identifier", "KEYWORDS"]
+__all__ = ["Port", "component_ports", "component_streams", "check_identifier", "KEYWORDS"]
 
 KEYWORDS = frozenset("""
 always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign
@@ -36,6 +38,8 @@ shortreal soft solve static string strong struct super sync_accept_on sync_rejec
 throughout timeprecision timeunit type typedef union unique unique0 until until_with untyped var
 virtual void wait_order weak wildcard with within
 """.split())     # noqa: SIM905
+#: notes of a stream's handshake
+_HANDSHAKE = {"valid": "the sender has a beat", "ready": "the receiver takes it"}
 #: names of clock and reset, and those that every component has
 _RESERVED = ("clk", "rst", "rst_n", "signature", "elaborate")
 
@@ -56,13 +60,28 @@ class Port:
     name: str
     width: int
     direction: str          #: "input" or "output"
-    signed: bool
     value: Value
-    note: str = ""
+    field: Field            #: meaning and packing; without a note where the component gives none
+    stream: str = ""        #: the stream that the port belongs to, if any
     whole: Value | None = None      #: the struct that the value is a field of
 
     def shape(self) -> tuple[str, int, str]:
         return self.name, self.width, self.direction
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest (JSON-ready)."""
+        found = dict(name=self.name, direction=self.direction, width=self.width,
+                     signed=self.field.signed, note=self.field.description())
+        # a stream's own list has the details of its fields
+        return found | (dict(stream=self.stream) if self.stream else self.field.as_dict())
+
+
+def _field(shape: Any) -> Field:
+    """What is known of a port's shape."""
+    if isinstance(shape, Field):
+        return shape
+    plain = Shape.cast(shape)
+    return Field(plain.width, "", signed=plain.signed)
 
 
 def component_ports(component: Any) -> list[Port]:
@@ -73,7 +92,6 @@ def component_ports(component: Any) -> list[Port]:
     stream the field follows the stream's name: ``weight_index``. Arrays are one packed vector,
     element 0 in the least significant bits. Constant members (always ready) have no port.
     """
-    notes = component.port_notes() if hasattr(component, "port_notes") else {}
     ports: list[Port] = []
     for path, member, value in component.signature.flatten(component):
         if isinstance(value, Const):
@@ -81,25 +99,49 @@ def component_ports(component: Any) -> list[Port]:
         words = [str(word) for word in path]
         direction = "input" if member.flow == wiring.In else "output"
         whole: Value | None = None
-        fields: list[tuple[list[str], Any]] = [(words, value)]
-        if isinstance(value, data.View) and isinstance(value.shape(), data.StructLayout):
+        stream = words[0] if len(words) == 2 and _is_stream(
+            component.signature.members[path[0]]) else ""
+        fields: list[tuple[list[str], Any, Any]] = [(words, member.shape, value)]
+        if isinstance(member.shape, data.StructLayout):
             if len(words) > 1 and words[-1] == "payload":
                 words = words[:-1]
-            fields = [([*words, str(key)], value[key]) for key, _ in value.shape()]
+            fields = [([*words, str(key)], part.shape, value[key]) for key, part in member.shape]
             whole = Value.cast(value)
-        for parts, field in fields:
-            signed = isinstance(field, Value) and field.shape().signed
-            bits = Value.cast(field)
+        elif stream and words[-1] in _HANDSHAKE:
+            fields = [(words, Field(1, _HANDSHAKE[words[-1]], name="flag"), value)]
+        for parts, shape, part in fields:
+            bits = Value.cast(part)
             if len(bits):
-                text = "_".join(parts)
-                ports.append(Port(text, len(bits), direction, signed, bits, notes.get(text, ""),
-                                  whole))
+                ports.append(Port("_".join(parts), len(bits), direction, bits, _field(shape),
+                                  stream, whole))
     names = [port.name for port in ports]
     for name in names:
         check_identifier("port name", name)
         if names.count(name) > 1 or name in _RESERVED:
             raise ValueError(f"port name '{name}' of the emitted module is taken")
-    unknown = sorted(set(notes) - set(names))
-    if unknown:
-        raise ValueError(f"port_notes() describes ports that do not exist: {', '.join(unknown)}")
     return ports
+
+
+def _is_stream(member: wiring.Member) -> bool:
+    return member.is_signature and set(member.signature.members) == {"payload", "valid", "ready"}
+
+
+def component_streams(component: Any, ports: list[Port]) -> list[dict[str, Any]]:
+    """The streams of a component for the manifest, in the order of its signature.
+
+    ``offset`` is a field's place in the payload: the fields concatenated, the first one lowest.
+    """
+    streams = []
+    for name in dict.fromkeys(port.stream for port in ports if port.stream):
+        fields, offset = [], 0
+        for port in ports:
+            if port.stream == name and port.name not in (f"{name}_valid", f"{name}_ready"):
+                fields.append(dict(name=port.name.removeprefix(f"{name}_"), port=port.name,
+                                   offset=offset, width=port.width, note=port.field.note)
+                              | port.field.as_dict())
+                offset += port.width
+        flow = component.signature.members[name].flow
+        streams.append(dict(name=name, direction="input" if flow == wiring.In else "output",
+                            valid=f"{name}_valid", ready=f"{name}_ready", width=offset,
+                            fields=fields))
+    return streams

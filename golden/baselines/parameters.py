@@ -18,8 +18,6 @@ class BaselineParameters(Parameters):
     acc: str = parameter("fp32", "accumulator format", choices=("fp32", "fp16"))
     style: str = parameter("small", "floating-point adders: least area (ripple carries), or short "
                            "paths (prefix adders)", choices=("small", "fast"))
-    reset: str = parameter("sync", "reset: synchronous active high (rst) or asynchronous active "
-                           "low (rst_n)", choices=("sync", "async_low"))
 
     @property
     def acc_format(self) -> FloatFormat:

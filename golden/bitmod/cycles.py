@@ -16,10 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..timing import Timing
 from .datatypes import DataType
 from .parameters import BitmodArrayParameters, BitmodTileParameters
 
-__all__ = ["LayerCycles", "group_interval", "layer_cycles", "operation_cycles"]
+__all__ = ["LayerCycles", "group_interval", "layer_cycles", "operation_cycles",
+           "operation_timing"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,15 @@ def operation_cycles(parameters: BitmodTileParameters,
             spacing = p.group_spacing
         free = end + p.output_start + p.output_beats
     return free + p.output_latency if operations else 0
+
+
+def operation_timing(parameters: BitmodTileParameters) -> Timing:
+    """When the results of an operation come."""
+    p = parameters
+    return Timing(
+        p.output_start + p.output_latency, 1,
+        "cycle of the last term of an operation to its first result; a term of each weight a cycle",
+        {"output_beats": p.output_beats, "group_spacing": p.group_spacing})
 
 
 def layer_cycles(parameters: BitmodTileParameters, dtype: DataType, m: int, n: int, k: int,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lowbit.golden.parameters import Parameters, parameter
 
@@ -153,6 +153,9 @@ class BitmodTileParameters(BitmodDequantParameters):
         if self.scale_columns and self.output_sets % self.scale_columns:
             self.refuse("scale_columns", "must divide --columns over --out-columns, "
                         f"{self.output_sets}")
+
+    def derived_fields(self) -> dict[str, Any]:
+        return {"scale_columns": self.sharing_columns}
 
     @property
     def pe(self) -> BitmodPeParameters:

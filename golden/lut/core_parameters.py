@@ -198,10 +198,18 @@ class LutCoreParameters(WeightParameters):
         """Format of the partial sums."""
         return self.result_float or self.out
 
+    def derived_fields(self) -> dict[str, Any]:
+        found = super().derived_fields()
+        found.update(out_format=self.out.name, lanes=self.out_lanes)
+        if self.is_fixed:
+            found.update(acc_width=self.acc_bits, segment=self.segment_bits)
+        return found
+
     def derived(self) -> dict[str, Any]:
         facts = super().derived()
-        facts.update(lanes=self.out_lanes, out_format=self.out.name,
-                     psum_format=self.psum.name)
+        facts.update(
+            lanes=self.out_lanes, out_format=self.out.name, psum_format=self.psum.name,
+            accumulator=self.acc_format.name if self.acc_format else f"int{self.acc_bits}")
         if self.is_fixed:
             facts.update(acc_bits=self.acc_bits)
         return facts

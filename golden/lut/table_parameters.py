@@ -46,8 +46,6 @@ class LutParameters(Parameters):
     table_acc: str | None = parameter(
         None, "float: format of the entries; default that of the accumulator",
         choices=("fp32", "fp16"))
-    reset: str = parameter("sync", "reset: synchronous active high (rst) or asynchronous active "
-                           "low (rst_n)", choices=("sync", "async_low"))
 
     def check(self) -> None:
         floating = self.activation.is_float
@@ -187,6 +185,15 @@ class LutParameters(Parameters):
         """An aligned entry t with shared exponent field e means t * 2**(e + offset)."""
         assert isinstance(self.activation, FloatFormat)
         return 1 - self.activation.bias - self.guard_bits + self.round_bits
+
+    def derived_fields(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "acc": self.acc_format.name if self.acc_format is not None else "int32"}
+        if self.is_aligned:
+            found.update(datapath="aligned", guard=self.guard_bits, table_round=self.round_bits)
+        if self.is_float:
+            found.update(table_acc=self.table_float.name)
+        return found
 
     def derived(self) -> dict[str, Any]:
         """Widths and formats that follow, for the manifest."""

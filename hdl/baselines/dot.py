@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Signal, Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.baselines.parameters import Fp16DotParameters
 from lowbit.golden.formats import FP16, FloatFormat
+from lowbit.golden.timing import Timing
 
+from ..common.design import Design
+from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
@@ -19,7 +21,7 @@ from ..common.unit import Unit
 __all__ = ["Fp16Dot"]
 
 
-class Fp16Dot(wiring.Component):
+class Fp16Dot(Design[Fp16DotParameters]):
     """``result = RNE(result + sum of K products)``, K products a cycle.
 
     ``activations`` and ``weights``: K FP16 codes each, element 0 lowest, taken while ``en``; with
@@ -30,32 +32,26 @@ class Fp16Dot(wiring.Component):
     """
 
     def __init__(self, p: Fp16DotParameters) -> None:
-        self.parameters = p
-        super().__init__({"en": In(1), "first": In(1), "activations": In(16 * p.K),
-                          "weights": In(16 * p.K), "result": Out(p.acc_format.bits)})
+        super().__init__(p, {
+            "en": In(flag("take the operands")), "first": In(flag("with en: start a new sum")),
+            "activations": In(Field(FP16, "activations", axes={"k": p.K})),
+            "weights": In(Field(FP16, "weights", axes={"k": p.K})),
+            "result": Out(Field(p.acc_format, "the accumulator"))})
 
-    def port_notes(self) -> dict[str, str]:
-        """Meaning and packing of the ports, for the manifest."""
-        return {"activations": "K FP16 codes, element 0 lowest",
-                "weights": "K FP16 codes, element 0 lowest", "en": "take the operands",
-                "first": "with en: start a new sum",
-                "result": f"{self.parameters.acc} code, the accumulator"}
-
-    def manifest(self) -> dict[str, Any]:
-        """Timing, for the manifest."""
-        return {"latency_cycles": self.parameters.latency, "initiation_interval": 1}
+    def timing(self) -> Timing:
+        return Timing(self.parameters.latency, 1, "operands taken to the accumulator that holds "
+                      "their products; K products a cycle")
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         fmt = p.acc_format
-        en, first, a, b = (self._input(m, value, name) for value, name in (
-            (self.en, "en"), (self.first, "first"), (self.activations, "activations"),
-            (self.weights, "weights")))
+        en, first, a, b = (self._input(m, name) for name in (
+            "en", "first", "activations", "weights"))
         level: list[Value] = []
         for k in range(p.K):
             m.submodules[f"multiply_{k}"] = multiply = Unit(
                 FpMul(FP16, FP16, p.tree_format), "fp16_multiply")
-            m.d.comb += [multiply.a.eq(a.word_select(k, 16)), multiply.b.eq(b.word_select(k, 16))]
+            m.d.comb += [multiply.a.eq(a[k]), multiply.b.eq(b[k])]
             level.append(multiply.product)
         depth = 0
         while len(level) > 1:
@@ -77,10 +73,12 @@ class Fp16Dot(wiring.Component):
         m.d.sync += acc.eq(accumulate.sum)
         return m
 
-    def _input(self, m: Module, value: Signal, name: str) -> Signal:
+    def _input(self, m: Module, name: str) -> Any:
+        value = getattr(self, name)
         if not self.parameters.input_registers:
             return value
-        register = Signal(len(value), name=f"{name}_in", reset_less=name != "en")
+        register = Signal(self.signature.members[name].shape, name=f"{name}_in",
+                          reset_less=name != "en")
         m.d.sync += register.eq(value)
         return register
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Signal, Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.baselines.parameters import Fp16PeParameters
 from lowbit.golden.formats import FP16
+from lowbit.golden.timing import Timing
 
+from ..common.design import Design
+from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
 from ..common.fp_mul import FpMul
 from ..common.unit import Unit
@@ -19,7 +19,7 @@ from .accumulate import PRODUCT, ExactProduct, Fp32Accumulate
 __all__ = ["Fp16Pe"]
 
 
-class Fp16Pe(wiring.Component):
+class Fp16Pe(Design[Fp16PeParameters]):
     """``result = RNE(result + activation * weight)``, one product a cycle, output-stationary.
 
     ``activation`` and ``weight`` are FP16 codes, taken while ``en``; with ``first`` as well the
@@ -32,19 +32,14 @@ class Fp16Pe(wiring.Component):
     """
 
     def __init__(self, p: Fp16PeParameters) -> None:
-        self.parameters = p
-        super().__init__({"en": In(1), "first": In(1), "activation": In(16), "weight": In(16),
-                          "result": Out(p.acc_format.bits)})
+        super().__init__(p, {
+            "en": In(flag("take the operands")), "first": In(flag("with en: start a new sum")),
+            "activation": In(Field(FP16, "activation")), "weight": In(Field(FP16, "weight")),
+            "result": Out(Field(p.acc_format, "the accumulator"))})
 
-    def port_notes(self) -> dict[str, str]:
-        """Meaning and packing of the ports, for the manifest."""
-        return {"activation": "FP16 code", "weight": "FP16 code",
-                "en": "take the operands", "first": "with en: start a new sum",
-                "result": f"{self.parameters.acc} code, the accumulator"}
-
-    def manifest(self) -> dict[str, Any]:
-        """Timing, for the manifest."""
-        return {"latency_cycles": self.parameters.latency, "initiation_interval": 1}
+    def timing(self) -> Timing:
+        return Timing(self.parameters.latency, 1, "operands taken to the accumulator that holds "
+                      "their product; a product a cycle")
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.baselines.parameters import Fp16TileParameters
+from lowbit.golden.formats import FP16
+from lowbit.golden.timing import Timing
 
+from ..common.design import Design
+from ..common.field import Field, flag
 from ..common.unit import Unit
 from .pe import Fp16Pe
 
 __all__ = ["Fp16Tile"]
 
 
-class Fp16Tile(wiring.Component):
+class Fp16Tile(Design[Fp16TileParameters]):
     """An outer product a cycle, output-stationary.
 
     ``activations`` (rows) are broadcast along the rows, ``weights`` (columns) down the columns,
@@ -27,32 +28,27 @@ class Fp16Tile(wiring.Component):
     """
 
     def __init__(self, p: Fp16TileParameters) -> None:
-        self.parameters = p
-        members = {"en": In(1), "first": In(1), "activations": In(16 * p.rows),
-                   "weights": In(16 * p.columns)}
+        members = {
+            "en": In(flag("take the operands")), "first": In(flag("with en: start new sums")),
+            "activations": In(Field(FP16, "activations", axes={"row": p.rows})),
+            "weights": In(Field(FP16, "weights", axes={"column": p.columns}))}
         if p.rows > 1:
-            members["row"] = In((p.rows - 1).bit_length())
-        members["results"] = Out(p.columns * p.acc_format.bits)
-        super().__init__(members)
+            members["row"] = In(Field((p.rows - 1).bit_length(), "the row whose sums are read",
+                                      name="unsigned"))
+        members["results"] = Out(Field(p.acc_format, "sums of the read row",
+                                       axes={"column": p.columns}))
+        super().__init__(p, members)
 
-    def port_notes(self) -> dict[str, str]:
-        """Meaning and packing of the ports, for the manifest."""
-        return {"activations": "one FP16 code a row, row 0 lowest",
-                "weights": "one FP16 code a column, column 0 lowest",
-                "en": "take the operands", "first": "with en: start new sums",
-                **({"row": "the row whose sums are read"} if self.parameters.rows > 1 else {}),
-                "results": f"{self.parameters.acc} codes of the read row, column 0 lowest"}
-
-    def manifest(self) -> dict[str, Any]:
-        """Timing, for the manifest."""
-        return {"latency_cycles": self.parameters.latency, "initiation_interval": 1}
+    def timing(self) -> Timing:
+        return Timing(self.parameters.latency, 1, "operands taken to the accumulators that hold "
+                      "their products; an outer product a cycle")
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         en = Signal(name="en_in")
         first = Signal(name="first_in", reset_less=True)
-        activations = Signal(16 * p.rows, name="activations_in", reset_less=True)
-        weights = Signal(16 * p.columns, name="weights_in", reset_less=True)
+        activations = Signal(self.activations.shape(), name="activations_in", reset_less=True)
+        weights = Signal(self.weights.shape(), name="weights_in", reset_less=True)
         m.d.sync += [en.eq(self.en), first.eq(self.first), activations.eq(self.activations),
                      weights.eq(self.weights)]
         drained: Value = Cat()
@@ -61,8 +57,8 @@ class Fp16Tile(wiring.Component):
             for column in range(p.columns):
                 m.submodules[f"pe_{row}_{column}"] = pe = Unit(Fp16Pe(p.pe), "fp16_pe")
                 m.d.comb += [pe.en.eq(en), pe.first.eq(first),
-                             pe.activation.eq(activations.word_select(row, 16)),
-                             pe.weight.eq(weights.word_select(column, 16))]
+                             pe.activation.eq(activations[row]),
+                             pe.weight.eq(weights[column])]
                 results.append(pe.result)
             word: Value = Cat(results)
             if p.rows > 1:

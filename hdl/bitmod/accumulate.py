@@ -27,6 +27,7 @@ from amaranth.lib.wiring import Component, In, Out
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 
 from ..common.adders import ripple_add
+from ..common.field import Field
 from .align import EXPONENT_BITS, FINE, exact_sum_bits, sum_bits
 
 __all__ = ["DIGIT", "DigitAccumulator", "FixedAccumulator", "GroupSum", "accumulator",
@@ -53,23 +54,25 @@ class GroupSum:
         whole = p.exact_bits - 1 + (p.exact_exponent - self.unit)
         self.digits = uses_digits(p)
         self.max_exponent = 0
-        fields = {}
+        fields: dict[str, Field] = {}
         if self.digits:
             self.word_bits = p.acc_bits + DIGIT + 1
             self.max_exponent = max(-(-(whole - (p.acc_bits + DIGIT)) // DIGIT),
                                     _MAX_EXPONENT // DIGIT)
         else:
             self.word_bits = whole + 1
-        fields["word"] = signed(self.word_bits)
+        fields["word"] = Field(self.word_bits, "group sum: (word + pending) * 2**(unit + digit * "
+                               "exponent)", name=f"int{self.word_bits}", signed=True)
         self.magnitude_bits = self.word_bits
         if not p.exact:
-            fields["pending"] = 1
+            fields["pending"] = Field(1, "one more in the word's last place", name="unsigned")
         if self.digits:
-            fields["exponent"] = self.max_exponent.bit_length()
+            fields["exponent"] = Field(self.max_exponent.bit_length(), "digits below the word",
+                                       name="unsigned")
         self.layout = StructLayout(fields)
 
-    def manifest(self) -> dict[str, Any]:
-        """value = (word + pending) * 2**(unit + digit * exponent)."""
+    def as_dict(self) -> dict[str, Any]:
+        """value = (word + pending) * 2**(unit + digit * exponent), for the manifest."""
         return dict(unit=self.unit, digit=DIGIT if self.digits else 0,
                     max_exponent=self.max_exponent,
                     fields={name: field.width for name, field in self.layout})

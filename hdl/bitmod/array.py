@@ -13,31 +13,41 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Value
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, memory, stream
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodEncoderParameters
+from lowbit.golden.bitmod.cycles import operation_timing
+from lowbit.golden.bitmod.parameters import BitmodArrayParameters
+from lowbit.golden.timing import Timing
 
 from ..common.delay import delayed
+from ..common.design import Buffer, Design
 from ..common.unit import Unit
 from .buffers import BufferControl, OperandBank
-from .encoder import SELECTOR_BITS
 from .mesh import ColumnOperands, Mesh, RowOperands
 from .streams import (
     CODE_BITS,
     SCALE_BITS,
+    SELECTOR_BITS,
     activation_layout,
     channel_layout,
     chunk_bits,
     group_layout,
     result_layout,
+    special_value_ports,
     weight_layout,
 )
 
 __all__ = ["BitmodArray"]
 
 
-class BitmodArray(wiring.Component):
+def _header_layout(p: BitmodArrayParameters) -> data.StructLayout:
+    """What the sequencer needs of a group."""
+    return data.StructLayout({"floating": 1, "terms": 2, "chunks": chunk_bits(p), "last": 1,
+                              "keep": 1})
+
+
+class BitmodArray(Design[BitmodArrayParameters]):
     """Streams and special values as :class:`.tile.BitmodTile`, for all rows and columns.
 
     The buffers take operands ahead of their use. The activations of operations with ``keep`` in
@@ -45,18 +55,33 @@ class BitmodArray(wiring.Component):
     """
 
     def __init__(self, p: BitmodArrayParameters) -> None:
-        self.parameters = p
         down, across = p.tile_rows, p.tile_columns
         members: dict[str, Any] = {
-            "sv_write": In(1), "sv_index": In(SELECTOR_BITS),
-            "sv_value": In(BitmodEncoderParameters.special_value_bits),
+            **{name: In(field) for name, field in special_value_ports().items()},
             "activation": In(stream.Signature(activation_layout(p, down))),
             "weight": In(stream.Signature(weight_layout(p, across))),
             "group": In(stream.Signature(group_layout(p, across, keep=True)))}
         if p.channel_scale:
             members["channel"] = In(stream.Signature(channel_layout(p, across)))
         members["result"] = Out(stream.Signature(result_layout(p, down, across)))
-        super().__init__(members)
+        super().__init__(p, members)
+
+    def timing(self) -> Timing:
+        return operation_timing(self.parameters)
+
+    def memories(self) -> list[Buffer]:
+        p, port = self.parameters, "a write port and a registered read port a bank"
+        group = p.columns * (SELECTOR_BITS + SCALE_BITS)
+        return [
+            Buffer("input_bank", p.tile_rows, p.input_chunks, p.rows * p.lanes * 16,
+                   f"activations, a chunk a word; {port}"),
+            Buffer("weight_bank", p.tile_columns, p.weight_chunks, p.columns * p.lanes * CODE_BITS,
+                   f"weight codes, a chunk a word; {port}"),
+            Buffer("group_bank", p.tile_columns, p.group_entries, group,
+                   f"selectors and scales, a group a word; {port}"),
+            Buffer("headers", 1, p.group_entries, _header_layout(p).size,
+                   "what the sequencer needs of a group; a write port and a combinational read "
+                   "port")]
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
@@ -75,16 +100,14 @@ class BitmodArray(wiring.Component):
             inputs.rewind.eq(header.keep & sequencer.step.ends)]
 
         codes = self._banks(m, "weight", weights, self.weight.payload.codes,
-                            p.columns * p.lanes * CODE_BITS, p.weight_chunks, p.tile_columns)
+                            p.columns * p.lanes * CODE_BITS, p.weight_chunks)
         values = self._banks(m, "input", inputs, self.activation.payload["values"],
-                             p.rows * p.lanes * 16, p.input_chunks, p.tile_rows)
+                             p.rows * p.lanes * 16, p.input_chunks)
         group = self.group.payload
-        selector_bits, scale_bits = p.columns * SELECTOR_BITS, p.columns * SCALE_BITS
-        written = Cat(Cat(group.selectors.word_select(j, selector_bits),
-                          group.scales.word_select(j, scale_bits))
-                      for j in range(p.tile_columns))
-        entries = self._banks(m, "group", groups, written, selector_bits + scale_bits,
-                              p.group_entries, p.tile_columns)
+        selector_bits = p.columns * SELECTOR_BITS
+        written = [Cat(group.selectors[j], group.scales[j]) for j in range(p.tile_columns)]
+        entries = self._banks(m, "group", groups, written,
+                              selector_bits + p.columns * SCALE_BITS, p.group_entries)
         mesh.special_values(self.sv_write, self.sv_index, self.sv_value)
         mesh.connect([RowOperands(word) for word in values],
                      [ColumnOperands(word, entry[:selector_bits], entry[selector_bits:])
@@ -99,12 +122,13 @@ class BitmodArray(wiring.Component):
         return control
 
     @staticmethod
-    def _banks(m: Module, name: str, control: BufferControl, written: Value, width: int,
-               depth: int, count: int) -> list[Value]:
-        """Words of the banks of a buffer, each a cycle after the one before."""
+    def _banks(m: Module, name: str, control: BufferControl, written: Any, width: int,
+               depth: int) -> list[Value]:
+        """Words of the banks of a buffer, each a cycle after the one before; ``written`` is what
+        each takes."""
         words = []
         address: Value = control.read_address
-        for i in range(count):
+        for i, word in enumerate(written):
             m.submodules[f"{name}_bank_{i}"] = bank = Unit(OperandBank(width, depth),
                                                            f"bitmod_{name}_bank")
             if i:
@@ -112,7 +136,7 @@ class BitmodArray(wiring.Component):
             m.d.comb += [
                 bank.write.eq(control.write & control.ready),
                 bank.write_address.eq(control.write_address),
-                bank.write_data.eq(written.word_select(i, width)),
+                bank.write_data.eq(word),
                 bank.read_address.eq(address)]
             words.append(bank.read_data)
         return words
@@ -120,8 +144,7 @@ class BitmodArray(wiring.Component):
     def _headers(self, m: Module, control: BufferControl) -> Any:
         """What the sequencer needs of the group under way, without a cycle of delay."""
         p, group = self.parameters, self.group.payload
-        layout = data.StructLayout({"floating": 1, "terms": 2, "chunks": chunk_bits(p),
-                                    "last": 1, "keep": 1})
+        layout = _header_layout(p)
         m.submodules.headers = words = memory.Memory(shape=layout, depth=p.group_entries, init=[])
         write, read = words.write_port(), words.read_port(domain="comb")
         m.d.comb += [write.en.eq(control.write & control.ready),

@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodDequantParameters
 from lowbit.golden.formats import FP32
+from lowbit.golden.timing import Timing
 
 from ..common.adders import increment, ripple_add
+from ..common.design import Design
+from ..common.field import Field, flag
 from ..common.normalize import MagnitudeToFloat
 from .accumulate import DIGIT, GroupSum
 
 __all__ = ["BitmodDequant"]
 
 
-class BitmodDequant(Component):
+class BitmodDequant(Design[BitmodDequantParameters]):
     """``result = RNE(total * scale)`` as an FP32 code: exact product, one rounding.
 
     Ports: ``start`` takes ``total`` (:class:`.accumulate.GroupSum`) and the ``scale`` code
@@ -29,19 +32,23 @@ class BitmodDequant(Component):
     """
 
     def __init__(self, p: BitmodDequantParameters) -> None:
-        self.parameters = p
         self.shape = GroupSum(p)
         #: cycles from one start to the next
         self.interval = p.dequant_cycles
         #: clock edges from start to result
         self.latency = p.dequant_cycles + 1
-        super().__init__({"start": In(1), "total": In(self.shape.layout),
-                          "scale": In(p.scale_bits), "valid": Out(1), "result": Out(FP32.bits)})
+        super().__init__(p, {
+            "start": In(flag("take total and scale")), "total": In(self.shape.layout),
+            "scale": In(Field(p.scale_bits, "scale of the group", name="unsigned")),
+            "valid": Out(flag("result is there, for this cycle")),
+            "result": Out(Field(FP32, "total times scale"))})
 
-    def manifest(self) -> dict[str, Any]:
-        """Timing, and what the fields of ``total`` stand for."""
-        return dict(latency=self.latency, initiation_interval=self.interval,
-                    total=self.shape.manifest())
+    def timing(self) -> Timing:
+        return Timing(self.latency, self.interval, "start to valid, and to the next start")
+
+    def derived(self) -> dict[str, Any]:
+        """What the fields of ``total`` stand for."""
+        return super().derived() | dict(total=self.shape.as_dict())
 
     def elaborate(self, platform: object) -> Module:
         m, p, shape = Module(), self.parameters, self.shape

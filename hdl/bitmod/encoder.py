@@ -16,7 +16,7 @@ shifted left by one. Integers arrive sign-extended to 8 bits, where a Booth digi
 from __future__ import annotations
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,11 +24,15 @@ from lowbit.golden.bitmod.datatypes import is_two_term
 from lowbit.golden.bitmod.parameters import BitmodEncoderParameters
 from lowbit.golden.bitmod.ports import pack_terms
 from lowbit.golden.bitmod.terms import fixed_point_terms
+from lowbit.golden.timing import Timing
+
+from ..common.design import Design
+from ..common.field import Field, flag
+from .streams import CODE_NOTE, SELECTOR_BITS, bsig_field, special_value_ports, term_field
 
 __all__ = ["BitmodEncoder", "SpecialValues", "TermLanes", "one_hot", "shared_significance"]
 
 P = BitmodEncoderParameters
-SELECTOR_BITS = (P.special_values - 1).bit_length()
 INDEX_BITS = 2
 
 
@@ -135,7 +139,7 @@ class TermLanes(wiring.Component):
         return term
 
 
-class BitmodEncoder(wiring.Component):
+class BitmodEncoder(Design[BitmodEncoderParameters]):
     """Term generator of one column: ``terms`` of the weights ``codes`` for the term ``index``.
 
     See :class:`TermLanes` and :class:`SpecialValues` for the ports. ``bsig`` is the significance
@@ -144,20 +148,19 @@ class BitmodEncoder(wiring.Component):
     """
 
     def __init__(self, p: BitmodEncoderParameters) -> None:
-        self.parameters = p
         self.lanes = TermLanes(p)
         self.special_values = SpecialValues()
-        super().__init__({
-            "sv_write": In(1), "sv_index": In(SELECTOR_BITS), "sv_value": In(P.special_value_bits),
-            "codes": In(p.lanes * P.code_bits), "floating": In(1), "selector": In(SELECTOR_BITS),
-            "index": In(INDEX_BITS), "terms": Out(p.lanes * P.term_bits), "bsig": Out(signed(4))})
+        super().__init__(p, {
+            **{name: In(field) for name, field in special_value_ports().items()},
+            "codes": In(Field(P.code_bits, CODE_NOTE, name="code", axes={"lane": p.lanes})),
+            "floating": In(flag("codes are FP3 or FP4, not integers")),
+            "selector": In(Field(SELECTOR_BITS, "special value of the group", name="unsigned")),
+            "index": In(Field(INDEX_BITS, "number of the term", name="unsigned")),
+            "terms": Out(term_field(p.lanes)), "bsig": Out(bsig_field())})
 
-    def port_notes(self) -> dict[str, str]:
-        return {"sv_value": "sign, 4 integer bits, 1 fraction bit",
-                "codes": "8 bits a lane: sign-extended integer, FP4 code, or FP3 code << 1",
-                "floating": "FP3 and FP4", "selector": "special value of the group",
-                "index": "number of the term", "terms": "a lane from bit 0: sign, exp, exp, man",
-                "bsig": "power of two that the cycle's terms share"}
+    def timing(self) -> Timing:
+        return Timing(0, 1, "codes to terms, combinational; programming a special value takes a "
+                      "cycle", {"max_terms": P(lanes=1).max_terms})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

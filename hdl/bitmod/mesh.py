@@ -18,10 +18,10 @@ from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileP
 from ..common.delay import delayed
 from ..common.unit import Unit
 from .core import BitmodCore
-from .encoder import SELECTOR_BITS, SpecialValues, TermLanes, shared_significance
+from .encoder import SpecialValues, TermLanes, shared_significance
 from .output import FiniteRows, OutputLane
 from .sequencer import Drain, Sequencer
-from .streams import CODE_BITS, SCALE_BITS
+from .streams import group_layout, weight_layout
 
 __all__ = ["Mesh", "RowOperands", "ColumnOperands"]
 
@@ -98,19 +98,22 @@ class Mesh:
         m, p = self.m, self.p
         special = self._special_terms(j, step)
         encoder = BitmodEncoderParameters(lanes=p.lanes)
+        # laid out as for a single tile
+        codes = weight_layout(p)["codes"].shape(operands.codes)[0]
+        selectors = group_layout(p)["selectors"].shape(operands.selectors)[0]
         terms = []
         for c in range(p.columns):
             m.submodules[f"encoder_{j}_{c}"] = lanes = Unit(TermLanes(encoder), "bitmod_encoder")
             m.d.comb += [
-                lanes.codes.eq(operands.codes.word_select(c, p.lanes * CODE_BITS)),
+                lanes.codes.eq(codes[c]),
                 lanes.floating.eq(step.floating), lanes.lines.eq(step.lines),
-                lanes.selector.eq(operands.selectors.word_select(c, SELECTOR_BITS)),
+                lanes.selector.eq(selectors[c]),
                 lanes.special.eq(special)]
             terms.append(lanes.terms)
         beat = core.beat_in
         m.d.comb += [
             core.terms_in.eq(Cat(terms)),
-            core.scales_in.eq(operands.scales.word_select(0, p.columns * SCALE_BITS)),
+            core.scales_in.eq(operands.scales),
             beat.enable.eq(step.enable), beat.first.eq(step.first), beat.last.eq(step.last),
             beat.fresh.eq(step.fresh),
             beat.bsig.eq(shared_significance(step.lines, step.floating))]
@@ -153,8 +156,8 @@ class Mesh:
                     m.d.comb += [out.sum.eq(core.heads.word_select(lane, 32)),
                                  out.invalid.eq(invalid)]
                     if channel is not None:
-                        scale = channel.payload.scales.word_select(j * p.out_columns + lane, 32)
-                        m.d.comb += [out.scale.eq(scale), out.enable.eq(enable)]
+                        m.d.comb += [out.scale.eq(channel.payload.scales[j][lane]),
+                                     out.enable.eq(enable)]
                     words.append(out.result)
         m.d.comb += [result.valid.eq(valid), result.payload["values"].eq(Cat(words)),
                      result.payload.last.eq(last)]

@@ -12,10 +12,15 @@ from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
+from lowbit.golden.formats import FP16
+from lowbit.golden.timing import Timing
 
+from ..common.design import Design
+from ..common.field import Field, flag
 from ..common.unit import Unit
 from .accumulate import GroupSum, accumulator
 from .align import ACTIVATION, POWER_BITS, TERM, AlignedSum, ExactSum
+from .streams import bsig_field, term_field
 
 __all__ = ["BitmodPe", "BitmodPeCore", "DecodeActivation", "DecodeTerm"]
 
@@ -93,7 +98,7 @@ class BitmodPeCore(Component):
         return m
 
 
-class BitmodPe(Component):
+class BitmodPe(Design[BitmodPeParameters]):
     """One PE with its decoders.
 
     Ports:
@@ -110,17 +115,23 @@ class BitmodPe(Component):
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
-        self.parameters = p
         self.core = BitmodPeCore(p)
         self.latency = self.core.latency
-        super().__init__({"activations": In(p.lanes * 16), "terms": In(p.lanes * TERM_BITS),
-                          "bsig": In(signed(4)), "enable": In(1), "first": In(1),
-                          "invalid": Out(1), "total": Out(GroupSum(p).layout)})
+        super().__init__(p, {
+            "activations": In(Field(FP16, "activations", axes={"lane": p.lanes})),
+            "terms": In(term_field(p.lanes)), "bsig": In(bsig_field()),
+            "enable": In(flag("the cycle counts")),
+            "first": In(flag("with enable: the accumulator starts from zero")),
+            "invalid": Out(flag("an activation of this cycle is infinite or NaN")),
+            "total": Out(GroupSum(p).layout)})
 
-    def manifest(self) -> dict[str, Any]:
-        """Timing, and what the accumulator's fields stand for."""
-        return dict(latency=self.latency, initiation_interval=1,
-                    total=GroupSum(self.parameters).manifest())
+    def timing(self) -> Timing:
+        return Timing(self.latency, 1, "terms taken to the accumulator that holds them; a term of "
+                      "each lane a cycle")
+
+    def derived(self) -> dict[str, Any]:
+        """What the accumulator's fields stand for."""
+        return super().derived() | dict(total=GroupSum(self.parameters).as_dict())
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
@@ -131,8 +142,8 @@ class BitmodPe(Component):
                 DecodeActivation(), "bitmod_activation", key=())
             m.submodules[f"term_{i}"] = term = Unit(
                 DecodeTerm(), "bitmod_term", key=())
-            m.d.comb += [activation.code.eq(self.activations.word_select(i, 16)),
-                         term.term.eq(self.terms.word_select(i, TERM_BITS)),
+            m.d.comb += [activation.code.eq(self.activations[i]),
+                         term.term.eq(self.terms[i]),
                          term.bsig.eq(self.bsig), term.enable.eq(self.enable)]
             activations.append(activation.activation)
             terms.append(term.decoded)

@@ -1,7 +1,6 @@
 """Payloads of the streams of the BitMoD tile and array: the one place that names their fields.
 
-Every field is one packed vector, element 0 in the least significant bits. Rows and columns are
-those of the whole design: ``down`` and ``across`` tiles.
+Rows and columns are those of the whole design: ``down`` and ``across`` tiles.
 """
 
 from __future__ import annotations
@@ -9,13 +8,18 @@ from __future__ import annotations
 from amaranth.lib import data
 
 from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileParameters
+from lowbit.golden.formats import FP16, FP32
 
-__all__ = ["activation_layout", "channel_layout", "chunk_bits", "group_layout", "result_layout",
-           "weight_layout"]
+from ..common.field import Field, flag
+
+__all__ = ["activation_layout", "bsig_field", "channel_layout", "chunk_bits", "group_layout",
+           "result_layout", "special_value_ports", "term_field", "weight_layout"]
 
 CODE_BITS = BitmodEncoderParameters.code_bits
 SELECTOR_BITS = (BitmodEncoderParameters.special_values - 1).bit_length()
 SCALE_BITS = 8
+#: what a weight code is
+CODE_NOTE = "weight codes: a sign-extended integer, an FP4 code, or an FP3 code shifted left by one"
 
 
 def chunk_bits(p: BitmodTileParameters) -> int:
@@ -23,37 +27,75 @@ def chunk_bits(p: BitmodTileParameters) -> int:
     return max(1, (p.max_group // p.lanes - 1).bit_length())
 
 
+def special_value_ports() -> dict[str, Field]:
+    """The write port of the register file of special values."""
+    return {"sv_write": flag("store sv_value at sv_index"),
+            "sv_index": Field(SELECTOR_BITS, "entry of the register file of special values",
+                              name="unsigned"),
+            "sv_value": Field(BitmodEncoderParameters.special_value_bits,
+                              "special value: sign on top, 4 integer bits, 1 fraction bit",
+                              name="sign-magnitude")}
+
+
+def term_field(lanes: int) -> Field:
+    """Terms of a cycle."""
+    return Field(BitmodEncoderParameters.term_bits,
+                 "terms, from the lowest bit: sign, exp (2 bits), man", name="term",
+                 axes={"lane": lanes})
+
+
+def bsig_field() -> Field:
+    """The significance of a cycle."""
+    return Field(4, "power of two that the cycle's terms share: -1, 0, 2, 4 or 6", name="int4",
+                 signed=True)
+
+
 def activation_layout(p: BitmodTileParameters, down: int = 1) -> data.StructLayout:
-    """A chunk: ``values``, FP16 (row, lane; lane fastest)."""
-    return data.StructLayout({"values": down * p.rows * p.lanes * 16})
+    """A chunk: ``values``."""
+    return data.StructLayout({"values": Field(
+        FP16, "activations of a chunk", axes={"tile_row": down, "row": p.rows, "lane": p.lanes})})
 
 
 def weight_layout(p: BitmodTileParameters, across: int = 1) -> data.StructLayout:
-    """A chunk: ``codes``, 8 bits each as the encoder takes them (column, lane; lane fastest)."""
-    return data.StructLayout({"codes": across * p.columns * p.lanes * CODE_BITS})
+    """A chunk: ``codes``, as the encoder takes them."""
+    return data.StructLayout({"codes": Field(
+        CODE_BITS, CODE_NOTE, name="code",
+        axes={"tile_column": across, "column": p.columns, "lane": p.lanes})})
 
 
 def group_layout(p: BitmodTileParameters, across: int = 1,
                  keep: bool = False) -> data.StructLayout:
-    """A group of all columns: ``selectors`` of the special values (2 bits each), ``scales`` (8
-    bits each), ``floating`` (FP3 and FP4), ``terms`` of a weight and ``chunks`` of the group, both
-    less one, ``last`` of its operation, and in an array ``keep``: the operation's activations
-    stay in the input buffer for the next one."""
-    fields = {"selectors": across * p.columns * SELECTOR_BITS,
-              "scales": across * p.columns * SCALE_BITS, "floating": 1, "terms": 2,
-              "chunks": chunk_bits(p), "last": 1}
+    """A group of all columns: ``selectors`` of the special values, ``scales``, ``floating`` (FP3
+    and FP4), ``terms`` of a weight and ``chunks`` of the group, both less one, ``last`` of its
+    operation, and in an array ``keep``: the operation's activations stay in the input buffer for
+    the next one."""
+    axes = {"tile_column": across, "column": p.columns}
+    fields = {
+        "selectors": Field(SELECTOR_BITS, "special value of the column's group", name="unsigned",
+                           axes=axes),
+        "scales": Field(SCALE_BITS, "scale of the column's group", name="unsigned", axes=axes),
+        "floating": flag("codes are FP3 or FP4, not integers"),
+        "terms": Field(2, "terms of a weight, less one", name="unsigned"),
+        "chunks": Field(chunk_bits(p), "chunks of the group, less one", name="unsigned"),
+        "last": flag("last group of an operation")}
     if keep:
-        fields["keep"] = 1
+        fields["keep"] = flag("the operation's activations stay for the next one")
     return data.StructLayout(fields)
 
 
 def channel_layout(p: BitmodTileParameters, across: int = 1) -> data.StructLayout:
-    """Second-level FP32 ``scales`` of the columns that leave side by side (tile, column)."""
-    return data.StructLayout({"scales": across * p.out_columns * 32})
+    """Second-level ``scales`` of the columns that leave side by side."""
+    return data.StructLayout({"scales": Field(
+        FP32, "second-level scales of the columns that leave side by side",
+        axes={"tile_column": across, "column": p.out_columns})})
 
 
 def result_layout(p: BitmodTileParameters, down: int = 1, across: int = 1) -> data.StructLayout:
-    """``values`` of one row and ``out_columns`` columns of every tile (tile row, tile column,
-    column; column fastest): rows ascending, then the next columns; ``last`` of the operation."""
-    bits = 16 if p.out == "fp16" else 32
-    return data.StructLayout({"values": down * across * p.out_columns * bits, "last": 1})
+    """``values`` of one row and ``out_columns`` columns of every tile: rows ascending, then the
+    next columns; ``last`` of the operation."""
+    return data.StructLayout({
+        "values": Field(FP16 if p.out == "fp16" else FP32,
+                        "results of one row and of the columns that leave side by side, rows "
+                        "ascending, then the next columns",
+                        axes={"tile_row": down, "tile_column": across, "column": p.out_columns}),
+        "last": flag("last result beat of an operation")})

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Module, Value
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileParameters
+from lowbit.golden.bitmod.cycles import operation_timing
+from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.timing import Timing
 
-from .encoder import SELECTOR_BITS
+from ..common.design import Design
 from .mesh import ColumnOperands, Mesh, RowOperands
 from .streams import (
     activation_layout,
     channel_layout,
     group_layout,
     result_layout,
+    special_value_ports,
     weight_layout,
 )
 
 __all__ = ["BitmodTile"]
 
 
-class BitmodTile(wiring.Component):
+class BitmodTile(Design[BitmodTileParameters]):
     """Streams in: ``activation``, ``weight``, ``group``, ``channel``; out: ``result``.
 
     A chunk is ``lanes`` inputs of all rows (activations) and columns (weights). It takes as many
@@ -35,17 +38,18 @@ class BitmodTile(wiring.Component):
     """
 
     def __init__(self, p: BitmodTileParameters) -> None:
-        self.parameters = p
         members: dict[str, Any] = {
-            "sv_write": In(1), "sv_index": In(SELECTOR_BITS),
-            "sv_value": In(BitmodEncoderParameters.special_value_bits),
+            **{name: In(field) for name, field in special_value_ports().items()},
             "activation": In(stream.Signature(activation_layout(p))),
             "weight": In(stream.Signature(weight_layout(p))),
             "group": In(stream.Signature(group_layout(p)))}
         if p.channel_scale:
             members["channel"] = In(stream.Signature(channel_layout(p)))
         members["result"] = Out(stream.Signature(result_layout(p)))
-        super().__init__(members)
+        super().__init__(p, members)
+
+    def timing(self) -> Timing:
+        return operation_timing(self.parameters)
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
@@ -59,7 +63,8 @@ class BitmodTile(wiring.Component):
             self.weight.ready.eq(sequencer.take_chunk),
             self.group.ready.eq(sequencer.take_group)]
         mesh.special_values(self.sv_write, self.sv_index, self.sv_value)
-        mesh.connect([RowOperands(self.activation.payload["values"])],
-                     [ColumnOperands(self.weight.payload.codes, group.selectors, group.scales)])
+        mesh.connect([RowOperands(Value.cast(self.activation.payload["values"]))],
+                     [ColumnOperands(Value.cast(self.weight.payload.codes),
+                                     Value.cast(group.selectors), Value.cast(group.scales))])
         mesh.results(self.result, self.channel if p.channel_scale else None)
         return m

@@ -7,6 +7,7 @@ accumulators of all outputs fill during an operation and leave through a few out
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -14,16 +15,16 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.golden.timing import Timing
 
 from ..common.delay import delayed
+from ..common.design import Design
 from ..common.unit import Unit
 from .column import LutColumn, value_bits
 from .entry_step import EntryStep
 from .lane import OutputLane, lane_latency, offset_bits
 from .streams import (
     activation_layout,
-    core_notes,
-    existing,
     psum_layout,
     result_layout,
     table_layout,
@@ -34,7 +35,7 @@ from .table import LutTable
 __all__ = ["LutCore"]
 
 
-class LutCore(wiring.Component):
+class LutCore(Design[LutCoreParameters]):
     """Streams in: ``table`` (or ``activation``), ``weight``, ``psum``; out: ``result``.
 
     A beat is taken when its weights and its tables are both there; tables are consumed with the
@@ -43,7 +44,6 @@ class LutCore(wiring.Component):
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
-        self.parameters = p
         members: dict[str, Any] = {}
         if p.table_source == "internal":
             members["activation"] = In(stream.Signature(activation_layout(p, p.M)))
@@ -53,19 +53,7 @@ class LutCore(wiring.Component):
         if p.preload:
             members["psum"] = In(stream.Signature(psum_layout(p)))
         members["result"] = Out(stream.Signature(result_layout(p)))
-        super().__init__(members)
-
-    def port_notes(self) -> dict[str, str]:
-        """Meaning and packing of the ports, for the manifest."""
-        p = self.parameters
-        layouts = {"weight": weight_layout(p), "result": result_layout(p)}
-        if p.preload:
-            layouts["psum"] = psum_layout(p)
-        if p.table_source == "internal":
-            layouts["activation"] = activation_layout(p, p.M)
-        else:
-            layouts["table"] = table_layout(p, p.M)
-        return existing(core_notes(p), **layouts)
+        super().__init__(p, members)
 
     @property
     def latency(self) -> int:
@@ -73,13 +61,10 @@ class LutCore(wiring.Component):
         p = self.parameters
         return min(p.pipeline, 2) + 2 + (p.buffer == "double") + lane_latency(p)[1]
 
-    def manifest(self) -> dict[str, Any]:
-        """Timing and formats, for the manifest."""
+    def timing(self) -> Timing:
         p = self.parameters
-        return {"latency_cycles": self.latency, "initiation_interval": 1,
-                "result_beats": p.M * p.N // p.out_lanes, "activation_format": p.a_format,
-                "accumulator": p.acc_format.name if p.acc_format else f"int{p.acc_bits}",
-                "psum_format": p.psum.name, "result_format": p.out.name}
+        return Timing(self.latency, 1, "last weight beat taken to first result; a weight beat a "
+                      "cycle", {"result_beats": p.M * p.N // p.out_lanes})
 
     # -- weight side --------------------------------------------------------------------------
     def _beat(self, m: Module, fire: Signal) -> tuple[Any, Value]:
@@ -128,7 +113,7 @@ class LutCore(wiring.Component):
         for n in reversed(range(p.N)):
             m.submodules[f"column_{n}"] = column = Unit(LutColumn(p), "lut_column")
             m.d.comb += [
-                column.patterns.eq(beat.patterns.word_select(n, p.groups * p.K)),
+                column.patterns.eq(beat.patterns[n]),
                 column.active.eq(fire), column.first.eq(first), column.entries.eq(entries),
                 column.shift.eq(shift), column.chain.eq(chain)]
             if odd is not None and p.table == "half":
@@ -141,23 +126,24 @@ class LutCore(wiring.Component):
                     self._side(m, table.payload, fire, beat, odd))
         return m
 
-    def _stepped_entries(self, m: Module, entries: Value, beat: Any) -> Value:
+    def _stepped_entries(self, m: Module, entries: Any, beat: Any) -> Value:
         """All entries of all rows times 2**plane."""
         p = self.parameters
         stepped = []
-        for i in range(p.M * p.groups * p.entries):
+        places = product(range(p.M), range(p.groups), range(p.entries))
+        for i, (row, group, entry) in enumerate(places):
             m.submodules[f"step_{i}"] = step = Unit(EntryStep(p), "lut_entry_step")
-            m.d.comb += step.entry.eq(entries.word_select(i, p.entry_bits))
+            m.d.comb += step.entry.eq(entries[row][group][entry])
             if p.plane_bits:
                 m.d.comb += step.plane.eq(beat.plane)
             stepped.append(step.stepped)
         return Cat(stepped)
 
-    def _odd(self, m: Module, entries: Value, beat: Any) -> Signal:
+    def _odd(self, m: Module, entries: Any, beat: Any) -> Signal:
         """The lowest bit of the stepped entries, one for each row and group."""
         p = self.parameters
         odd = Signal(p.M * p.groups)
-        lowest = Cat(entries.word_select(i * p.entries, p.entry_bits)[0] for i in range(len(odd)))
+        lowest = Cat(entries[row][group][0][0] for row in range(p.M) for group in range(p.groups))
         step = beat.plane.any() if p.plane_bits else Const(0, 1)
         m.d.comb += odd.eq(lowest & (~step).replicate(len(odd)))
         return odd
@@ -184,7 +170,7 @@ class LutCore(wiring.Component):
         side: dict[str, Value] = {}
         if p.has_invalid:
             running = Signal(p.M, name="invalid_running", reset_less=True)
-            now = table.invalid | Mux(beat.first, 0, running)
+            now = table.invalid.as_value() | Mux(beat.first, 0, running)
             with m.If(fire):
                 m.d.sync += running.eq(now)
             side["invalid"] = now
@@ -197,9 +183,9 @@ class LutCore(wiring.Component):
         if odd is not None:
             side["odd"] = self._odd_entries(m, odd, fire, beat)
         if p.is_aligned:
-            side["exponent"] = table.exponent
+            side["exponent"] = table.exponent.as_value()
         if p.is_quantized:
-            side["scale"] = table.scale
+            side["scale"] = table.scale.as_value()
         held: dict[str, Value] = {}
         for name, value in side.items():
             held[name] = register = Signal(len(value), name=f"{name}_held", reset_less=True)
@@ -268,7 +254,7 @@ class LutCore(wiring.Component):
                 if name in side:
                     m.d.comb += getattr(lane, name).eq(of_row(side[name], bits))
             if p.preload:
-                m.d.comb += lane.psum.eq(self.psum.payload.values.word_select(i, p.psum.bits))
+                m.d.comb += lane.psum.eq(self.psum.payload["values"][i])
             outputs.append(lane.result)
         m.d.comb += result.payload["values"].eq(Cat(outputs))
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.parameters import LutDotParameters
+from lowbit.golden.timing import Timing
 
+from ..common.design import Design
+from ..common.field import Field, flag
 from ..common.fp_sum import FpSum
 from .entries import AlignActivation, TableEntries, term_bits
 from .read import PatternDecoder, read_entry
-from .streams import table_notes
+from .streams import activation_values, table_entries, weight_patterns
 
 __all__ = ["LutDot"]
 
 
-class LutDot(wiring.Component):
+class LutDot(Design[LutDotParameters]):
     """``dot`` = sum of +-a over K activations, by a table read.
 
     ``values``: K activations (``--table-source internal``), or ``entries``: the stored table.
@@ -26,30 +28,22 @@ class LutDot(wiring.Component):
     """
 
     def __init__(self, p: LutDotParameters) -> None:
-        self.parameters = p
-        members = {"patterns": In(p.groups * p.K)}
+        members = {"patterns": In(weight_patterns(p, 1))}
         if p.table_source == "internal":
-            members["values"] = In(p.groups * p.K * p.activation.bits)
+            members["values"] = In(activation_values(p, 1))
             if p.is_aligned:
-                members["exponent"] = In(p.exponent_bits)
+                members["exponent"] = In(Field(p.exponent_bits, "shared exponent field of the "
+                                               "activations", name="unsigned"))
             if p.activation.is_float:
-                members["invalid"] = Out(1)
+                members["invalid"] = Out(flag("an activation is infinite or NaN"))
         else:
-            members["entries"] = In(p.groups * p.entries * p.entry_bits)
-        members["dot"] = Out(p.dot_bits)
-        super().__init__(members)
+            members["entries"] = In(table_entries(p, 1))
+        members["dot"] = Out(Field(p.table_float, "sum") if p.is_float else
+                             Field(p.dot_bits, "sum", name=f"int{p.dot_bits}", signed=True))
+        super().__init__(p, members)
 
-    def port_notes(self) -> dict[str, str]:
-        """Meaning and packing of the ports, for the manifest."""
-        p = self.parameters
-        notes = table_notes(p, 1)
-        kind = p.table_float.name if p.is_float else "two's complement"
-        every = {"patterns": f"{p.groups} patterns of {p.K} bits, group 0 lowest; "
-                + ("index below, sign on top" if p.has_sign else "raw pattern"),
-                "values": notes["activation_values"], "entries": notes["table_entries"],
-                "exponent": "shared exponent field of the activations",
-                "invalid": "an activation is infinite or NaN", "dot": f"signed sum, {kind}"}
-        return {name: note for name, note in every.items() if name in self.signature.members}
+    def timing(self) -> Timing:
+        return Timing(0, 1, "operands to dot, combinational")
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
@@ -57,8 +51,7 @@ class LutDot(wiring.Component):
         terms: list[Value] = []
         for g in range(p.groups):
             m.submodules[f"decoder_{g}"] = decoder = PatternDecoder(p)
-            m.d.comb += [decoder.active.eq(1),
-                         decoder.pattern.eq(self.patterns.word_select(g, p.K))]
+            m.d.comb += [decoder.active.eq(1), decoder.pattern.eq(self.patterns[0][g])]
             word = read_entry(p, decoder.lines, words[g * p.entries:(g + 1) * p.entries])
             negative: Value = decoder.negative if p.table == "half" else Const(0, 1)
             if p.is_float:
@@ -83,11 +76,11 @@ class LutDot(wiring.Component):
         """Stored entries of all groups."""
         p = self.parameters
         if p.table_source == "external":
-            return [self.entries.word_select(i, p.entry_bits)
-                    for i in range(p.groups * p.entries)]
+            return [self.entries[0][g][e].as_unsigned()
+                    for g in range(p.groups) for e in range(p.entries)]
         terms, finite = [], []
         for i in range(p.groups * p.K):
-            word = self.values.word_select(i, p.activation.bits)
+            word: Value = self.values[0][i // p.K][i % p.K]
             if isinstance(p.activation, FloatFormat):
                 m.submodules[f"align_{i}"] = align = AlignActivation(p)
                 m.d.comb += align.code.eq(word)

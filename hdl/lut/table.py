@@ -9,20 +9,22 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.formats import FloatFormat
-from lowbit.golden.lut.parameters import LutCoreParameters, LutParameters, LutTableParameters
+from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
+from lowbit.golden.timing import Timing
 
+from ..common.design import Design
 from ..common.unit import Unit
 from .entries import AlignActivation, TableEntries, term_bits
-from .streams import activation_layout, existing, table_layout, table_notes
+from .streams import activation_layout, table_layout
 
 __all__ = ["LutTable"]
 
 
-class LutTable(wiring.Component):
+class LutTable(Design[LutTableParameters | LutCoreParameters]):
     """Streams: ``activation`` in, ``table`` out (fields: :mod:`.streams`).
 
     Aligned: the beats of an operation come twice. With ``scan`` set they only raise the running
@@ -32,29 +34,22 @@ class LutTable(wiring.Component):
     """
 
     def __init__(self, p: LutTableParameters | LutCoreParameters) -> None:
-        self.parameters: LutParameters = p
         self.rows = p.M
         self.stages = p.pipeline if isinstance(p, LutTableParameters) else 1
-        super().__init__({"activation": In(stream.Signature(activation_layout(p, p.M))),
-                          "table": Out(stream.Signature(table_layout(p, p.M)))})
+        super().__init__(p, {"activation": In(stream.Signature(activation_layout(p, p.M))),
+                             "table": Out(stream.Signature(table_layout(p, p.M)))})
 
-    def port_notes(self) -> dict[str, str]:
-        """Meaning and packing of the ports, for the manifest."""
-        p, rows = self.parameters, self.rows
-        return existing(table_notes(p, rows), activation=activation_layout(p, rows),
-                        table=table_layout(p, rows))
-
-    def manifest(self) -> dict[str, Any]:
-        """Timing, for the manifest."""
-        return {"latency_cycles": self.stages, "initiation_interval": 1,
-                "passes": 2 if self.parameters.is_aligned else 1}
+    def timing(self) -> Timing:
+        return Timing(self.stages, 1, "activations taken to their tables; an activation beat a "
+                      "cycle", {"passes": 2 if self.parameters.is_aligned else 1})
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         source, sink = self.activation, self.table
         per_row = p.groups * p.K
-        words = [source.payload["values"].word_select(i, p.activation.bits)
-                 for i in range(self.rows * per_row)]
+        values = source.payload["values"]
+        words = [values[row][group][k].as_unsigned()
+                 for row in range(self.rows) for group in range(p.groups) for k in range(p.K)]
         take = Signal()
         scan = Signal()
         m.d.comb += scan.eq(source.payload.scan if p.is_aligned else 0)

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from lowbit.hdl.common.field import Field
 from lowbit.hdl.common.unit import Unit
 
 
@@ -19,10 +20,7 @@ class Accumulator(wiring.Component):
     """Sums its input; reset to 0."""
 
     def __init__(self):
-        super().__init__({"x": In(8), "total": Out(16)})
-
-    def port_notes(self):
-        return {"x": "addend, unsigned"}
+        super().__init__({"x": In(Field(8, "addend", name="unsigned")), "total": Out(16)})
 
     def elaborate(self, platform):
         m = Module()

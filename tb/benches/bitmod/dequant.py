@@ -41,9 +41,8 @@ async def equals_golden(dut: Any) -> None:
     """Every result at its cycle; a result whose product was abandoned never comes."""
     plan = load_plan()
     p = BitmodDequantParameters(**plan["parameters"])
-    manifest = plan["manifest"]
-    shape, latency, interval = (manifest[name] for name in ("total", "latency",
-                                                            "initiation_interval"))
+    shape, timing = plan["derived"]["total"], plan["manifest"]["timing"]
+    latency, interval = timing["latency"], timing["initiation_interval"]
     rng = np.random.default_rng(plan["seed"])
     count = plan["vectors"] * 5 // 4        # some are abandoned
     totals = group_sums(rng, p, shape, count)

