@@ -11,7 +11,8 @@ from lowbit.golden.parameters import Parameters, flag_name
 
 from .errors import UsageError
 
-__all__ = ["ArgumentParser", "add_parameters", "integer", "positive", "take_parameters"]
+__all__ = ["ArgumentParser", "add_parameters", "integer", "nanoseconds", "positive",
+           "take_parameters"]
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -36,6 +37,18 @@ def positive(text: str) -> int:
     value = integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
+    return value
+
+
+def nanoseconds(text: str) -> float:
+    """argparse type: a time in ns."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError("must be a time in ns, more than 0 and below 1e6; "
+                                         f"got {text}")
     return value
 
 

@@ -13,7 +13,7 @@ from ..flow.pdk import PDKS, find_pdk
 from ..flow.recipes import AREA_RECIPES, RECIPES, find_recipe
 from ..flow.report import as_json, as_text
 from ..flow.synthesis import Synthesis, best_of, synthesize
-from ..options import add_parameters, take_parameters
+from ..options import add_parameters, nanoseconds, take_parameters
 from ..progress import Progress
 from ..registry import Generator
 
@@ -22,17 +22,6 @@ TAKES_GENERATOR = True
 
 #: above this size (in gate equivalents) the longest path is computed on request only
 PATH_LIMIT_GE = 200_000
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError("must be a time in ns, more than 0 and below 1e6; "
-                                         f"got {text}")
-    return value
 
 
 def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
@@ -46,7 +35,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group.add_argument("--recipe", default="plain", metavar="NAME",
                        help=f"{', '.join(RECIPES)}, or best: the smallest of "
                             f"{', '.join(AREA_RECIPES)}; default plain")
-    group.add_argument("--clock", type=_positive, default=1.0, metavar="NS",
+    group.add_argument("--clock", type=nanoseconds, default=1.0, metavar="NS",
                        help="clock target of the sized recipe and of the longest path; default 1")
     group.add_argument("--flatten", action="store_true",
                        help="one flat netlist (slow on large designs) in place of each distinct "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..files import check_target, void, write_whole
-from ..options import add_parameters, take_parameters
+from ..options import add_parameters, nanoseconds, take_parameters
 from ..registry import Generator
 from ..verilog.emit import Emitted, emit
 from ..verilog.ports import check_identifier
@@ -27,6 +27,8 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        f"default PREFIX + {generator.name}")
     group.add_argument("--prefix", metavar="TEXT", default="",
                        help="put before the name of every module but a named --top")
+    group.add_argument("--clock", type=nanoseconds, metavar="NS",
+                       help="clock period that you aim at; the manifest passes it on")
     group.add_argument("--force", action="store_true",
                        help="overwrite files that gen did not write")
 
@@ -64,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"-o must not end in .json, which is the manifest's name; "
                              f"got {args.o}")
         check_target(manifest, force=args.force)
-    emitted = emit(parameters, top=args.top, prefix=args.prefix)
+    emitted = emit(parameters, top=args.top, prefix=args.prefix, file=verilog.name,
+                   clock_ns=args.clock)
     if args.o == "-":
         print(emitted.verilog, end="")
         return 0

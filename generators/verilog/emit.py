@@ -368,6 +368,7 @@ def emit(parameters: Parameters, top: str | None = None, prefix: str = "",
         words = ["gen", generator.name, parameters.flags()]
         words += ["--top", top] if top else []
         words += ["--prefix", prefix] if prefix else []
+        words += ["--clock", f"{clock_ns:g}"] if clock_ns is not None else []
         command = " ".join(word for word in words if word)
     result = emit_component(component, top=top or prefix + generator.name, prefix=prefix,
                             reset=parameters.reset, command=command, file=file,

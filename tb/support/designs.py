@@ -1,0 +1,44 @@
+"""Small designs of every generator, for the rules that all emitted Verilog and manifests keep."""
+
+from __future__ import annotations
+
+import argparse
+from functools import cache
+
+from lowbit.generators import registry
+from lowbit.generators.options import add_parameters, take_parameters
+from lowbit.generators.verilog.emit import Emitted, emit
+from lowbit.golden.parameters import Parameters
+
+__all__ = ["LINES", "emitted", "parameters"]
+
+#: command lines; every generator occurs (test_manifest.py asserts it)
+LINES = (
+    "lut_table --pipeline 2", "lut_table --M 1 --K 2 --datapath float",
+    "lut_dot --a-format int8", "lut_dot --K 2 --datapath float --groups 2",
+    "lut_core --N 2", "lut_core --N 12 --a-format int8 --reset async_low",
+    "lut_core --N 2 --K 2 --datapath float",
+    "lut_core --N 2 --K 2 --table-source internal --groups 2",
+    "lut_core --N 2 --K 2 --table-format int8 --buffer double --pipeline 2 --lanes 1",
+    "fp16_pe --acc fp16 --pipeline 1", "fp16_tile --rows 2 --columns 1",
+    "fp16_dot --K 3 --input-registers",
+    "bitmod_encoder", "bitmod_pe", "bitmod_pe --exact", "bitmod_dequant",
+    "bitmod_tile --rows 2 --columns 2",
+    "bitmod_tile --rows 1 --columns 2 --exact --out fp16 --reset async_low",
+    "bitmod_array --rows 2 --columns 1 --tile-rows 1 --tile-columns 2 --input-chunks 16 "
+    "--weight-chunks 16")
+
+
+def parameters(line: str) -> Parameters:
+    """The parameter object of a command line."""
+    name, *options = line.split()
+    cls = registry.find(name).parameter_class()
+    parser = argparse.ArgumentParser()
+    add_parameters(parser, cls)
+    return take_parameters(parser.parse_args(options), cls)
+
+
+@cache
+def emitted(line: str) -> Emitted:
+    """The design of a command line, emitted once a process."""
+    return emit(parameters(line))
