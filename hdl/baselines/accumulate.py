@@ -85,7 +85,8 @@ class Fp32Accumulate(Component):
         # the product has two places less: below them `augend` cannot be the smaller one
         m.d.comb += swap.eq(augend[2:] < addend[2:] if self.fast
                             else ripple_less(m, augend[2:], addend[2:], name="swap"))
-        big, small = Signal(31), Signal(31)
+        big = Signal(31)
+        small = Signal(31)
         m.d.comb += [big.eq(Mux(swap, addend, augend)), small.eq(Mux(swap, augend, addend))]
         distance = Signal(8)
         if self.fast:

@@ -60,7 +60,8 @@ class BitmodCore(wiring.Component):
         with m.If(capture):
             m.d.sync += fresh.eq(fresh_group)
         # sums leave the PEs; scaled and rounded, they are added two cycles later
-        leaving, column = Signal(), Signal(p.sharing_columns, reset_less=True)
+        leaving = Signal()
+        column = Signal(p.sharing_columns, reset_less=True)
         row_left = Signal(range(p.rows), reset_less=True)
         with m.If(capture):
             m.d.sync += [leaving.eq(1), row_left.eq(p.rows - 1), column.eq(1)]

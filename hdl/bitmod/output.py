@@ -67,7 +67,8 @@ class FiniteRows(wiring.Component):
                      for lane in range(p.lanes)]
             flags.append(Cat(lanes).any())
         running = Signal(p.rows, reset_less=True)
-        now, held = Signal(p.rows), Signal(p.rows, reset_less=True)
+        now = Signal(p.rows)
+        held = Signal(p.rows, reset_less=True)
         m.d.comb += [now.eq(Cat(flags) | (running & (~self.begins).replicate(p.rows))),
                      self.invalid.eq(held)]
         with m.If(self.enable):

@@ -40,8 +40,11 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        index, chunk = Signal(INDEX_BITS), Signal(chunk_bits(p))
-        fresh, begins, busy = Signal(init=1), Signal(init=1), Signal()
+        index = Signal(INDEX_BITS)
+        chunk = Signal(chunk_bits(p))
+        fresh = Signal(init=1)
+        begins = Signal(init=1)
+        busy = Signal()
         spacing = Signal(range(p.group_spacing))
         last_term = Signal()
         last = Signal()

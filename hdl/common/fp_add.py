@@ -50,7 +50,8 @@ class FpAdd(Component):
         # order the operands by magnitude: the difference is never negative
         swap = Signal()
         m.d.comb += swap.eq(ripple_less(m, self.a[:top], self.b[:top], name="swap"))
-        big, small = Signal(fmt.bits), Signal(fmt.bits)
+        big = Signal(fmt.bits)
+        small = Signal(fmt.bits)
         m.d.comb += [big.eq(Mux(swap, self.b, self.a)), small.eq(Mux(swap, self.a, self.b))]
         subtract = Signal()
         m.d.comb += subtract.eq(self.a[top] ^ self.b[top])
