@@ -16,6 +16,8 @@ __all__ = ["WAIVERS", "PARTIAL_REASON", "lint", "verilator_lint", "yosys_lint"]
 #: the warnings that emitted Verilog may have, and why
 WAIVERS = {
     "DECLFILENAME": "one file holds all modules of a design; its name is the user's",
+    "PINCONNECTEMPTY": "a module that serves many places may have an output that this place has no "
+                       "use of",
     "WIDTHEXPAND": "Verilog extends the narrower operand by itself, as meant; spelling it out "
                    "would hide the word-level operator",
 }

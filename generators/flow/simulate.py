@@ -198,8 +198,10 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
         inputs = [str(path) for part in built for path in (part.wrapper, *part.objects)]
         (work / "design.v").write_text(sources)
         (work / "visible.vlt").write_text(_visible(sources, top))
+        # unnamed nets (_12_) belong into a trace as well
+        trace = ["--trace-underscore"] if waves and simulator == "verilator" else []
         job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
-                   build_args=arguments + inputs, waves=waves)
+                   build_args=arguments + trace + inputs, waves=waves)
         runtime = folder / f"runtime-{_runtime_key(waves)}"
         if simulator == "verilator" and runtime.is_dir():
             later = time.time() + 3600

@@ -8,6 +8,7 @@ of :mod:`.layout`. The same component and versions give the same bytes.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 import subprocess
@@ -33,6 +34,7 @@ from amaranth.hdl import (
     UnusedElaboratable,
     Value,
 )
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out, Signature
 
 from lowbit.golden.parameters import Parameters
@@ -45,6 +47,7 @@ from ..files import MARK
 from ..version import version
 from . import rtlil, text
 from .ports import Port, check_identifier, component_ports, component_streams
+from .prune import open_unread_pins
 from .simplify import simplify
 
 __all__ = ["Emitted", "emit", "emit_component", "RESETS"]
@@ -91,7 +94,7 @@ class _Shell(Elaboratable):
     The ports are attributes, so its own attributes have names that no port has.
     """
 
-    def __init__(self, component: Any, ports: list[Port], reset: str) -> None:
+    def __init__(self, fragment: Fragment, ports: list[Port], reset: str) -> None:
         domain = ClockDomain("sync", async_reset=reset == "async_low")
         domain.clk = Signal(name="clk")
         domain.rst = Signal(name=RESETS[reset][0])
@@ -111,7 +114,7 @@ class _Shell(Elaboratable):
             assert whole is not None and len(whole) == len(parts)
             joins.append((whole, parts) if group[0].direction == "input" else (parts, whole))
         self.signature = Signature(members)
-        self.__component, self.__domain, self.__joins = component, domain, joins
+        self.__fragment, self.__domain, self.__joins = fragment, domain, joins
         self.__values = values
 
     def __getattr__(self, name: str) -> Any:
@@ -121,9 +124,7 @@ class _Shell(Elaboratable):
             raise AttributeError(name) from None
 
     def elaborate(self, platform: Any) -> Fragment:
-        fragment = Fragment.get(self.__component, platform)
-        if isinstance(fragment, Instance):
-            raise ValueError("the top component must not be an instance itself")
+        fragment = self.__fragment
         fragment.add_domains(self.__domain)
         for left, right in self.__joins:
             fragment.add_statements("comb", left.eq(right))
@@ -146,18 +147,42 @@ class _Collector:
         self.prefix, self.reset = prefix, reset
         self.units: dict[str, _Unit] = {}
 
-    def convert(self, component: Any, name: str, ports: list[Port]) -> list[rtlil.Module]:
-        """RTLIL modules of a component, its own first, unused clock and reset ports removed."""
+    def _parts(self, fragment: Fragment, name: str) -> list[rtlil.Module]:
+        """Modules of the components inside, converted one by one: their ports are those of the
+        source. In the fragment instances take their places."""
+        modules: list[rtlil.Module] = []
+        for index, (inner, part_name, place) in enumerate(fragment.subfragments):
+            part = inner.origins[0] if inner.origins else None
+            if (isinstance(part, wiring.Component) and not isinstance(part, memory.Memory)
+                    and not isinstance(inner, Instance)):
+                ports = component_ports(part)
+                module = f"{name}.{part_name}"
+                made = self.convert(part, module, ports, inner)
+                modules += made
+                fragment.subfragments[index] = (self._instance(module, ports, made[0]),
+                                                part_name, place)
+        return modules
+
+    def convert(self, component: Any, name: str, ports: list[Port],
+                fragment: Fragment | None = None) -> list[rtlil.Module]:
+        """RTLIL modules of a component, its own first, unused clock and reset ports removed.
+        ``fragment`` is what the component has elaborated to, if it has."""
         widest = max(ports, key=lambda port: port.width)
         if widest.width > WIDEST:
             # what hangs on the design below is dropped: Amaranth need not remark on it
             warnings.simplefilter("ignore", UnusedElaboratable)
             raise UsageError(f"port {widest.name} would have {widest.width} bits; at most "
                              f"{WIDEST} can be emitted: choose fewer rows, columns or groups")
-        with emitting(self):
-            source = amaranth_rtlil.convert(_Shell(component, ports, self.reset), name=name,
-                                          emit_src=False, missing_domain=_no_domain)
+        if fragment is None:
+            with emitting(self):
+                fragment = Fragment.get(component, None)
+        if isinstance(fragment, Instance):
+            raise ValueError("the top component must not be an instance itself")
+        parts = self._parts(fragment, name)
+        source = amaranth_rtlil.convert(_Shell(fragment, ports, self.reset), name=name,
+                                        emit_src=False, missing_domain=_no_domain)
         modules = rtlil.read(source)
+        modules[0].purpose = _purpose(component)
         if self.reset == "async_low":
             for module in modules:
                 _active_low(module)
@@ -178,7 +203,7 @@ class _Collector:
                     for cell in (cell for parent in modules for cell in parent.cells):
                         if cell.type == module.name:
                             cell.ports.pop(port, None)
-        return modules
+        return modules + parts
 
     def instance(self, unit: Unit) -> Instance:
         ports = component_ports(unit.component)
@@ -195,8 +220,11 @@ class _Collector:
               or [port.shape() for port in known.ports] != [port.shape() for port in ports]):
             raise ValueError(f"two different units are named '{unit.name}': {known.key} and "
                              f"{unit.key}")
+        return self._instance(unit.name, ports, known.modules[0])
+
+    def _instance(self, name: str, ports: list[Port], module: rtlil.Module) -> Instance:
         connections: list[tuple[str, str, Any]] = []
-        wires = known.modules[0].wires
+        wires = module.wires
         if "\\clk" in wires:
             connections.append(("i", "clk", ClockSignal("sync")))
         reset = RESETS[self.reset][0]
@@ -204,7 +232,14 @@ class _Collector:
             connections.append(("i", reset, ResetSignal("sync")))
         connections += [("i" if port.direction == "input" else "o", port.name, port.value)
                         for port in ports]
-        return Instance(unit.name, *connections)
+        return Instance(name, *connections)
+
+
+def _purpose(component: Any) -> str:
+    """First sentence of a component's documentation, without its markup."""
+    text = " ".join((inspect.getdoc(type(component)) or "").partition("\n\n")[0].split())
+    text = re.sub(r":\w+:`~?\.?(?:[\w.]*\.)?(\w+)`", r"\1", text).replace("``", "")
+    return re.split(r"(?<=[.:]) (?=[A-Z])", text)[0].rstrip(".:")
 
 
 def _no_domain(name: str) -> ClockDomain:
@@ -264,6 +299,7 @@ def _name_modules(top: list[rtlil.Module], units: dict[str, _Unit], top_name: st
     for module in modules:
         rtlil.drop_memory_contents(module)
         simplify(module)
+    open_unread_pins(modules)
     ports = {module.name: rtlil.tidy_ports(module) for module in modules}
     for module in modules:
         for cell in module.cells:

@@ -68,6 +68,8 @@ class Module:
     connects: list[tuple[str, str]] = field(default_factory=list)
     #: wanted names of the ports that Amaranth only numbered (``\\port$12$0``)
     port_names: dict[str, str] = field(default_factory=dict)
+    #: what the module is for, a phrase
+    purpose: str = ""
 
     def ports(self) -> list[Wire]:
         return sorted((w for w in self.wires.values() if w.direction), key=lambda w: w.port)

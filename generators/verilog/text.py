@@ -92,7 +92,7 @@ def _ordered(body: str, order: dict[str, list[str]]) -> str:
     def instance(match: re.Match[str]) -> str:
         pins = {line.strip()[1:].partition("(")[0]: line.rstrip(",")
                 for line in match[3].splitlines()}
-        lines = [pins[port] for port in order[match[1]] if port in pins]
+        lines = [pins.get(port, f"    .{port}()") for port in order[match[1]]]
         return f"  {match[1]} {match[2]} (\n" + ",\n".join(lines) + "\n  );\n"
 
     return _INSTANCE.sub(instance, body)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.data import StructLayout, View
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.formats import FP16, FP32
 
 from ..common.adders import increment, ripple_add, ripple_less
 from ..common.fp_round import is_infinite, is_nan, significand
 from ..common.lzc import normalize_left, shift_right_sticky
+from ..common.struct import StructComponent
 
 __all__ = ["PRODUCT", "ExactProduct", "Fp32Accumulate"]
 
@@ -28,7 +29,7 @@ PRODUCT = StructLayout({"fraction": 21, "field": 8, "sign": 1, "nan": 1})
 _OFFSET = 2 * (FP16.emin - 1) + 21 + FP32.bias
 
 
-class ExactProduct(Component):
+class ExactProduct(StructComponent):
     """FP16 ``a`` times ``b``, exact, as :data:`PRODUCT`; zero unless ``en``. Combinational."""
 
     def __init__(self) -> None:
@@ -59,7 +60,7 @@ class ExactProduct(Component):
         return m
 
 
-class Fp32Accumulate(Component):
+class Fp32Accumulate(StructComponent):
     """``sum = RNE(acc + product)``, FP32; ``acc`` is an earlier ``sum``, or counts as +0 while
     ``clear``. Combinational. A NaN is canonical, inf - inf a NaN, a zero +0.
 

@@ -13,6 +13,7 @@ from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
 from ..common.fp_mul import FpMul
+from ..common.struct import signals
 from ..common.unit import Unit
 from .accumulate import PRODUCT, ExactProduct, Fp32Accumulate
 
@@ -65,7 +66,7 @@ class Fp16Pe(Design[Fp16PeParameters]):
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight),
                      multiply.en.eq(self.en), add.acc.eq(self.result), add.clear.eq(clear)]
         if self.parameters.pipeline:
-            product = Signal(PRODUCT, reset_less=True)
+            product = signals(PRODUCT, "product", reset_less=True)
             m.d.sync += product.eq(multiply.product)
             m.d.comb += add.product.eq(product)
         else:

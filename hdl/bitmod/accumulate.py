@@ -22,12 +22,13 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.data import StructLayout
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 
 from ..common.adders import ripple_add
 from ..common.field import Field
+from ..common.struct import StructComponent
 from .align import EXPONENT_BITS, FINE, exact_sum_bits, sum_bits
 
 __all__ = ["DIGIT", "DigitAccumulator", "FixedAccumulator", "GroupSum", "accumulator",
@@ -83,7 +84,7 @@ def uses_digits(p: BitmodPeParameters) -> bool:
     return not p.exact and sum_bits(p) - 1 + DIGIT - (1 << FINE) <= p.acc_bits + DIGIT - 2
 
 
-def accumulator(p: BitmodPeParameters) -> Component:
+def accumulator(p: BitmodPeParameters) -> StructComponent:
     """The accumulator of a parameter set; see :class:`FixedAccumulator` for the ports."""
     return DigitAccumulator(p) if uses_digits(p) else FixedAccumulator(p)
 
@@ -125,7 +126,7 @@ def _cut(m: Module, word: Value, p: BitmodPeParameters, guard: Value | None = No
     return Cat(kept, word[places:]), up
 
 
-class FixedAccumulator(Component):
+class FixedAccumulator(StructComponent):
     """``total = RN(total + sum * 2**(4 * exponent))``, in fixed point.
 
     Ports: ``sum`` and ``exponent`` as :class:`.align.AlignedSum` gives them (:class:`.ExactSum`:
@@ -172,7 +173,7 @@ def _differs(m: Module, bits: Value, sign: Value, name: str) -> Value:
     return result
 
 
-class DigitAccumulator(Component):
+class DigitAccumulator(StructComponent):
     """As :class:`FixedAccumulator`, floating by digits.
 
     The word has ``acc_bits + DIGIT`` magnitude bits; its leading one is among the top

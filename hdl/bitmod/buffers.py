@@ -66,12 +66,11 @@ class BufferControl(wiring.Component):
             late = Signal(bits + 1, name=f"freed_{i}")
             m.d.sync += late.eq(oldest)
             oldest = late
-        used = Signal(bits + 1)
         is_open = Signal(name="open")
         m.d.sync += is_open.eq(1)
         m.d.comb += [
-            following.eq(taken + 1), used.eq(written - oldest),
-            self.ready.eq(is_open & ~used[bits]),
+            following.eq(taken + 1),
+            self.ready.eq(is_open & ~(written - oldest)[bits]),
             self.valid.eq(written != taken), self.write_address.eq(written[:bits]),
             self.read_address.eq(taken[:bits])]
         with m.If(self.write & self.ready):

@@ -16,6 +16,7 @@ from lowbit.golden.bitmod.parameters import BitmodTileParameters
 from lowbit.golden.formats import FP32
 
 from ..common.fp_add import FpAdd
+from ..common.struct import StructComponent, signals
 from ..common.unit import Unit
 from .accumulate import GroupSum
 from .align import ACTIVATION, TERM
@@ -26,7 +27,7 @@ from .streams import SCALE_BITS
 __all__ = ["BitmodCell", "BitmodColumns"]
 
 
-class BitmodCell(wiring.Component):
+class BitmodCell(StructComponent):
     """A PE and its place in the shift register that takes group sums out of the column.
 
     With ``capture`` the place takes the PE's sum, else the one of the row below (``chain``).
@@ -44,7 +45,7 @@ class BitmodCell(wiring.Component):
         m.submodules.pe = pe = Unit(BitmodPeCore(self.parameters.pe), "bitmod_pe")
         m.d.comb += [pe.activations.eq(self.activations), pe.terms.eq(self.terms),
                      pe.clear.eq(self.clear)]
-        held = Signal(self.held.shape(), reset_less=True)
+        held = signals(self.held.shape(), "held", reset_less=True)
         m.d.sync += held.eq(self.chain)
         with m.If(self.capture):
             m.d.sync += held.eq(pe.total)
@@ -75,7 +76,7 @@ class BitmodColumns(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         m.submodules.scale = scale = GroupScale(p.pe)
-        chain = Signal(GroupSum(p.pe).layout, name="no_row")
+        chain = signals(GroupSum(p.pe).layout, "no_row")
         for column in reversed(range(p.sharing_columns)):
             terms = self.terms.word_select(column, p.lanes * TERM.size)
             for row in reversed(range(p.rows)):

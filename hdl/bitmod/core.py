@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value, signed
-from amaranth.lib import data, wiring
+from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 
 from ..common.delay import delayed
+from ..common.struct import StructComponent, signals
 from ..common.unit import Unit
 from .align import TERM
 from .column import BitmodColumns
@@ -23,7 +24,7 @@ __all__ = ["BEAT", "BitmodCore"]
 BEAT = data.StructLayout({"enable": 1, "first": 1, "last": 1, "fresh": 1, "bsig": signed(4)})
 
 
-class BitmodCore(wiring.Component):
+class BitmodCore(StructComponent):
     """Terms come from above, activations from the left; both leave one cycle later, below and to
     the right. ``scales`` come with a ``last`` beat and stay for the tile below.
 
@@ -46,7 +47,7 @@ class BitmodCore(wiring.Component):
         activations = Signal(len(self.activations_in), name="activations", reset_less=True)
         terms = Signal(len(self.terms_in), name="terms", reset_less=True)
         scales = Signal(len(self.scales_in), name="scales", reset_less=True)
-        beat = Signal(BEAT, name="beat")
+        beat = signals(BEAT, "beat")
         m.d.sync += [activations.eq(self.activations_in), terms.eq(self.terms_in),
                      beat.eq(self.beat_in)]
         with m.If(self.beat_in.last):

@@ -15,6 +15,7 @@ from ..common.adders import increment, ripple_add
 from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.normalize import MagnitudeToFloat
+from ..common.struct import signals
 from .accumulate import DIGIT, GroupSum
 
 __all__ = ["BitmodDequant"]
@@ -54,7 +55,7 @@ class BitmodDequant(Design[BitmodDequantParameters]):
         m, p, shape = Module(), self.parameters, self.shape
         bits, steps = shape.magnitude_bits, p.scale_bits
         # operands
-        total = Signal(shape.layout, name="operand", reset_less=True)
+        total = signals(shape.layout, "operand", reset_less=True)
         scale = Signal(steps, name="scale_left", reset_less=True)
         # one line per step, the step under way
         step = Signal(steps)

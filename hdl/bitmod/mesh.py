@@ -8,9 +8,10 @@ down along the activations, one tile a cycle, so operands wait nowhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Signal, Value
 from amaranth.lib import data
 
 from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileParameters
@@ -22,7 +23,7 @@ from .core import BitmodCore
 from .encoder import SpecialValues, TermLanes, shared_significance
 from .output import FiniteRows, OutputLane
 from .sequencer import Drain, Sequencer
-from .streams import group_layout, weight_layout
+from .streams import activation_layout, group_layout, weight_layout
 
 __all__ = ["Mesh", "RowOperands", "ColumnOperands"]
 
@@ -77,8 +78,11 @@ class Mesh:
             self._encode(cores[0][j], j, step, operands)
         self.invalid: list[Value] = []
         for i, (step, row) in enumerate(zip(self.row_steps, rows, strict=True)):
+            # laid out as for a single tile
+            values = chain.from_iterable(activation_layout(p)["values"].shape(row.values)[0])
             m.submodules[f"finite_{i}"] = finite = Unit(FiniteRows(p), "bitmod_finite")
-            m.d.comb += [finite.values.eq(row.values), finite.enable.eq(step.enable),
+            m.d.comb += [finite.exponents.eq(Cat(code[10:15] for code in values)),
+                         finite.enable.eq(step.enable),
                          finite.begins.eq(step.begins), finite.ends.eq(step.ends),
                          cores[i][0].activations_in.eq(row.values)]
             self.invalid.append(finite.invalid)
@@ -150,7 +154,8 @@ class Mesh:
             valid, last = held, held_last
         words = []
         for i in range(self.down):
-            invalid = self.invalid[i].bit_select(drain.row, 1)
+            invalid = Signal(name=f"invalid_{i}")
+            m.d.comb += invalid.eq(Array(self.invalid[i])[drain.row])
             for j in range(self.across):
                 core = self.cores[i][j]
                 m.d.comb += [core.select.eq(drain.select), core.shift.eq(drain.advance)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
@@ -50,21 +50,22 @@ class OutputLane(wiring.Component):
 class FiniteRows(wiring.Component):
     """Which rows of a tile row have seen an infinity or a NaN in their operation.
 
-    ``values``: the activations of a cycle with ``enable``; ``begins`` and ``ends`` the operation.
-    ``invalid`` holds from the cycle after ``ends`` to that of the next.
+    ``exponents``: the fields of the activations (row, lane) of a cycle with ``enable``;
+    ``begins`` and ``ends`` the operation. ``invalid`` holds from the cycle after ``ends`` to that
+    of the next.
     """
 
     def __init__(self, p: BitmodTileParameters) -> None:
         self.parameters = p
-        super().__init__({"values": In(p.rows * p.lanes * 16), "enable": In(1), "begins": In(1),
+        exponents = data.ArrayLayout(data.ArrayLayout(5, p.lanes), p.rows)
+        super().__init__({"exponents": In(exponents), "enable": In(1), "begins": In(1),
                           "ends": In(1), "invalid": Out(p.rows)})
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         flags = []
         for row in range(p.rows):
-            lanes = [self.values.word_select(row * p.lanes + lane, 16)[10:15].all()
-                     for lane in range(p.lanes)]
+            lanes = [field.all() for field in self.exponents[row]]
             flags.append(Cat(lanes).any())
         running = Signal(p.rows, reset_less=True)
         now = Signal(p.rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, signed
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from lowbit.golden.formats import FP16
@@ -17,6 +17,7 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..common.field import Field, flag
+from ..common.struct import StructComponent
 from ..common.unit import Unit
 from .accumulate import GroupSum, accumulator
 from .align import ACTIVATION, POWER_BITS, TERM, AlignedSum, ExactSum
@@ -28,7 +29,7 @@ __all__ = ["BitmodPe", "BitmodPeCore", "DecodeActivation", "DecodeTerm"]
 TERM_BITS = 4
 
 
-class DecodeActivation(Component):
+class DecodeActivation(StructComponent):
     """An FP16 ``code`` with its hidden bit: ``activation`` (:data:`.align.ACTIVATION`).
 
     ``finite`` is 0 for infinities and NaNs. A row of PEs shares it. Combinational.
@@ -47,7 +48,7 @@ class DecodeActivation(Component):
         return m
 
 
-class DecodeTerm(Component):
+class DecodeTerm(StructComponent):
     """A ``term`` of the encoder (sign lowest, exp, man) with its ``bsig``: ``decoded``
     (:data:`.align.TERM`), nothing unless ``enable``. A column of PEs shares it. Combinational.
     """
@@ -64,7 +65,7 @@ class DecodeTerm(Component):
         return m
 
 
-class BitmodPeCore(Component):
+class BitmodPeCore(StructComponent):
     """The PE of an array, behind the decoders that a row and a column share.
 
     Ports: ``activations`` and ``terms`` (lanes of :data:`.align.ACTIVATION` and

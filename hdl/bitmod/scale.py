@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from amaranth.hdl import Const, Module, Signal, Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
@@ -11,13 +10,14 @@ from lowbit.golden.formats import FP32
 
 from ..common.adders import increment
 from ..common.normalize import MagnitudeToFloat
+from ..common.struct import StructComponent
 from .accumulate import DIGIT, GroupSum
 from .streams import SCALE_BITS
 
 __all__ = ["GroupScale"]
 
 
-class GroupScale(wiring.Component):
+class GroupScale(StructComponent):
     """``scaled`` = RN(total * scale) as FP32 code, two cycles later; a product of zero is +0.
 
     ``total``: :class:`.accumulate.GroupSum`. Takes one each cycle: the bit-serial

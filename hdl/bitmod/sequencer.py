@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 
+from ..common.struct import StructComponent
 from .encoder import INDEX_BITS, one_hot
 from .streams import chunk_bits
 
@@ -20,7 +21,7 @@ STEP = data.StructLayout({"enable": 1, "lines": 1 << INDEX_BITS, "floating": 1, 
                           "first": 1, "last": 1, "fresh": 1, "ends": 1})
 
 
-class Sequencer(wiring.Component):
+class Sequencer(StructComponent):
     """Walks through the terms as long as operands are there.
 
     ``ready``: a chunk of activations, a chunk of weights and its group are there. ``floating``,

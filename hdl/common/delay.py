@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
+
+from .struct import signals
 
 __all__ = ["delayed"]
 
@@ -16,7 +18,7 @@ def delayed(m: Module, value: Any, cycles: int, name: str, *, reset: bool = True
     is the value itself.
     """
     for i in range(cycles):
-        late = Signal(value.shape(), name=f"{name}_{i + 1}", reset_less=not reset)
+        late = signals(value.shape(), f"{name}_{i + 1}", reset_less=not reset)
         m.d.sync += late.eq(value)
         value = late
     return value

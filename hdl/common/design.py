@@ -13,6 +13,7 @@ from lowbit.golden.parameters import Parameters
 from lowbit.golden.timing import Timing
 
 from .field import Field
+from .struct import StructComponent
 
 __all__ = ["Buffer", "Design", "check_ports"]
 
@@ -34,7 +35,7 @@ class Buffer:
         return asdict(self)
 
 
-class Design(wiring.Component, ABC, Generic[P]):
+class Design(StructComponent, ABC, Generic[P]):
     """Base of the components that generators emit.
 
     ``members`` are those of the component's signature. Each is a port whose shape is a

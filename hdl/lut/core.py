@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.lut.parameters import LutCoreParameters
@@ -20,7 +20,7 @@ from lowbit.golden.timing import Timing
 from ..common.delay import delayed
 from ..common.design import Design
 from ..common.unit import Unit
-from ..fabric.elastic import Beat, backward, forward, of_port, registered
+from ..fabric.elastic import Beat, backward, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
 from .entry_step import EntryStep
 from .lane import OutputLane, lane_latency, offset_bits
@@ -80,7 +80,7 @@ class LutCore(Design[LutCoreParameters]):
         p, weight = self.parameters, of_port(self.weight)
         if p.table_source == "internal":
             m.submodules.table_unit = unit = LutTable(p)
-            wiring.connect(m, wiring.flipped(self.activation), unit.activation)
+            to_port(m, of_port(self.activation), unit.activation)
             table = of_port(unit.table)
             return weight if p.pipeline == 0 else forward(m, weight, "weight_beat"), table
         table = of_port(self.table)

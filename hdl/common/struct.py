@@ -1,0 +1,36 @@
+"""Structs whose fields are signals of their own, so that the Verilog has the fields' names.
+
+Amaranth makes one signal of a struct; the Verilog would then read ``beat[65:64]``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Shape, Signal
+from amaranth.lib import data, wiring
+
+__all__ = ["StructComponent", "signals"]
+
+
+def signals(shape: Any, name: str, **options: Any) -> Any:
+    """``Signal(shape, name=name, **options)``; of a struct a signal ``NAME_FIELD`` per field."""
+    if not isinstance(shape, data.StructLayout):
+        return Signal(shape, name=name, **options)
+    parts = [Signal(Shape.cast(field.shape), name=f"{name}_{key}", **options)
+             for key, field in shape if field.width]
+    return shape(Cat(parts))
+
+
+class StructComponent(wiring.Component):
+    """A component whose struct members, payloads of streams among them, are such structs."""
+
+    def __init__(self, members: dict[str, wiring.Member]) -> None:
+        super().__init__(members)
+        for name, member in members.items():
+            if member.is_signature:
+                inner = member.signature.members.get("payload")
+                if inner is not None and inner.is_port:
+                    getattr(self, name).payload = signals(inner.shape, name)
+            elif isinstance(member.shape, data.StructLayout):
+                setattr(self, name, signals(member.shape, name))
