@@ -235,6 +235,17 @@ class _Collector:
         return Instance(name, *connections)
 
 
+def _groups(component: Any, ports: list[Port]) -> dict[str, str]:
+    """Comments before ports of the top module: one a stream, one a port outside of streams."""
+    groups = {port.name: port.field.description() for port in ports
+              if port.field.note and not port.stream}
+    for stream in component_streams(component, ports):
+        first = next(port for port in ports if port.stream == stream["name"])
+        groups[first.name] = f"{stream['direction']} stream {stream['name']}: " + ", ".join(
+            field["name"] for field in stream["fields"])
+    return groups
+
+
 def _purpose(component: Any) -> str:
     """First sentence of a component's documentation, without its markup."""
     text = " ".join((inspect.getdoc(type(component)) or "").partition("\n\n")[0].split())
@@ -329,7 +340,7 @@ def _instance_counts(modules: list[rtlil.Module]) -> dict[str, int]:
 
 def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "sync",
                    command: str = "", parameters: dict[str, Any] | None = None,
-                   generator: str = "", file: str = "") -> Emitted:
+                   generator: str = "", file: str = "", purpose: str = "") -> Emitted:
     """Emit any component (see :func:`emit` for registered generators).
 
     ``reset`` is "sync" (port ``rst``: synchronous, active high) or "async_low" (port ``rst_n``:
@@ -349,6 +360,7 @@ def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "
         raise ValueError("a unit must not be named 'top'")
     clocked = ["clk"] if "\\clk" in own[0].wires else []
     resets = [RESETS[reset][0]] if "\\" + RESETS[reset][0] in own[0].wires else []
+    own[0].purpose = purpose or own[0].purpose
     modules = _name_modules(own, collector.units, top, prefix)
     raw = _run_yosys(_SCRIPT.format(rtlil=rtlil.write(modules)))
 
@@ -360,7 +372,8 @@ def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "
         header.append("Parameters:")
         header += [f"  {name} = {text.shown(value)}" for name, value in parameters.items()]
     header.append("SPDX-License-Identifier: Apache-2.0")
-    verilog = text.layout(raw, [module.name[1:] for module in modules], header)
+    verilog = text.layout(raw, {module.name[1:]: module.purpose for module in modules}, header,
+                          _groups(component, ports))
 
     notes = {"clk": "clock, rising edge", RESETS[reset][0]: f"reset, {RESETS[reset][1]}"}
     fields = {name: Field(1, notes[name], name="clock" if name == "clk" else "reset")
@@ -408,7 +421,8 @@ def emit(parameters: Parameters, top: str | None = None, prefix: str = "",
         command = " ".join(word for word in words if word)
     result = emit_component(component, top=top or prefix + generator.name, prefix=prefix,
                             reset=parameters.reset, command=command, file=file,
-                            parameters=parameters.as_dict(), generator=generator.name)
+                            parameters=parameters.as_dict(), generator=generator.name,
+                            purpose=generator.summary)
     manifest = result.manifest
     if clock_ns is not None and manifest["clock"] is not None:
         manifest["clock"]["target_ns"] = clock_ns

@@ -162,6 +162,64 @@ def _merge_equal(module: Module) -> None:
         rename(module, new)
 
 
+def _bits(text: str) -> str | None:
+    """The bits of a constant; a value of no width counts as 0."""
+    match = re.fullmatch(r"\d+'([01]+)|\{ +\}", text)
+    return None if match is None else match[1] or "0"
+
+
+def _same_as(cell: Cell) -> str | None:
+    """The expression that a cell merely repeats: a constant, or one of its operands."""
+    a, b = cell.ports.get("\\A", ""), cell.ports.get("\\B", "")
+    constants = [_bits(a), _bits(b)]
+    if cell.type in ("$eq", "$ne") and None not in constants:
+        equal = int(constants[0] or "0", 2) == int(constants[1] or "0", 2)
+        signed = cell.number("\\A_SIGNED") or cell.number("\\B_SIGNED")
+        return None if signed else f"1'{int(equal == (cell.type == '$eq'))}"
+    for this, other, port in ((0, b, "\\B"), (1, a, "\\A")):
+        constant = constants[this]
+        if cell.type not in ("$and", "$or", "$xor", "$add") or constant is None:
+            continue
+        width = cell.number(f"{port}_WIDTH")
+        if cell.number("\\Y_WIDTH") != width or (len(constant) != width and "1" in constant):
+            continue
+        zero, ones = "1" not in constant, "0" not in constant
+        if (zero and cell.type != "$and") or (ones and cell.type == "$and"):
+            return other
+        if zero or (ones and cell.type == "$or"):
+            return f"{width}'{('0' if zero else '1') * width}"
+    return None
+
+
+def _fold(module: Module) -> None:
+    """Operators on constants, and those that change nothing, go."""
+    while True:
+        for cell in module.cells:
+            result = module.full(_result(cell)) if cell.type in _COMBINATIONAL else None
+            if result is None or result[0] != "$":
+                continue
+            text = _same_as(cell)
+            sliced = re.compile(re.escape(result) + r" \[")
+            if text is not None and not any(
+                    sliced.search(use) for use in _uses(module) if use != cell.ports["\\Y"]):
+                module.cells.remove(cell)
+                del module.wires[result]
+                rename(module, {result: text})
+                break
+        else:
+            return
+
+
+def _uses(module: Module) -> Iterator[str]:
+    """All expressions of a module."""
+    for cell in module.cells:
+        yield from cell.ports.values()
+    for process in module.processes:
+        yield from process[1:]
+    for pair in module.connects:
+        yield from pair
+
+
 def _narrow(module: Module) -> None:
     """Give operators the width that their readers need (an adder's unused carry goes)."""
     readers = _readers(module)
@@ -232,6 +290,7 @@ def simplify(module: Module) -> None:
         del module.wires[wire]
     rename(module, new)
 
+    _fold(module)
     _merge_equal(module)
     names = _drop_dead(module)
     _narrow(module)

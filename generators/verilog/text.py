@@ -12,6 +12,8 @@ import re
 from collections import Counter
 from typing import Any
 
+from .shape import comment, natural, wrap
+
 __all__ = ["layout", "shown"]
 
 _MODULE = re.compile(r"^module (\w+)(?:\((.*?)\))?;\n(.*?)^endmodule\n", re.M | re.S)
@@ -88,7 +90,13 @@ def _clocked(body: str) -> str:
 
 
 def _ordered(body: str, order: dict[str, list[str]]) -> str:
-    """Instances with their connections in the order of the module's port list."""
+    """Declarations and instances by name, numbers in their order, and the connections of an
+    instance in the order of its module's port list."""
+    for pattern, name in ((_DECLARED, 3), (_INSTANCE, 2)):
+        found = iter(sorted((match for match in pattern.finditer(body)),
+                            key=lambda match: natural(match[name])))
+        body = pattern.sub(lambda _: next(found)[0], body)     # noqa: B023
+
     def instance(match: re.Match[str]) -> str:
         pins = {line.strip()[1:].partition("(")[0]: line.rstrip(",")
                 for line in match[3].splitlines()}
@@ -98,7 +106,8 @@ def _ordered(body: str, order: dict[str, list[str]]) -> str:
     return _INSTANCE.sub(instance, body)
 
 
-def _module(name: str, ports: list[str], body: str, order: dict[str, list[str]]) -> str:
+def _module(name: str, ports: list[str], body: str, order: dict[str, list[str]],
+            purpose: str, groups: dict[str, str]) -> str:
     body = _clocked(_HELPER.sub("", body))
     declared: dict[str, dict[str, str]] = {}
     for kind, high, wire in _DECLARED.findall(body):
@@ -110,7 +119,10 @@ def _module(name: str, ports: list[str], body: str, order: dict[str, list[str]])
         direction = "input " if "input" in kinds else "output"
         net = "reg " if "reg" in kinds else "wire"
         width = next(iter(kinds.values()))
-        lines.append(f"  {direction} {net} {width:<{pad}}{port}")
+        # a comment before the first port of a group; no ");" but that of the port list
+        group = groups.get(port, "").replace(";", ",")
+        lines.append(f"{comment(group, '  ') if group else ''}"
+                     f"  {direction} {net} {width:<{pad}}{port}")
 
     def keep(match: re.Match[str]) -> str:
         return "" if match[3] in ports else match[0]
@@ -118,14 +130,19 @@ def _module(name: str, ports: list[str], body: str, order: dict[str, list[str]])
     # Yosys writes 32-bit constants in decimal
     body = re.sub(r"\b32'd(\d+)", lambda match: f"32'h{int(match[1]):08x}", body)
     body = _ordered(_CONCAT.sub(_compress, _DECLARED.sub(keep, body)), order)
-    return f"module {name} (\n" + ",\n".join(lines) + "\n);\n" + body + "endmodule\n"
+    return (comment(purpose) if purpose else "") + \
+        f"module {name} (\n" + ",\n".join(lines) + "\n);\n" + wrap(body) + "endmodule\n"
 
 
-def layout(raw: str, order: list[str], header: list[str]) -> str:
-    """The final text: header comment, then the modules in ``order``."""
+def layout(raw: str, purposes: dict[str, str], header: list[str],
+           groups: dict[str, str]) -> str:
+    """The final text: header comment, then the modules in the order of ``purposes``, each after
+    what it is for. ``groups``: comments before ports of the first module, the top."""
+    order = list(purposes)
     found = _MODULE.findall(raw)
     ports = {name: re.findall(r"\w+", names) if names else [] for name, names, _ in found}
-    modules = {name: _module(name, ports[name], body, ports) for name, _, body in found}
+    modules = {name: _module(name, ports[name], body, ports, purposes.get(name, ""),
+                             groups if name == order[0] else {}) for name, _, body in found}
     text = "".join(f"// {line}".rstrip() + "\n" for line in header)
     text += "".join("\n" + modules[name] for name in order if name in modules)
     missing = [name for name in modules if name not in order]
