@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..family import Generator
 from ..flow import liberty
 from ..flow.pdk import PDKS, find_pdk
 from ..flow.recipes import AREA_RECIPES, RECIPES, find_recipe
@@ -15,7 +16,6 @@ from ..flow.report import as_json, as_text
 from ..flow.synthesis import Synthesis, best_of, synthesize
 from ..options import add_parameters, take_parameters
 from ..progress import Progress
-from ..registry import Generator
 
 SUMMARY = "synthesise a generator: area, gate equivalents, flip-flops, longest path"
 TAKES_GENERATOR = True

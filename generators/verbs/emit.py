@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from ..errors import UsageError
+from ..family import Generator
 from ..files import check_target, void, write_whole
 from ..options import add_parameters, take_parameters
-from ..registry import Generator
 from ..verilog.emit import Emitted, emit
 from ..verilog.ports import check_identifier
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from lowbit.golden.parameters import Parameters
 
 from ..errors import CheckFailed, UsageError
+from ..family import Generator
 from ..files import check_target
 from ..flow.simulate import SIMULATORS, BuildError, Outcome, simulate
 from ..options import add_parameters, integer, positive, take_parameters
 from ..progress import Progress
-from ..registry import Generator
 from ..verilog.emit import emit
 
 SUMMARY = "simulate a generator's Verilog against the golden model"

@@ -346,7 +346,7 @@ def emit(parameters: Parameters, top: str | None = None, prefix: str = "",
     is the command line named in the header; by default the one that rebuilds the same bytes.
     """
     generator = registry.find(parameters.generator)
-    component = generator.load("component")(parameters)
+    component = generator.component_class()(parameters)
     if not command:
         words = ["gen", generator.name, parameters.flags()]
         words += ["--top", top] if top else []
