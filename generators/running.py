@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,15 @@ def differing(a: Array, b: Array) -> int:
     return int((np.ascontiguousarray(a).view(kind) != np.ascontiguousarray(b).view(kind)).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A product that was computed; prints as the report of ``gen run``."""
 
-    workload: Workload = field(repr=False)
+    workload: Workload
     backend: str
-    result: Array = field(repr=False)       #: (rows, columns)
+    result: Array       #: (rows, columns)
     seconds: float
-    outcome: Outcome | None = field(default=None, repr=False)     #: of the simulation
+    outcome: Outcome | None = None     #: of the simulation
     differ: int | None = None               #: outputs that differ from the golden model
 
     def as_dict(self) -> dict[str, Any]:
@@ -71,6 +71,8 @@ class Run:
             lines.append(f"{self.differ} of {self.result.size} outputs differ from the golden "
                          "model")
         return "\n  ".join(lines)
+
+    __repr__ = __str__      # notebooks show it
 
 
 def run_workload(workload: Workload, *, backend: str = "golden", compare: bool = False,

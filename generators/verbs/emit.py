@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        help="overwrite files that gen did not write")
 
 
-def _write_both(verilog: Path, manifest: Path, emitted: Emitted) -> None:
+def write_both(verilog: Path, manifest: Path, emitted: Emitted) -> None:
     """Both files, or neither: the manifest is renamed first and taken back if the Verilog fails.
     """
     backup = manifest.read_bytes() if manifest.exists() else None
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if args.o == "-":
         print(emitted.verilog, end="")
         return 0
-    _write_both(verilog, manifest, emitted)
+    write_both(verilog, manifest, emitted)
     modules = emitted.manifest["modules"]
     print(f"{verilog}: {emitted.top}, {len(modules)} modules, {sum(modules.values())} instances, "
           f"{len(emitted.verilog) / 1000:.1f} kB; manifest {manifest}", file=sys.stderr)

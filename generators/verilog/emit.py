@@ -45,7 +45,7 @@ from . import rtlil, text
 from .ports import Port, check_identifier, component_ports
 from .simplify import simplify
 
-__all__ = ["Emitted", "emit", "emit_component", "RESETS"]
+__all__ = ["Emitted", "emit", "emit_component", "emit_ports", "RESETS"]
 
 #: reset styles: the reset port of each, and what it is
 RESETS = {"sync": ("rst", "synchronous, active high"),
@@ -336,6 +336,11 @@ def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "
             raise ValueError(f"manifest() of the component redefines {', '.join(clash)}")
         manifest.update(extra)
     return Emitted(verilog, manifest, top)
+
+
+def emit_ports(parameters: Parameters) -> list[Port]:
+    """The ports of a registered generator's design, clock and reset left out."""
+    return component_ports(registry.find(parameters.generator).component_class()(parameters))
 
 
 def emit(parameters: Parameters, top: str | None = None, prefix: str = "",

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -20,10 +20,18 @@ from lowbit.golden.error_report import ErrorReport
 
 from .. import registry
 from ..errors import UsageError
-from .checkpoint import Tensor
 from .file import Entries, TensorFile
 
-__all__ = ["QuantizeOptions", "WeightFormat", "find_format", "format_names", "load_tensor"]
+__all__ = ["QuantizeOptions", "Rows", "WeightFormat", "find_format", "format_names", "load_tensor"]
+
+
+class Rows(Protocol):
+    """A matrix that is read by rows: an array, or a tensor in a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class WeightFormat(ABC):
         """Refuse options that the format does not take."""
 
     @abstractmethod
-    def quantize(self, source: Tensor, options: QuantizeOptions,
+    def quantize(self, source: Rows, options: QuantizeOptions,
                  progress: Callable[[int, int], None]) -> tuple[Any, ErrorReport]:
         """A tensor of this format from a matrix of floats, and its error."""
 

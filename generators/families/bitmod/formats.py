@@ -12,9 +12,8 @@ from lowbit.golden.bitmod.quantizer import SCALE_BITS, QuantizedTensor, check_op
 from lowbit.golden.error_report import ErrorReport
 from lowbit.golden.parameters import ParameterError
 
-from ...weights.checkpoint import Tensor
 from ...weights.file import Entries
-from ...weights.formats import QuantizeOptions, WeightFormat
+from ...weights.formats import QuantizeOptions, Rows, WeightFormat
 
 __all__ = ["FORMATS", "BitmodFormat"]
 
@@ -43,7 +42,7 @@ class BitmodFormat(WeightFormat):
         check_options(options.group_size, 8 if options.scale_bits is None else options.scale_bits)
         get_data_type(self.name, options.special_values)
 
-    def quantize(self, source: Tensor, options: QuantizeOptions,
+    def quantize(self, source: Rows, options: QuantizeOptions,
                  progress: Callable[[int, int], None]) -> tuple[QuantizedTensor, ErrorReport]:
         return quantize(source, get_data_type(self.name, options.special_values),
                         options.group_size, options.scale_bits or 8, progress)

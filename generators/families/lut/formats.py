@@ -10,9 +10,8 @@ from lowbit.golden.groups import group_count
 from lowbit.golden.lut.quantizer import Quantized, error_report, quantize
 
 from ...errors import UsageError
-from ...weights.checkpoint import Tensor
 from ...weights.file import Entries
-from ...weights.formats import QuantizeOptions, WeightFormat
+from ...weights.formats import QuantizeOptions, Rows, WeightFormat
 
 __all__ = ["FORMATS", "LutFormat"]
 
@@ -38,7 +37,7 @@ class LutFormat(WeightFormat):
                 raise UsageError(f"{flag} does not belong to --dtype {self.name}, which has "
                                  "float32 scales; leave it out")
 
-    def quantize(self, source: Tensor, options: QuantizeOptions,
+    def quantize(self, source: Rows, options: QuantizeOptions,
                  progress: Callable[[int, int], None]) -> tuple[Quantized, ErrorReport]:
         tensor = quantize(source, self.bits, options.group_size or None,
                           symmetric=self.symmetric, progress=progress)
