@@ -10,9 +10,11 @@ import importlib
 import io
 import os
 import sys
+from pathlib import Path
 
 from . import registry
 from .errors import USER_ERRORS, CheckFailed, UsageError
+from .manifest import read_manifest
 from .options import ArgumentParser
 from .version import version
 
@@ -55,15 +57,19 @@ def _dispatch(argv: list[str]) -> int:
         generators = ", ".join(getattr(verb, "GENERATORS", registry.GENERATORS))
         names = [w for w in rest if not w.startswith("-")]
         if rest and rest[0] in ("-h", "--help"):
-            print(f"usage: gen {word} GENERATOR [options]\n\n{verb.SUMMARY}\n\n"
-                  f"generators: {generators}")
+            print(f"usage: gen {word} GENERATOR|DESIGN.json [options]\n\n{verb.SUMMARY}\n\n"
+                  f"generators: {generators}\nDESIGN.json: a manifest, of a design that gen wrote")
             return 0
         if not names or names[0] != rest[0]:
             raise UsageError(f"gen {word} needs a generator as its first word: {generators}")
-        generator = registry.find(rest[0])
+        if rest[0].endswith(".json"):
+            generator, given = read_manifest(Path(rest[0]))
+        else:
+            generator, given = registry.find(rest[0]), {}
         prog = f"gen {generator.name}" if word == "emit" else f"gen {word} {generator.name}"
         parser = ArgumentParser(prog=prog, description=generator.summary, allow_abbrev=False)
         verb.configure(parser, generator)
+        parser.set_defaults(**given)
         args = parser.parse_args(rest[1:])
         args.generator = generator
     else:

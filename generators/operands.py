@@ -1,27 +1,29 @@
-"""Operands of ``gen run`` from a user's .npy files, or from a packed file of ``gen pack``."""
+"""Operands of ``gen run``: the options that all designs share, and arrays from a user's files."""
 
 from __future__ import annotations
 
+import argparse
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.formats import FP16
-from lowbit.golden.lut.gemm import Operands
+from lowbit.golden.parameters import Parameters
+from lowbit.golden.workload import Workload
 
 from .errors import UsageError
+from .options import positive
 from .weights.checkpoint import load_npy
-from .weights.packed import load_packed
+from .weights.file import is_tensor_file
+from .weights.formats import load_tensor
 
-__all__ = ["activation_codes", "fp16_codes", "packed_operands", "read_array", "read_operands"]
+__all__ = ["OperandOptions", "fp16_codes", "matrix", "read_array"]
 
 Array = NDArray[Any]
-
-#: activation format -> NumPy types of an array that holds it
-ACTIVATION_TYPES = {"int8": ("int8",), "int16": ("int16",), "fp16": ("float16", "uint16"),
-                    "bf16": ("uint16",), "fp8_e4m3": ("uint8",), "fp8_e5m2": ("uint8",)}
 
 
 def read_array(path: Path, option: str) -> Array:
@@ -30,60 +32,98 @@ def read_array(path: Path, option: str) -> Array:
     return np.asarray(array, array.dtype.newbyteorder("="))
 
 
-def activation_codes(array: Array, a_format: str) -> Array:
-    """Activations (rows, k) as the golden model takes them: integers, or raw floating codes."""
-    types = ACTIVATION_TYPES[a_format]
-    if array.dtype.name not in types:
-        raw = "" if a_format.startswith("int") else f" (raw codes where it is {types[-1]})"
-        fitting = [name for name, held in ACTIVATION_TYPES.items() if array.dtype.name in held]
-        hint = f"; for {array.dtype} give --a-format {' or '.join(fitting)}" if fitting else ""
-        raise UsageError(f"--a must be {' or '.join(types)} for --a-format {a_format}{raw}; "
-                         f"got {array.dtype}{hint}")
+def matrix(array: Array, option: str, shape: str) -> Array:
+    """The array, if it is a matrix that is not empty; ``shape`` names its sides."""
     if array.ndim != 2 or 0 in array.shape:
-        raise UsageError(f"--a must have shape (rows, k), both at least 1; got {array.shape}")
-    return FP16.from_array(array) if array.dtype == np.float16 else array.astype(np.int64)
+        raise UsageError(f"{option} must have shape {shape}, both at least 1; got {array.shape}")
+    return array
 
 
-def fp16_codes(path: Path, option: str, shape: str) -> Array:
-    """FP16 codes of a .npy file for a design that takes no other activations: float16, or uint16
-    as they are. ``shape`` is that of the array, two names in parentheses."""
-    array = read_array(path, option)
+def fp16_codes(array: Array, option: str, shape: str) -> Array:
+    """FP16 codes for a design that takes no other format: of float16, or uint16 as they are."""
     if array.dtype.name not in ("float16", "uint16"):
         hint = "; convert it: array.astype(numpy.float16)" if array.dtype.kind in "fi" else ""
         raise UsageError(f"{option} must be float16, or uint16 as raw FP16 codes; "
                          f"got {array.dtype}{hint}")
-    if array.ndim != 2 or 0 in array.shape:
-        raise UsageError(f"{option} must have shape {shape}, both at least 1; got {array.shape}")
+    matrix(array, option, shape)
     return FP16.from_array(array) if array.dtype == np.float16 else array.astype(np.int64)
 
 
-def _check_weights(q: Array) -> Array:
-    if q.dtype != np.uint8:
-        raise UsageError(f"--w must be uint8 codes; got {q.dtype}")
-    if q.ndim != 2 or 0 in q.shape:
-        raise UsageError(f"--w must have shape (cols, k), both at least 1; got {q.shape}")
-    return q
+def codes_array(path: Path, option: str, what: str, shape: str) -> Array:
+    """uint8 codes of a .npy file."""
+    array = read_array(path, option)
+    if array.dtype != np.uint8:
+        raise UsageError(f"{option} must be {what}; got {array.dtype}")
+    return matrix(array, option, shape)
 
 
-def read_operands(a_format: str, a: Path, w: Path, bits: int, zero: Path | None = None,
-                  scale: Path | None = None, group_size: int | None = None) -> Operands:
-    """Operands from .npy files; what concerns several of them is left to :class:`Gemm`."""
-    codes = activation_codes(read_array(a, "--a"), a_format)
-    q = _check_weights(read_array(w, "--w"))
-    per_group = {option: None if path is None else read_array(path, option)
-                 for option, path in (("--zero-point", zero), ("--scale", scale))}
-    for option, array in per_group.items():
-        if array is not None and group_size is None and array.ndim == 2 and array.shape[1] > 1:
-            raise UsageError(f"{option} with {array.shape[1]} groups a column needs --group-size")
-    if group_size is not None and zero is None and scale is None:
-        raise UsageError("--group-size says how many weights share a zero point or scale; "
-                         "give --zero-point or --scale, or leave it out")
-    return Operands(codes, q, bits, per_group["--zero-point"], per_group["--scale"], group_size)
+class OperandOptions(ABC):
+    """The operand options of a family's designs, and the workload that they describe.
 
+    ``--a`` activations and ``--w`` weights are common to all. Weights are a tensor file of ``gen
+    quantize``, or *raw*: an array of codes and what the family's own options add to it.
+    """
 
-def packed_operands(a_format: str, a: Path, packed: Path) -> Operands:
-    """Operands with the weights, zero points and scales of a packed file."""
-    codes = activation_codes(read_array(a, "--a"), a_format)
-    weights = load_packed(packed).quantized
-    return Operands(codes, weights.codes, weights.bits, weights.zero, weights.scale,
-                    weights.group_size)
+    #: the class of workloads
+    workload: ClassVar[type[Workload]]
+    #: the weights that a design takes, in words
+    weights: ClassVar[str]
+    #: what ``--a`` may be, and what the result is
+    activations: ClassVar[str]
+    result: ClassVar[str]
+    #: attributes of the raw form's options: option, attribute of the parsed arguments, help
+    raw_files: ClassVar[Sequence[tuple[str, str, str]]] = ()
+
+    def add(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options."""
+        group = parser.add_argument_group("operands")
+        group.add_argument("--a", type=Path, required=True, metavar="FILE.npy",
+                           help=f"activations (rows, k), {self.activations}")
+        group.add_argument("--w", type=Path, required=True, metavar="FILE",
+                           help="weights: a tensor file of gen quantize (.npz), or the raw form: "
+                           "codes (cols, k), uint8 (.npy), with the options below")
+        group.add_argument("--tensor", metavar="NAME",
+                           help="tensor of a tensor file that holds several")
+        group = parser.add_argument_group("operands, raw form")
+        group.add_argument("--dtype", metavar="NAME", help="weight format of the codes (gen "
+                           "quantize --help lists them); a tensor file names its own")
+        group.add_argument("--group-size", type=positive, metavar="G",
+                           help="weights along k that share a scale; the last group may be shorter")
+        for option, attribute, what in self.raw_files:
+            group.add_argument(option, dest=attribute, type=Path, metavar="FILE.npy", help=what)
+
+    def files(self, args: argparse.Namespace) -> list[Path | None]:
+        """Files that are read."""
+        return [args.a, args.w, *(getattr(args, attribute) for _, attribute, _ in self.raw_files)]
+
+    def read(self, args: argparse.Namespace, parameters: Parameters) -> Workload:
+        """The workload; :class:`UsageError` or
+        :class:`~lowbit.golden.parameters.ParameterError` for operands that do not fit."""
+        activations = read_array(args.a, "--a")
+        raw = {"--dtype": args.dtype, "--group-size": args.group_size,
+               **{option: getattr(args, attribute) for option, attribute, _ in self.raw_files}}
+        if is_tensor_file(args.w, "--w"):
+            given = [option for option, value in raw.items() if value is not None]
+            if given:
+                raise UsageError("a tensor file brings its own format and scales; leave "
+                                 f"{', '.join(given)} out")
+            _, tensor = load_tensor(args.w, args.tensor)
+            return self.of_tensor(parameters, activations, tensor)
+        if args.tensor is not None:
+            raise UsageError("--tensor names a tensor of a tensor file; --w is an array")
+        return self.of_raw(parameters, activations, args)
+
+    @abstractmethod
+    def of_tensor(self, parameters: Parameters, activations: Array, tensor: Any) -> Workload:
+        """The workload of a tensor as ``gen quantize`` makes them. ``activations`` as NumPy has
+        them: floats, integers, or raw codes."""
+
+    @abstractmethod
+    def of_raw(self, parameters: Parameters, activations: Array,
+               args: argparse.Namespace) -> Workload:
+        """The workload of an array ``args.w`` and of what the other options name."""
+
+    def refuse(self, parameters: Parameters, tensor: Any) -> NoReturn:
+        """The tensor is of a format that the design does not take."""
+        raise UsageError(f"{parameters.generator} takes {self.weights}; these are of another "
+                         "format: quantise them to one of those")

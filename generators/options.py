@@ -11,8 +11,8 @@ from lowbit.golden.parameters import Parameters, flag_name
 
 from .errors import UsageError
 
-__all__ = ["ArgumentParser", "add_parameters", "integer", "nanoseconds", "positive",
-           "take_parameters"]
+__all__ = ["ArgumentParser", "add_parameters", "parameter_names", "integer", "nanoseconds",
+           "positive", "take_parameters"]
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -88,7 +88,12 @@ def add_parameters(parser: argparse.ArgumentParser, cls: type[Parameters], *,
         group.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, help=text, **kind)
 
 
+def parameter_names(cls: type[Parameters]) -> set[str]:
+    """Names of the parameters of a class."""
+    return {field.name for field in dataclasses.fields(cls)}
+
+
 def take_parameters(args: argparse.Namespace, cls: type[Parameters]) -> Parameters:
     """The parameter object that the parsed options describe."""
-    names = {field.name for field in dataclasses.fields(cls)}
+    names = parameter_names(cls)
     return cls(**{name: value for name, value in vars(args).items() if name in names})

@@ -27,13 +27,14 @@ from minilm import LAYER, layer_operands, model_folder
 from numpy.typing import NDArray
 
 from lowbit.generators.errors import CheckFailed, UsageError
-from lowbit.generators.flow.gemm import simulate_gemm
+from lowbit.generators.flow.product import simulate_product
 from lowbit.generators.progress import Progress
-from lowbit.generators.weights.packed import pack_weights
+from lowbit.generators.running import differing
 from lowbit.golden.formats import FP16
-from lowbit.golden.lut.gemm import Gemm, Operands
+from lowbit.golden.lut.gemm import Operands
 from lowbit.golden.lut.parameters import LutCoreParameters
-from lowbit.golden.quantize import error_report, quantize
+from lowbit.golden.lut.quantizer import error_report, quantize
+from lowbit.golden.lut.workload import LutWorkload
 
 Array = NDArray[Any]
 
@@ -57,23 +58,20 @@ def activations(x: Array, mode: str) -> tuple[Array, Array]:
 def measure(weights: Array, x: Array, bits: int, mode: str, progress: Progress) -> dict[str, Any]:
     """One GEMM: golden model, simulation, comparison, error."""
     p = LutCoreParameters(M=2, N=64, K=4, **MODES[mode])
-    packed = pack_weights(quantize(weights, bits, GROUP), K=p.K, groups=p.groups, N=p.N)
-    quantized = packed.quantized
+    quantized = quantize(weights, bits, GROUP)
     codes, values = activations(x, mode)
     operands = Operands(codes, quantized.codes, bits, quantized.zero, quantized.scale, GROUP)
     progress("golden model")
     start = time.perf_counter()
-    gemm = Gemm(p, operands)
-    golden = gemm.run()
-    result = gemm.result(golden)
+    workload = LutWorkload(p, operands)
+    result = workload.golden()
     golden_seconds = time.perf_counter() - start
-    rtl, outcome = simulate_gemm(p, operands, progress=progress)
-    mismatches = sum(int((ours != theirs).sum()) for ours, theirs in zip(rtl, golden, strict=True))
-    mismatches += int((gemm.result(rtl).view(np.uint32) != result.view(np.uint32)).sum())
+    rtl, outcome = simulate_product(workload, progress=progress)
+    mismatches = differing(rtl, result)
     exact = values @ quantized.dequantize().T
     error = result - exact
     return {"bits": bits, "mode": mode, "parameters": p.flags(), "mismatches": mismatches,
-            "outputs": result.size, "operation_results": sum(r.size for r in golden),
+            "outputs": result.size, "operations": workload.operations,
             "max_error": float(np.abs(error).max()),
             "relative_rms_error": float(np.sqrt((error**2).mean() / (exact**2).mean())),
             "weight_normalized_mse": error_report(weights, quantized).normalized_mse,

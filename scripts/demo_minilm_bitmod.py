@@ -29,13 +29,14 @@ from minilm import LAYER, PACKAGE, layer_operands, model_folder
 from numpy.typing import NDArray
 
 from lowbit.generators.errors import CheckFailed, UsageError
-from lowbit.generators.flow.gemm import simulate_bitmod
+from lowbit.generators.flow.product import simulate_product
 from lowbit.generators.progress import Progress
-from lowbit.generators.running import differing, simulation_figures
+from lowbit.generators.running import differing
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.gemm import Gemm, Operands
+from lowbit.golden.bitmod.gemm import Operands
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
 from lowbit.golden.bitmod.quantizer import quantize
+from lowbit.golden.bitmod.workload import BitmodWorkload
 from lowbit.golden.formats import FP16
 
 Array = NDArray[Any]
@@ -51,24 +52,27 @@ def measure(name: str, weights: Array, x: Array, dtype: str, progress: Progress)
     """One layer on one design: golden model, simulation, comparison, error."""
     p = DESIGNS[name]
     tensor, report = quantize(weights, get_data_type(dtype), GROUP, 8)
-    gemm = Gemm(p, Operands.of_tensor(FP16.from_array(x), tensor))
+    workload = BitmodWorkload(p, Operands.of_tensor(FP16.from_array(x), tensor))
     progress("golden model")
     start = time.perf_counter()
-    golden = gemm.run(progress.share)
+    golden = workload.golden(progress.share)
     golden_seconds = time.perf_counter() - start
-    rtl, outcome = simulate_bitmod(p, gemm.operands, progress=progress)
+    rtl, outcome = simulate_product(workload, progress=progress)
     # the hardware's own weights: scale code times channel scale, not rounded in between
     exact = x.astype(np.float64) @ (tensor.integer_values2x() / 2 * np.repeat(
         tensor.group_scales(), GROUP, axis=1)[:, :x.shape[1]]).T
     error = rtl - exact
     return {"design": name, "generator": p.generator, "parameters": p.flags(), "dtype": dtype,
             "outputs": rtl.size, "mismatches": differing(rtl, golden),
-            "operations": gemm.cycles.blocks, "model_cycles": gemm.stream_cycles,
-            "utilization": gemm.cycles.utilization,
+            "operations": workload.operations, "model_cycles": workload.gemm.stream_cycles,
+            "utilization": workload.gemm.cycles.utilization,
             "max_error": float(np.abs(error).max()),
             "relative_rms_error": float(np.sqrt((error**2).mean() / (exact**2).mean())),
             "weight_normalized_mse": report.error / report.energy,
-            "golden_seconds": round(golden_seconds, 3), **simulation_figures(outcome)}
+            "golden_seconds": round(golden_seconds, 3),
+            "seconds": round(outcome.seconds, 3), "cycles": outcome.cycles,
+            "cycles_per_second": round(outcome.cycles / outcome.seconds, 1),
+            "build_seconds": round(outcome.build_seconds, 3)}
 
 
 def versions() -> dict[str, str]:

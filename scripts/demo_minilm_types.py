@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 from lowbit.generators.errors import USER_ERRORS, UsageError
 from lowbit.generators.progress import Progress
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.quantizer import ErrorReport, check_options, quantize
+from lowbit.golden.bitmod.quantizer import check_options, quantize
+from lowbit.golden.error_report import ErrorReport
 
 Array = NDArray[Any]
 

@@ -24,10 +24,10 @@ from waves import Trace, record
 
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.lut.core import operation
+from lowbit.golden.lut.packing import weight_beats
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.ports import psum_beats, results_of, table_beats, weight_fields
 from lowbit.golden.lut.table import make_tables
-from lowbit.golden.packing import weight_beats
 from lowbit.hdl.lut.core import LutCore
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,23 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
-from ..errors import UsageError
-from ..flow import liberty
-from ..flow.pdk import PDKS, find_pdk
-from ..flow.recipes import AREA_RECIPES, RECIPES, find_recipe
-from ..flow.report import as_json, as_text
-from ..flow.synthesis import Synthesis, best_of, synthesize
+from ..family import Generator
+from ..flow.pdk import PDKS
+from ..flow.recipes import AREA_RECIPES, RECIPES
+from ..measuring import PATH_LIMIT_GE, find_library, measure
 from ..options import add_parameters, nanoseconds, take_parameters
-from ..progress import Progress
-from ..registry import Generator
 
 SUMMARY = "synthesise a generator: area, gate equivalents, flip-flops, longest path"
 TAKES_GENERATOR = True
-
-#: above this size (in gate equivalents) the longest path is computed on request only
-PATH_LIMIT_GE = 200_000
 
 
 def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
@@ -46,52 +38,10 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group.add_argument("--json", action="store_true", help="print as JSON")
 
 
-def _library(args: argparse.Namespace) -> liberty.Library:
-    if args.liberty and args.pdk:
-        raise UsageError("--liberty and --pdk exclude each other; give one of them")
-    if args.pdk:
-        return liberty.load(find_pdk(args.pdk))
-    if args.liberty:
-        return liberty.load([Path(name) for name in args.liberty])
-    return liberty.embedded()
-
-
-def _measure(args: argparse.Namespace, verilog: str, top: str, library: liberty.Library,
-             ) -> tuple[Synthesis, Synthesis | None]:
-    """Area with the recipe asked for, and the sized run that gives the longest path."""
-    with Progress() as progress:
-        progress(f"synthesis of {top}")
-        if args.recipe == "best":
-            runs = best_of(verilog, top, library, flatten=args.flatten)
-            result = next(iter(runs.values()))
-        else:
-            result = synthesize(verilog, top, library, args.recipe, flatten=args.flatten,
-                                clock_ns=args.clock,
-                                path=False if args.timing is False else None)
-        if result.recipe == "sized" and args.flatten and args.timing is not False:
-            return result, result
-        if args.timing is False or (args.timing is None
-                                    and result.gate_equivalents > PATH_LIMIT_GE):
-            return result, None
-        progress(f"longest path of {top}")
-        return result, synthesize(verilog, top, library, "sized", late=not args.flatten,
-                                  clock_ns=args.clock)
-
-
 def run(args: argparse.Namespace) -> int:
     parameters = take_parameters(args, args.generator.parameter_class())
-    # everything that can be refused is refused before the work starts
-    if args.recipe != "best":
-        find_recipe(args.recipe)
-    library = _library(args)
-    # Amaranth is slow to import; --help does without
-    from ..verilog.emit import emit
-
-    emitted = emit(parameters)
-    area, path = _measure(args, emitted.verilog, emitted.top, library)
-    design: dict[str, Any] = {"generator": args.generator.name, "flags": parameters.flags(),
-                              "parameters": parameters.as_dict()}
-    asked = list(AREA_RECIPES) if args.recipe == "best" else [args.recipe]
-    report = as_json(design, library, area, path, asked, args.clock)
-    print(json.dumps(report, indent=2) if args.json else as_text(report))
+    library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
+    found = measure(parameters, library, recipe=args.recipe, clock_ns=args.clock,
+                    flatten=args.flatten, timing=args.timing)
+    print(json.dumps(found.report, indent=2) if args.json else found)
     return 0

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from ..errors import UsageError
+from ..family import Generator
 from ..files import check_target, void, write_whole
 from ..options import add_parameters, nanoseconds, take_parameters
-from ..registry import Generator
 from ..verilog.emit import Emitted, emit
 from ..verilog.ports import check_identifier
 
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        help="overwrite files that gen did not write")
 
 
-def _write_both(verilog: Path, manifest: Path, emitted: Emitted) -> None:
+def write_both(verilog: Path, manifest: Path, emitted: Emitted) -> None:
     """Both files, or neither: the manifest is renamed first and taken back if the Verilog fails.
     """
     backup = manifest.read_bytes() if manifest.exists() else None
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.o == "-":
         print(emitted.verilog, end="")
         return 0
-    _write_both(verilog, manifest, emitted)
+    write_both(verilog, manifest, emitted)
     modules = emitted.manifest["modules"]
     print(f"{verilog}: {emitted.top}, {len(modules)} modules, {sum(modules.values())} instances, "
           f"{len(emitted.verilog) / 1000:.1f} kB; manifest {manifest}", file=sys.stderr)

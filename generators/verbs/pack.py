@@ -1,4 +1,4 @@
-"""``gen pack``: quantise a weight matrix and pack it for a core's weight port."""
+"""``gen pack``: ``gen quantize --dtype lutB`` of one matrix, with the words of a core's port."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lowbit.golden.parameters import Parameters, parameter
-from lowbit.golden.quantize import error_report, quantize
 
-from ..files import data_target
+from ..families.lut.stream import stream_entries
+from ..files import data_target, write_whole
 from ..options import add_parameters, take_parameters
 from ..progress import Progress
 from ..weights.checkpoint import open_tensor
-from ..weights.packed import pack_weights, save_packed
+from ..weights.file import write_tensors
+from ..weights.formats import QuantizeOptions, find_format
 
-SUMMARY = "quantise a weight matrix and pack it in the core's bit order"
+SUMMARY = "gen quantize for the LUT core, with the words of its weight port"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tensor", help="name of the tensor in a safetensors file")
     add_parameters(parser, PackParameters)
     parser.add_argument("-o", dest="output", metavar="FILE.npz", required=True,
-                        help="packed file to write")
+                        help="tensor file to write")
     parser.add_argument("--force", action="store_true",
                         help="overwrite a file that gen did not write")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -68,21 +69,22 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     tensor = open_tensor(args.weights, args.tensor)
     n, k = tensor.shape
+    kind = find_format(f"lut{parameters.w_bits}" + ("_sym" if parameters.symmetric else ""))
     with Progress("quantising") as progress:
-        quantized = quantize(tensor, parameters.w_bits, parameters.group_size or None,
-                             symmetric=parameters.symmetric, progress=progress.share)
+        quantized, error = kind.quantize(tensor, QuantizeOptions(parameters.group_size),
+                                         progress.share)
         progress("packing")
-        packed = pack_weights(quantized, K=parameters.K, groups=parameters.groups, N=parameters.N,
-                              raw=parameters.raw, name=tensor.name, source=tensor.dtype)
-        error = error_report(tensor, quantized)
-        save_packed(output, packed)
-    tiles, beats, _ = packed.words.shape
+        stream = stream_entries(quantized, K=parameters.K, groups=parameters.groups,
+                                N=parameters.N, raw=parameters.raw)
+        entries = kind.entries(quantized) | stream
+        write_whole(output, lambda path: write_tensors(path, [(tensor.name, entries)]))
+    tiles, beats, _ = stream["stream_words"].shape
     report: dict[str, Any] = {
         "tensor": tensor.name, "dtype": tensor.dtype, "shape": [n, k],
         "parameters": parameters.as_dict(), "groups_per_channel": quantized.scale.shape[1],
-        **asdict(error), "bits_per_weight": quantized.bits_per_weight,
+        **error.as_dict(),
         "tiles": tiles, "beats_per_tile": beats, "word_bits": parameters.N * parameters.groups
-        * parameters.K, "stream_bytes": packed.words.size, "file": str(output),
+        * parameters.K, "stream_bytes": stream["stream_words"].size, "file": str(output),
         "file_bytes": os.path.getsize(output), "seconds": time.perf_counter() - started}
     print(json.dumps(report, indent=2) if args.json else _describe(report, parameters))
     return 0

@@ -1,4 +1,4 @@
-"""``gen quantize``: weights to BitMoD codes, special-value selectors and two-level scales."""
+"""``gen quantize``: weights to the codes and scales of any weight format, with the error."""
 
 from __future__ import annotations
 
@@ -9,73 +9,75 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, get_data_type
-from lowbit.golden.bitmod.quantizer import ErrorReport, QuantizedTensor, check_options, quantize
+from lowbit.golden.error_report import ErrorReport
 from lowbit.golden.parameters import ParameterError
 
 from ..errors import UsageError
 from ..files import data_target, write_whole
 from ..options import integer
 from ..progress import Progress
-from ..weights.bitmod_file import write_tensors
 from ..weights.checkpoint import open_matrices
+from ..weights.file import write_tensors
+from ..weights.formats import QuantizeOptions, find_format, format_names
 
-SUMMARY = "quantise weights to a BitMoD or integer data type, with an error report"
+SUMMARY = "quantise weights to a format of any core, with an error report"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", type=Path, help=".safetensors or .npy file; a weight matrix has "
                         "shape (output channels, inputs)")
     parser.add_argument("--dtype", required=True, metavar="NAME",
-                        help=f"data type: {', '.join(DATA_TYPE_NAMES)}")
+                        help="weight format: " + ", ".join(format_names()))
     parser.add_argument("--group-size", type=integer, default=128, metavar="INT",
                         help="inputs that share a scale; where it does not divide a channel, the "
-                             "last group holds what remains; default 128")
+                             "last group holds what remains; default 128; 0: the whole channel "
+                             "(LUT formats)")
     parser.add_argument("--special-values", metavar="V,V",
                         help="special values of an FP3 or FP4 type, at most four, tried in this "
                              "order; write --special-values=-5,5 if the first is negative; "
                              "default as the type's name says (paper Table IV)")
-    parser.add_argument("--scale-bits", type=integer, default=8, metavar="8|16",
-                        help="8: INT8 scales of groups times an FP32 scale of the channel; "
-                             "16: FP16 scales; default 8")
+    parser.add_argument("--scale-bits", type=integer, metavar="8|16",
+                        help="BitMoD formats; 8: INT8 scales of groups times an FP32 scale of the "
+                             "channel; 16: FP16 scales; default 8")
     parser.add_argument("--tensor", action="append", metavar="NAME",
                         help="a tensor of a safetensors file, or a pattern (*, ?) of matrices; may "
                              "be repeated; default all matrices of floats")
     parser.add_argument("-o", dest="output", metavar="FILE.npz", required=True,
-                        help="packed file to write")
+                        help="tensor file to write")
     parser.add_argument("--force", action="store_true",
                         help="overwrite a file that gen did not write")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    dtype = get_data_type(args.dtype, _special_values(args.special_values))
-    check_options(args.group_size, args.scale_bits)
+    kind = find_format(args.dtype)
+    options = QuantizeOptions(args.group_size, _special_values(args.special_values),
+                              args.scale_bits)
+    if args.group_size < 0:
+        raise UsageError(f"--group-size must be 0 or more; got {args.group_size}")
+    kind.check(options)
     output = data_target(args.output, [args.weights], force=args.force)
     sources = open_matrices(args.weights, args.tensor)
     total, rows = ErrorReport(), []
     started = time.perf_counter()
 
-    def tensors(progress: Progress) -> Iterator[tuple[str, QuantizedTensor]]:
+    def tensors(progress: Progress) -> Iterator[tuple[str, dict[str, Any]]]:
         nonlocal total
         for number, source in enumerate(sources, 1):
             progress(f"quantising {source.name}, {number} of {len(sources)},")
             try:
-                tensor, report = quantize(source, dtype, args.group_size, args.scale_bits,
-                                          progress.share)
+                tensor, report = kind.quantize(source, options, progress.share)
             except ParameterError as error:
                 raise UsageError(f"{source.name}: {error}") from None
             rows.append({"name": source.name, "shape": list(source.shape), **report.as_dict()})
             total += report
-            yield source.name, tensor
+            yield source.name, kind.entries(tensor)
 
     with Progress() as progress:
-        write_whole(output, lambda path: write_tensors(path, dtype, args.group_size,
-                                                       args.scale_bits, tensors(progress)))
+        write_whole(output, lambda path: write_tensors(path, tensors(progress)))
     seconds = time.perf_counter() - started
-    result = {"file": args.output, "dtype": dtype.name, "bits": dtype.bits,
-              "special_values": list(dtype.special_values), "group_size": args.group_size,
-              "scale_bits": args.scale_bits, "bytes": output.stat().st_size,
+    result = {"file": args.output, "dtype": kind.name, "bits": kind.bits,
+              "group_size": args.group_size, "bytes": output.stat().st_size,
               "seconds": round(seconds, 3), "total": total.as_dict(), "tensors": rows}
     print(json.dumps(result, indent=2) if args.json else _text(result))
     return 0
@@ -92,18 +94,23 @@ def _special_values(text: str | None) -> tuple[float, ...] | None:
 
 
 def _text(result: dict[str, Any]) -> str:
-    width = max(len(t["name"]) for t in (*result["tensors"], {"name": "total"}))
-    lines = [f"{'tensor':<{width}}  {'shape':>13}  bits/weight  normalised MSE  special values"]
-    for row in (*result["tensors"], {"name": "total", "shape": None, **result["total"]}):
+    rows = [*result["tensors"], {"name": "total", "shape": None, **result["total"]}]
+    width = max(len(row["name"]) for row in rows)
+    special = "  special values" if result["total"]["special_values"] else ""
+    lines = [f"{'tensor':<{width}}  {'shape':>13}  bits/weight  normalised MSE  largest error"
+             f"{special}"]
+    for row in rows:
         shape = "x".join(map(str, row["shape"])) if row["shape"] else ""
         groups = max(row["groups"], 1)
         share = "  ".join(f"{v} {100 * n / groups:.1f} %" for v, n in row["special_values"].items())
         lines.append(f"{row['name']:<{width}}  {shape:>13}  {row['bits_per_weight']:>11.4f}  "
-                     f"{row['normalized_mse']:>14.4e}  {share}".rstrip())
+                     f"{row['normalized_mse']:>14.4e}  {row['max_error']:>13.4e}  "
+                     f"{share}".rstrip())
     if result["total"]["zeroed_groups"]:
         lines.append(f"{result['total']['zeroed_groups']} groups are zeroed by a scale that "
                      "rounds to 0")
-    lines.append(f"{result['file']}: {result['dtype']}, groups of {result['group_size']}, "
-                 f"{result['scale_bits']}-bit scales, {result['bytes']} bytes, "
-                 f"{result['seconds']:.1f} s")
+    size = result["group_size"]
+    lines.append(f"{result['file']}: {result['dtype']}, "
+                 f"{f'groups of {size}' if size else 'whole channels'}, "
+                 f"{result['bytes']} bytes, {result['seconds']:.1f} s")
     return "\n".join(lines)

@@ -50,7 +50,7 @@ from .ports import Port, check_identifier, component_ports, component_streams
 from .prune import open_unread_pins
 from .simplify import simplify
 
-__all__ = ["Emitted", "emit", "emit_component", "RESETS"]
+__all__ = ["Emitted", "emit", "emit_component", "emit_ports", "RESETS"]
 
 #: reset styles: the reset port of each, and what it is
 RESETS = {"sync": ("rst", "synchronous, active high"),
@@ -400,6 +400,11 @@ def _reset(ports: list[str], style: str) -> dict[str, Any] | None:
         return None
     return dict(port=ports[0], kind="async" if style == "async_low" else "sync",
                 active="low" if style == "async_low" else "high", note=RESET_NOTES[style])
+
+
+def emit_ports(parameters: Parameters) -> list[Port]:
+    """The ports of a registered generator's design, clock and reset left out."""
+    return component_ports(registry.find(parameters.generator).component_class()(parameters))
 
 
 def emit(parameters: Parameters, top: str | None = None, prefix: str = "",

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bits import pack_bits, rows_to_ints
 from ..formats import FloatFormat
-from ..packing import pack_bits, rows_to_ints
 from ..parameters import ParameterError
 from .models import pe_step
 from .parameters import Fp16TileParameters

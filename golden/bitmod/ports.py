@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.bits import pack_bits, rows_to_ints, unpack_bits
 from lowbit.golden.formats import FP32
-from lowbit.golden.packing import pack_bits, rows_to_ints, unpack_bits
 
 from .datatypes import DataType, check_special_values
 from .parameters import BitmodArrayParameters, BitmodTileParameters

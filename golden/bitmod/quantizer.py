@@ -13,19 +13,19 @@ own scale and selector, and costs the same metadata as a full group.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.error_report import ErrorReport
 from lowbit.golden.parameters import ParameterError
 
 from .datatypes import DataType
 from .group_quantizer import Scratch, quantize_groups
 
-__all__ = ["QuantizedTensor", "ErrorReport", "check_options", "quantize",
-           "second_level"]
+__all__ = ["QuantizedTensor", "check_options", "quantize", "second_level"]
 
 Array = NDArray[Any]
 
@@ -112,37 +112,6 @@ class QuantizedTensor:
         return self.dtype.bits + self.metadata_bits() / max(self.codes.size, 1)
 
 
-@dataclass
-class ErrorReport:
-    """Sums over the weights seen so far; figures are properties. Reports add up with ``+=``."""
-
-    weights: int = 0
-    groups: int = 0
-    energy: float = 0.0               #: sum of squared weights
-    unrounded: float = 0.0            #: sum of squared errors with unrounded scales
-    error: float = 0.0                #: sum of squared errors of the stored weights
-    stored_bits: int = 0
-    zeroed_groups: int = 0            #: groups that a scale of 0 zeroes although they hold weights
-    histogram: dict[str, int] = field(default_factory=dict)   #: groups of each special value
-
-    def __iadd__(self, other: ErrorReport) -> ErrorReport:
-        for name in ("weights", "groups", "energy", "unrounded", "error", "stored_bits",
-                     "zeroed_groups"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for key, count in other.histogram.items():
-            self.histogram[key] = self.histogram.get(key, 0) + count
-        return self
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready figures."""
-        size, energy = max(self.weights, 1), self.energy or 1.0
-        return dict(weights=self.weights, groups=self.groups, mse=self.error / size,
-                    normalized_mse=self.error / energy,
-                    normalized_mse_unrounded_scales=self.unrounded / energy,
-                    bits_per_weight=self.stored_bits / size, zeroed_groups=self.zeroed_groups,
-                    special_values=dict(self.histogram))
-
-
 def second_level(scales: Array) -> tuple[Array, Array]:
     """Scale codes uint8 (rows, groups) and channel scales float32 (rows,) of float64 scales.
 
@@ -201,7 +170,7 @@ def quantize(weights: Rows, dtype: DataType, group_size: int = 128, scale_bits: 
         np.empty(rows, np.float32) if scale_bits == 8 else None,
         np.empty((rows, groups), np.float16) if scale_bits == 16 else None,
         np.empty((rows, groups), np.int32) if asym else None)
-    report = ErrorReport(weights=rows * columns, groups=rows * groups)
+    report = ErrorReport(weights=rows * columns, groups=rows * groups, unrounded=0.0)
     scratch = Scratch()
     for part in _row_blocks(rows, columns):
         with np.errstate(over="ignore"):     # float64 beyond float32: infinite, refused below
@@ -239,6 +208,7 @@ def _quantize_rows(block: Array, tensor: QuantizedTensor, part: slice,
         tensor.selectors[part, groups] = result.selectors.reshape(count, -1)
         scales[:, groups] = result.scales.reshape(count, -1)
         chosen = result.errors[result.selectors, np.arange(len(result.selectors))]
+        assert report.unrounded is not None
         report.unrounded += float(chosen.sum()) * size
         if tensor.zero_points is not None:
             largest = int(np.abs(result.zero_points).max())
@@ -284,3 +254,4 @@ def _add_errors(block: Array, scales: Array, tensor: QuantizedTensor, part: slic
         report.energy += float(np.einsum("ijk,ijk->", weights, weights, dtype=np.float64))
         values -= weights
         report.error += float(np.einsum("ijk,ijk->", values, values))
+        report.max_error = max(report.max_error, float(values.max()), -float(values.min()))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats import FloatFormat, IntFormat
-from ..packing import Beats
+from .packing import Beats
 from .parameters import LutCoreParameters
 from .table import Tables, exact_terms, round_exact
 

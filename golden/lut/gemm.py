@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats import FP32, FloatFormat, IntFormat
-from ..packing import Beats, group_count, split_steps, step_groups, weight_beats
+from ..groups import group_count
 from ..parameters import ParameterError
 from .core import operation
+from .packing import Beats, split_steps, step_groups, weight_beats
 from .parameters import LutCoreParameters
 from .table import make_tables
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bits import pack_bits, rows_to_ints, unpack_bits
 from ..formats import FP32
-from ..packing import Beats, pack_bits, rows_to_ints, unpack_bits
+from .packing import Beats
 from .parameters import LutCoreParameters, LutParameters
 from .table import Tables
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from lowbit.golden.baselines.models import accumulate, dot_sum
 from lowbit.golden.baselines.parameters import Fp16DotParameters
+from lowbit.golden.bits import pack_bits, rows_to_ints
 from lowbit.golden.formats import FP16
-from lowbit.golden.packing import pack_bits, rows_to_ints
 from lowbit.tb.benches.enabled import controls, run_cycles
 from lowbit.tb.benches.stimulus import activations
 from lowbit.tb.benches.streams import Bench, load_plan

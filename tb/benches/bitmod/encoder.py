@@ -15,7 +15,7 @@ from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, DataType, get_data_t
 from lowbit.golden.bitmod.parameters import BitmodEncoderParameters
 from lowbit.golden.bitmod.ports import encoder_codes, pack_terms, special_value_word
 from lowbit.golden.bitmod.terms import terms_of
-from lowbit.golden.packing import pack_bits, rows_to_ints
+from lowbit.golden.bits import pack_bits, rows_to_ints
 from lowbit.tb.benches.streams import load_plan, report
 
 Array = NDArray[Any]

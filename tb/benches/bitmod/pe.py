@@ -11,8 +11,8 @@ from cocotb.triggers import FallingEdge, RisingEdge
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from lowbit.golden.bitmod.pe import group_sums, group_terms
+from lowbit.golden.bits import pack_bits, rows_to_ints
 from lowbit.golden.formats import FP16
-from lowbit.golden.packing import pack_bits, rows_to_ints
 from lowbit.tb.benches.bitmod.stimulus import GROUP_KINDS, SPECIAL_VALUES, group_activations
 from lowbit.tb.benches.streams import Bench, load_plan
 

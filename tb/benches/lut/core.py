@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.core import operation
+from lowbit.golden.lut.packing import weight_beats
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.ports import (
     activation_beats,
@@ -29,7 +30,6 @@ from lowbit.golden.lut.ports import (
     weight_fields,
 )
 from lowbit.golden.lut.table import make_tables
-from lowbit.golden.packing import weight_beats
 from lowbit.tb.benches.stimulus import KINDS, activations
 from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
 

@@ -9,10 +9,11 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
+from lowbit.golden.bits import pack_bits, rows_to_ints
 from lowbit.golden.lut.dot import dot
+from lowbit.golden.lut.packing import fold
 from lowbit.golden.lut.parameters import LutDotParameters
 from lowbit.golden.lut.table import make_tables
-from lowbit.golden.packing import fold, pack_bits, rows_to_ints
 from lowbit.tb.benches.stimulus import KINDS, activations
 from lowbit.tb.benches.streams import load_plan, report
 

@@ -10,8 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.generators.errors import CheckFailed
 from lowbit.generators.flow.yosys import run_yosys
-from lowbit.generators.registry import find
-from lowbit.generators.verbs.verify import verify
+from lowbit.generators.verifying import verify
 from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import BitmodEncoderParameters
@@ -22,9 +21,9 @@ from lowbit.hdl.bitmod.encoder import SpecialValues, TermLanes, shared_significa
 
 @pytest.mark.parametrize("lanes", [1, 4])
 def test_every_code(lanes):
-    outcome = verify(BitmodEncoderParameters(lanes=lanes), find("bitmod_encoder"))
-    assert outcome.passed, outcome.message
-    assert outcome.stats["words"] > 4000 * lanes / 4
+    found = verify(BitmodEncoderParameters(lanes=lanes))
+    assert found.passed, found.message
+    assert found.outcome.stats["words"] > 4000 * lanes / 4
 
 
 def _term_value(m, term, bsig, name):

@@ -14,7 +14,7 @@ from lowbit.generators import registry
 from lowbit.generators.flow.lint import lint
 from lowbit.generators.flow.prove import prove_equal
 from lowbit.generators.flow.simulate import simulate
-from lowbit.generators.verbs.verify import verify
+from lowbit.generators.verifying import verify
 from lowbit.generators.verilog.emit import emit, emit_component
 from lowbit.golden.bitmod.parameters import BitmodDequantParameters, BitmodPeParameters
 from lowbit.hdl.bitmod.accumulate import uses_digits
@@ -39,17 +39,17 @@ def name(options: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("options", CONFIGURATIONS, ids=name)
 def test_pe(options: dict[str, Any], builds: Path) -> None:
-    outcome = verify(BitmodPeParameters(**options), registry.find("bitmod_pe"), vectors=200,
+    found = verify(BitmodPeParameters(**options), vectors=200,
                      build_dir=builds)
-    assert outcome.passed, outcome.message
-    assert outcome.stats["words"] >= 200
+    assert found.passed, found.message
+    assert found.outcome.stats["words"] >= 200
 
 
 @pytest.mark.parametrize("options", [{}, WIDE, dict(exact=True)], ids=name)
 def test_dequant(options: dict[str, Any], builds: Path) -> None:
-    outcome = verify(BitmodDequantParameters(**options), registry.find("bitmod_dequant"),
+    found = verify(BitmodDequantParameters(**options),
                      vectors=200, build_dir=builds)
-    assert outcome.passed, outcome.message
+    assert found.passed, found.message
 
 
 def test_both_accumulators_are_tested() -> None:

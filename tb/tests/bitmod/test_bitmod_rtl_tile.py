@@ -8,7 +8,7 @@ import pytest
 
 from lowbit.generators.flow.simulate import simulate
 from lowbit.generators.registry import find
-from lowbit.generators.verbs.verify import verify
+from lowbit.generators.verifying import verify
 from lowbit.generators.verilog.emit import emit
 from lowbit.golden.bitmod.cycles import operation_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
@@ -24,10 +24,10 @@ MESH = BitmodArrayParameters(rows=1, columns=2, tile_rows=2, tile_columns=2, inp
 
 def check(parameters, seeds=(1, 2), vectors=300):
     for seed in seeds:
-        outcome = verify(parameters, find(parameters.generator), seed=seed, vectors=vectors)
-        assert outcome.passed, outcome.message
-        assert outcome.stats["words"] >= vectors
-        assert outcome.stats["smooth_cycles"] == outcome.stats["model_cycles"] > 100
+        found = verify(parameters, seed=seed, vectors=vectors)
+        assert found.passed, found.message
+        assert found.outcome.stats["words"] >= vectors
+        assert found.outcome.stats["smooth_cycles"] == found.outcome.stats["model_cycles"] > 100
 
 
 def test_tile():

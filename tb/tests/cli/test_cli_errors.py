@@ -82,8 +82,8 @@ CASES = [
     ("pack /dev/null -o p", "/dev/null is a device or a pipe"),
     ("quantize /dev/null --dtype fp4 -o p", "/dev/null is a device or a pipe"),
     ("run fp16_tile --a /dev/null --w w.npy -o y", "--a /dev/null is a device or a pipe"),
-    ("run lut_core --a a.npy --packed /dev/null -o y", "/dev/null is a device or a pipe"),
-    ("run bitmod_tile --a a.npy --codes /dev/null -o y", "--codes /dev/null is a device or a pipe"),
+    ("run lut_core --a w.npy --w /dev/null -o y", "--w /dev/null is a device or a pipe"),
+    ("run bitmod_tile --a w.npy --w /dev/null -o y", "--w /dev/null is a device or a pipe"),
     ("area lut_dot --liberty /dev/zero", "--liberty /dev/zero is a device or a pipe"),
     # names
     (f"pack w.npy -o {'long' * 70}", "long: File name too long"),
@@ -174,7 +174,7 @@ def test_more_than_the_memory(folder: Path, capsys: pytest.CaptureFixture[str]) 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (1 << 42, hard))
     try:
-        assert main(shlex.split("run lut_core --a a.npy --w q.npy --w-bits 4 -o y.npy")) == 2
+        assert main(shlex.split("run lut_core --a a.npy --w q.npy --dtype lut4 -o y.npy")) == 2
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     out, err = capsys.readouterr()

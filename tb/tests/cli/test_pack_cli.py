@@ -16,10 +16,12 @@ from safetensors.numpy import save_file
 
 from lowbit.generators.cli import main
 from lowbit.generators.errors import UsageError
+from lowbit.generators.families.lut.stream import stream_entries
 from lowbit.generators.weights.checkpoint import open_tensor
-from lowbit.generators.weights.packed import load_packed, pack_weights, save_packed
-from lowbit.golden.packing import split_steps, unpack_bits
-from lowbit.golden.quantize import Quantized
+from lowbit.generators.weights.formats import load_tensor
+from lowbit.golden.bits import unpack_bits
+from lowbit.golden.lut.packing import split_steps
+from lowbit.golden.lut.quantizer import Quantized
 
 ML = {"BF16": ml_dtypes.bfloat16, "F8_E4M3": ml_dtypes.float8_e4m3fn,
       "F8_E5M2": ml_dtypes.float8_e5m2, "F16": np.float16, "F32": np.float32, "F64": np.float64,
@@ -90,11 +92,30 @@ def test_npy(tmp_path: Path, dtype: str, order: Any) -> None:
     assert (tensor[slice(1, 5)] == array[1:5]).all()
 
 
-def words_value(path: Path, a: Any) -> Any:
-    """The dequantised product computed from a packed file's stream: (rows, n) float64."""
-    p = load_packed(path)
-    n = len(p.codes)
-    parts = split_steps(a, p.K, p.groups, p.group_size or None)
+class Packed:
+    """Quantised weights and a core's words for them."""
+
+    def __init__(self, quantized: Quantized, stream: dict[str, Any]) -> None:
+        self.quantized = quantized
+        self.group_size, self.scale = quantized.group_size, quantized.scale
+        self.K, self.groups, self.N, self.raw, self.plane, self.last, self.table_last, self.words \
+            = (stream[f"stream_{name}"] for name in
+               ("K", "groups", "N", "raw", "plane", "last", "table_last", "words"))
+        self.K, self.groups, self.N = int(self.K), int(self.groups), int(self.N)
+
+
+def load_packed(path: Path) -> Packed:
+    _, quantized = load_tensor(path)
+    assert isinstance(quantized, Quantized)
+    with np.load(path) as archive:
+        return Packed(quantized, {name.removeprefix("0."): archive[name]
+                                  for name in archive.files})
+
+
+def words_value(p: Packed, a: Any) -> Any:
+    """The dequantised product computed from a stream: (rows, n) float64."""
+    n = len(p.quantized.codes)
+    parts = split_steps(a, p.K, p.groups, p.group_size)
     signs = np.array([[1 if i >> j & 1 else -1 for j in range(p.K)] for i in range(1 << p.K)])
     full = parts.astype(np.int64) @ signs.T          # (rows, steps, groups, patterns)
     y = np.zeros((len(a), len(p.words) * p.N))
@@ -115,7 +136,7 @@ def words_value(path: Path, a: Any) -> Any:
                 else:
                     value = full[:, step, g][:, field]
                 total += value << int(p.plane[t])
-            step += int(p.group_last[t])
+            step += int(p.table_last[t])
             if p.last[t]:
                 y[:, columns] += total * scale[columns, reduction]
                 total, reduction = np.zeros_like(total), reduction + 1
@@ -135,25 +156,23 @@ def test_stream_is_the_layer(weights: Path, tmp_path: Path, flags: str,
                  *flags.split()]) == 0
     assert "normalised MSE" in capsys.readouterr().out
     packed = load_packed(out)
-    assert packed.name == "layer.0.up.weight" and packed.source == "float32"
     assert packed.raw == ("full" in flags or "hardware" in flags)
     a = np.random.default_rng(5).integers(-128, 128, (3, 40))
     expected = a @ packed.quantized.dequantize().T
-    np.testing.assert_allclose(words_value(out, a), expected, rtol=1e-12, atol=1e-9)
+    np.testing.assert_allclose(words_value(packed, a), expected, rtol=1e-12, atol=1e-9)
 
 
-def test_tiles_keep_in_step(tmp_path: Path) -> None:
+def test_tiles_keep_in_step() -> None:
     """Columns that need more zero-point beats set the beats of all tiles; padding needs none."""
     rng = np.random.default_rng(6)
     zero = np.full((5, 3), 8, np.uint8)
     zero[4, 1] = 3
     quantized = Quantized(rng.integers(0, 16, (5, 24), np.uint8), np.ones((5, 3), np.float32), zero,
                           4, 8)
-    packed = pack_weights(quantized, K=4, groups=1, N=2)
+    packed = Packed(quantized, stream_entries(quantized, K=4, groups=1, N=2))
     assert packed.words.shape == (3, 2 * (5 + 8 + 5), 1)
-    save_packed(tmp_path / "p.npz", packed)
     a = rng.integers(-128, 128, (2, 24))
-    assert (words_value(tmp_path / "p.npz", a) == a @ quantized.dequantize().T).all()
+    assert (words_value(packed, a) == a @ quantized.dequantize().T).all()
 
 
 def test_report(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,15 +197,15 @@ def test_report(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "(sign and index)" in capsys.readouterr().out
     assert out.stat().st_mode & 0o044
     with np.load(out, allow_pickle=False) as archive:
-        assert str(archive["format"]) == "lowbit-lut-weights" and archive["version"] == 1
+        assert str(archive["format"]) == "lowbit-weights" and archive["version"] == 2
 
 
 def test_the_only_tensor_needs_no_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "one.safetensors"
     write_safetensors(path, {"w": ("BF16", np.ones((2, 8), ml_dtypes.bfloat16))})
     assert main(["pack", str(path), "-o", str(tmp_path / "p.npz")]) == 0
-    assert load_packed(tmp_path / "p.npz").source == "bfloat16"
-    assert "normalised MSE" in capsys.readouterr().out
+    assert load_packed(tmp_path / "p.npz").quantized.codes.shape == (2, 8)
+    assert "2 x 8, bfloat16" in capsys.readouterr().out
 
 
 class Bomb:
@@ -284,47 +303,48 @@ def test_bad_outputs(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "add --force" in refused(capsys, *words, "-o", other)
     assert other.read_text() == "mine"
     assert main(["pack", *map(str, words), "-o", str(other), "--force"]) == 0
-    assert load_packed(other).codes.shape == (7, 40)
+    assert load_packed(other).quantized.codes.shape == (7, 40)
+
+
+def test_pack_is_quantize(weights: Path, tmp_path: Path,
+                          capsys: pytest.CaptureFixture[str]) -> None:
+    """The tensor is that of gen quantize; gen pack adds the words."""
+    up = ["--tensor", "layer.0.up.weight", "--group-size", "16"]
+    for bits, symmetric in ((3, []), (1, ["--symmetric"])):
+        packed, plain = tmp_path / f"p{bits}.npz", tmp_path / f"q{bits}.npz"
+        assert main(["pack", str(weights), *up, "--w-bits", str(bits), *symmetric,
+                     "-o", str(packed)]) == 0
+        assert main(["quantize", str(weights), *up, "--dtype",
+                     f"lut{bits}{'_sym' if symmetric else ''}", "-o", str(plain)]) == 0
+        with np.load(packed) as one, np.load(plain) as two:
+            assert set(two.files) == {name for name in one.files if ".stream_" not in name}
+            assert all(np.array_equal(one[name], two[name]) for name in two.files)
+    capsys.readouterr()
+    assert main(["quantize", str(weights), *up, "--dtype", "lut4", "--scale-bits", "8",
+                 "-o", str(tmp_path / "x.npz")]) == 2
+    assert "--scale-bits does not belong to --dtype lut4" in capsys.readouterr().err
 
 
 def rewritten(source: Path, target: Path, **changes: Any) -> Path:
     with np.load(source) as archive:
         entries = {name: archive[name] for name in archive.files}
-    entries |= changes
+    entries |= {f"0.{name}": value for name, value in changes.items()}
     np.savez(target, **{name: v for name, v in entries.items() if v is not None})
     return target
 
 
-def test_bad_packed_files(weights: Path, tmp_path: Path,
-                          capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_tensors(weights: Path, tmp_path: Path) -> None:
+    """What belongs to the format; the file itself: test_quantize_cli.py."""
     good, bad = tmp_path / "good.npz", tmp_path / "bad.npz"
-    assert main(["pack", str(weights), "--tensor", "layer.0.up.weight", "-o", str(good)]) == 0
-    codes = load_packed(good).codes
+    assert main(["pack", str(weights), "--tensor", "layer.0.up.weight", "--w-bits", "3",
+                 "-o", str(good)]) == 0
     for changes, message in (
-            (dict(version=2), "its version is 2, this program reads 1"),
-            (dict(format="lowbit-bitmod-weights"), "its format is 'lowbit-bitmod-weights'"),
-            (dict(format=None), "names no format and version"),
-            (dict(words=None), "truncated or damaged"),
-            (dict(codes=codes[:, :-1].astype(np.int64)), "'codes' must be uint8"),
-            (dict(codes=codes | 128), "'codes' holds"),
             (dict(scale=np.ones((7, 9), np.float32)), "'scale' must be float32 (7, 1)"),
-            (dict(N=32), "'words' must be uint8"),
-            (dict(bits=0), "out of range"), (dict(bits=4.0), "'bits' is not a single int"),
-            (dict(K=[4, 4]), "'K' is not a single int"),
-            (dict(plane=np.full(len(load_packed(good).plane), 4, np.uint8)), "'plane' holds 4"),
-            (dict(name=np.array({}, object)), "truncated or damaged")):
+            (dict(scale=np.full((7, 1), np.inf, np.float32)), "not finite"),
+            (dict(zero=np.full((7, 1), 8, np.uint8)), "'zero' holds 8; it must be below 8"),
+            (dict(zero=None), "'0.zero' is missing"), (dict(group_size=-1), "an integer 0.."),
+            (dict(codes=np.zeros((7, 14), np.uint8)), "'codes' must be uint8 (7, 15)")):
         with pytest.raises(UsageError) as error:
-            load_packed(rewritten(good, bad, **changes))
+            load_tensor(rewritten(good, bad, **changes))
         assert message in str(error.value) and "\n" not in str(error.value)
-    data = good.read_bytes()
-    flipped = bytearray(data)
-    flipped[data.index(b"words.npy") + 400] ^= 1
-    for content in (b"", data[:3], data[:1000], data[:-9], b"PK\x03\x04", weights.read_bytes(),
-                    bytes(flipped)):
-        bad.write_bytes(content)
-        with pytest.raises(UsageError, match=r"bad\.npz is not a packed weight file"):
-            load_packed(bad)
-    with pytest.raises(UsageError, match="No such file"):
-        load_packed(tmp_path / "none.npz")
-    assert load_packed(rewritten(good, bad)).bits == 4
-    capsys.readouterr()
+    assert load_tensor(rewritten(good, bad))[1].bits == 3

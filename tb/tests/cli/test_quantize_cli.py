@@ -12,7 +12,8 @@ from safetensors.numpy import save_file
 
 from lowbit.generators.cli import main
 from lowbit.generators.errors import UsageError
-from lowbit.generators.weights.bitmod_file import BitmodFile
+from lowbit.generators.weights.file import TensorFile
+from lowbit.generators.weights.formats import load_tensor
 from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, get_data_type
 from lowbit.golden.bitmod.quantizer import quantize
 
@@ -56,9 +57,10 @@ def test_round_trip(matrix, tmp_path, capsys, name, scale_bits):
                  str(scale_bits), "-o", str(out), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     expected, figures = quantize(weights, get_data_type(name), 32, scale_bits)
-    with BitmodFile(out) as file:
-        assert (file.names, file.group_size, file.scale_bits) == (["w.npy"], 32, scale_bits)
-        loaded = file.tensor()
+    with TensorFile(out) as file:
+        assert file.names == ["w.npy"]
+    kind, loaded = load_tensor(out)
+    assert (kind.name, loaded.group_size, loaded.scale_bits) == (name, 32, scale_bits)
     assert loaded.dtype == expected.dtype
     for field in ("codes", "selectors", "scale_codes", "channel_scale", "scales", "zero_points"):
         assert np.array_equal(getattr(loaded, field), getattr(expected, field)), field
@@ -79,14 +81,13 @@ def test_whole_model_and_patterns(model, tmp_path, capsys):
     assert report["total"]["weights"] == 12 * 80 + 6 * 64
     for row in report["tensors"]:
         assert sum(row["special_values"].values()) == row["groups"]
-    with BitmodFile(out) as file:
-        for name in file.names:
-            expected, _ = quantize(tensors[name], get_data_type("bitmod3"))
-            assert np.array_equal(file.tensor(name).codes, expected.codes)
-        with pytest.raises(UsageError, match="--tensor must name one of the 2"):
-            file.tensor()
-        with pytest.raises(UsageError, match="no tensor 'x'"):
-            file.tensor("x")
+    for name in ("layer.0.weight", "layer.1.weight"):
+        expected, _ = quantize(tensors[name], get_data_type("bitmod3"))
+        assert np.array_equal(load_tensor(out, name)[1].codes, expected.codes)
+    with pytest.raises(UsageError, match="--tensor must name one of the 2"):
+        load_tensor(out)
+    with pytest.raises(UsageError, match="no tensor 'x'"):
+        load_tensor(out, "x")
     assert main([*command, "--tensor", "*.1.*", "--tensor", "*1.weight"]) == 0
     text = capsys.readouterr().out
     assert "layer.1.weight" in text and "layer.0" not in text and "bitmod3" in text
@@ -100,8 +101,7 @@ def test_bfloat16(tmp_path):
     command = ["quantize", str(tmp_path / "m.safetensors"), "--dtype", "fp4", "-o", str(out)]
     assert main(command) == 0
     expected, _ = quantize(weights.astype(np.float32), get_data_type("fp4"))
-    with BitmodFile(out) as file:
-        assert np.array_equal(file.tensor("w").dequantize(), expected.dequantize())
+    assert np.array_equal(load_tensor(out, "w")[1].dequantize(), expected.dequantize())
 
 
 def test_special_values(matrix, tmp_path, capsys):
@@ -110,9 +110,9 @@ def test_special_values(matrix, tmp_path, capsys):
     command = ["quantize", path, "--dtype", "fp4", "-o", out]
     assert main([*map(str, command), "--special-values=-7,7.5"]) == 0
     capsys.readouterr()
-    with BitmodFile(out) as file:
-        assert file.dtype.special_values == (-7.0, 7.5)
-        assert set(np.unique(file.tensor().special_values())) <= {-7.0, 7.5}
+    tensor = load_tensor(out)[1]
+    assert tensor.dtype.special_values == (-7.0, 7.5)
+    assert set(np.unique(tensor.special_values())) <= {-7.0, 7.5}
     out.unlink()
     for text, words in (("6.5", "6.5 needs three"), ("5,x", "got 5,x"), ("1,3,5,7,8", "at most 4"),
                         ("6", "basic grid"), ("17", "within -15.5..15.5"), ("", "numbers")):
@@ -188,39 +188,46 @@ def _edit(source, target, **changes):
 
 
 @pytest.mark.parametrize(("changes", "words"), [
-    (dict(format="other"), "format is 'other'"), (dict(version=2), "version is 2"),
-    (dict(format=None), "no format"), (dict(dtype="fp9"), "--dtype"),
-    (dict(dtype="bitmod3"), "shape"), (dict(dtype="int4"), "belong to FP3"),
-    (dict(special_values=np.array([6.5])), "needs three"),
-    (dict(special_values=np.array([5.0])), "selects special value"),
-    (dict(group_size=0), "out of range"), (dict(scale_bits=16), "0.scales' is missing"),
-    (dict(group_size=16), "shape"), (dict(names=np.array([], np.str_)), "out of range"),
+    (dict(format="other"), "format is 'other'"), (dict(version=9), "version 9 of the tensor file"),
+    (dict(format="lowbit-lut-weights", version=1), "make it again with gen pack"),
+    (dict(format="lowbit-bitmod-weights", version=1), "make it again with gen quantize"),
+    (dict(format=None), "no format"), ({"0.format": "fp9"}, "'fp9' is not known"),
+    ({"0.format": "bitmod3"}, "'codes' must be uint8"), ({"0.format": "int4"}, "belong to FP3"),
+    ({"0.format": 3}, "'format' must be a text"),
+    ({"0.format": "lut4"}, "zero.* is missing"),
+    ({"0.special_values": np.array([6.5])}, "needs three"),
+    ({"0.special_values": np.array([5.0])}, "selects special value"),
+    ({"0.special_values": np.array(5.0)}, "a row of floats"),
+    ({"0.group_size": 0}, "out of range"), ({"0.scale_bits": 16}, "0.scales' is missing"),
+    ({"0.scale_bits": 12}, "out of range"), ({"0.scale_bits": 4}, "an integer 8..16"),
+    ({"0.group_size": 16}, "'selectors' must be"), ({"0.shape": np.array([0, 3])}, "shape 0, 3"),
+    (dict(names=np.array([], np.str_)), "names no tensors"),
     ({"0.codes": None}, "0.codes' is missing"),
-    ({"0.codes": np.zeros((8, 48))}, "has type float64"),
+    ({"0.codes": np.zeros((8, 48))}, "it is float64"),
     ({"0.channel_scale": np.full(8, np.nan, np.float32)}, "not finite")])
 def test_bad_packed_files(matrix, tmp_path, changes, words):
     good, bad = tmp_path / "good.npz", tmp_path / "bad.npz"
     assert main(["quantize", str(matrix[0]), "--dtype", "bitmod4", "--group-size", "32",
                  "-o", str(good)]) == 0
     _edit(good, bad, **changes)
-    with pytest.raises(UsageError, match=words) as error, BitmodFile(bad) as file:
-        file.tensor()
+    with pytest.raises(UsageError, match=words) as error:
+        load_tensor(bad)
     assert "\n" not in str(error.value) and str(bad) in str(error.value)
 
 
 def test_files_of_another_kind(matrix, tmp_path):
     for path, words in ((matrix[0], "not an .npz"), (tmp_path / "none", "cannot read")):
         with pytest.raises(UsageError, match=words):
-            BitmodFile(path)
+            load_tensor(path)
     good, bad = tmp_path / "good.npz", tmp_path / "bad.npz"
     assert main(["quantize", str(matrix[0]), "--dtype", "fp4", "-o", str(good)]) == 0
     bad.write_bytes(good.read_bytes()[:-40])
     with pytest.raises(UsageError, match="damaged"):
-        BitmodFile(bad)
+        load_tensor(bad)
     with zipfile.ZipFile(good) as archive:
         offset = archive.getinfo("0.codes.npy").header_offset + 300
     data = bytearray(good.read_bytes())
     data[offset] ^= 255
     bad.write_bytes(data)
-    with BitmodFile(bad) as file, pytest.raises(UsageError, match="damaged"):
-        file.tensor()
+    with pytest.raises(UsageError, match="damaged"):
+        load_tensor(bad)

@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from lowbit.generators.cli import main
-from lowbit.generators.weights.packed import load_packed, pack_weights, save_packed
+from lowbit.generators.weights.formats import load_tensor
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.lut.core import operation
 from lowbit.golden.lut.gemm import Gemm, Operands
+from lowbit.golden.lut.packing import weight_beats
 from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.golden.lut.quantizer import Quantized, quantize
 from lowbit.golden.lut.table import make_tables
-from lowbit.golden.packing import weight_beats
-from lowbit.golden.quantize import Quantized, quantize
 
 Array = NDArray[Any]
 
@@ -39,8 +39,8 @@ class Case:
         self.z = {"": None, "column": rng.integers(0, 1 << bits, cols).astype(np.uint8),
                   "group": rng.integers(0, 1 << bits, (cols, groups)).astype(np.uint8)}[zero]
         self.s = rng.uniform(0.001, 2, (cols, groups)).astype(np.float32) if scale else None
-        self.words = ["run", "lut_core", "--w-bits", str(bits), "-o", str(folder / "y.npy")]
-        for option, array in (("--a", a), ("--w", self.q), ("--zero-point", self.z),
+        self.words = ["run", "lut_core", "--dtype", f"lut{bits}", "-o", str(folder / "y.npy")]
+        for option, array in (("--a", a), ("--w", self.q), ("--zero", self.z),
                               ("--scale", self.s)):
             if array is not None:
                 path = folder / f"{option[2:]}.npy"
@@ -198,24 +198,30 @@ def test_tiling_changes_nothing(datapath: str) -> None:
 def test_packed_file(tmp_path: Path) -> None:
     """gen pack's file gives what its parts give, and its words are those that the RTL takes."""
     rng = np.random.default_rng(3)
-    quantized = quantize(rng.standard_normal((10, 40)).astype(np.float32), 2, 16)
-    save_packed(tmp_path / "p.npz", pack_weights(quantized, K=4, groups=1, N=5))
+    w = rng.standard_normal((10, 40)).astype(np.float32)
+    quantized = quantize(w, 2, 16)
+    np.save(tmp_path / "w.npy", w)
+    path = str(tmp_path / "p.npz")
+    assert main(["pack", str(tmp_path / "w.npy"), "--w-bits", "2", "--group-size", "16", "--N", "5",
+                 "-o", path]) == 0
     a = halves(3, 40)
     np.save(tmp_path / "a.npy", a)
-    assert main(["run", "lut_core", "--a", str(tmp_path / "a.npy"), "--packed",
-                 str(tmp_path / "p.npz"), "-o", str(tmp_path / "y.npy")]) == 0
+    assert main(["run", "lut_core", "--a", str(tmp_path / "a.npy"), "--w", path,
+                 "-o", str(tmp_path / "y.npy")]) == 0
     result = np.load(tmp_path / "y.npy")
     exact = a.astype(np.float64) @ quantized.dequantize().T
     np.testing.assert_allclose(result, exact, atol=1e-5)
 
-    packed = load_packed(tmp_path / "p.npz")
-    weights: Quantized = packed.quantized
+    kind, weights = load_tensor(tmp_path / "p.npz")
+    assert kind.name == "lut2" and isinstance(weights, Quantized)
+    with np.load(path) as archive:
+        stream = archive["0.stream_words"]
     gemm = Gemm(LutCoreParameters(N=5), Operands(FP16.from_array(a), weights.codes, 2,
                                                  weights.zero, weights.scale, 16))
     for tile in range(2):
         columns = slice(5 * tile, 5 * tile + 5)
         words = [gemm.beats(block, columns).words() for block in gemm.blocks]
-        np.testing.assert_array_equal(np.concatenate(words), packed.words[tile])
+        np.testing.assert_array_equal(np.concatenate(words), stream[tile])
 
 
 # -- the simulated RTL ------------------------------------------------------------------------
@@ -273,7 +279,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-GROUPED = "--zero-point z.npy --group-size 10"
+GROUPED = "--zero z.npy --group-size 10"
 SCALED = "--scale s.npy --group-size 10"
 
 
@@ -290,16 +296,18 @@ SCALED = "--scale s.npy --group-size 10"
     ("--w w_int.npy", "--w must be uint8 codes; got int64"),
     ("--w w1.npy", "--w must have shape (cols, k)"),
     ("--w w5.npy", "weight codes must be 0..3 for 2 bits; got 5"),
-    ("--w-bits 1", "weight codes must be 0..1 for 1 bits"),
-    ("--w-bits 9", "must be 1..8; got 9"), ("--w-bits 0", "must be at least 1; got 0"),
-    ("--w-bits 2 --planes 1", "--planes must be at least the 2 bits of the weights; got 1"),
-    ("--zero-point z.npy", "--zero-point with 2 groups a column needs --group-size"),
+    ("--dtype lut1", "weight codes must be 0..1 for 1 bits"),
+    ("--dtype lut9", "--dtype must say what the codes of --w are"),
+    ("--w-bits 9", "--w-bits must be 1..8; got 9"),
+    ("--w-bits 1", "weights of 2 bits need as many bit-planes; this design has 1"),
+    (f"{GROUPED} --dtype lut2_sym", "--zero does not belong to --dtype lut2_sym"),
+    ("--zero z.npy", "--zero with 2 groups a column needs --group-size"),
     (SCALED.replace("--group-size 10", ""), "--scale with 2 groups a column needs --group-size"),
-    ("--group-size 10", "give --zero-point or --scale"),
+    ("--group-size 10", "give --zero or --scale"),
     (f"{SCALED} --group-size 0", "must be at least 1; got 0"),
-    (f"{GROUPED} --zero-point z5.npy", "zero points must be 0..3 for 2 bits; got 4"),
-    (f"{GROUPED} --zero-point zf.npy", "zero points must be integers"),
-    (f"{GROUPED} --zero-point z3.npy", "shape (4,) or (4, 2); got uint8 of shape (4, 3)"),
+    (f"{GROUPED} --zero z5.npy", "zero points must be 0..3 for 2 bits; got 4"),
+    (f"{GROUPED} --zero zf.npy", "zero points must be integers"),
+    (f"{GROUPED} --zero z3.npy", "shape (4,) or (4, 2); got uint8 of shape (4, 3)"),
     (f"{GROUPED} --no-zero-point", "leave --no-zero-point out"),
     (f"{SCALED} --scale s64.npy", "scales must be float32"),
     (f"{SCALED} --scale snan.npy", "scales must be finite; got nan"),
@@ -308,7 +316,7 @@ SCALED = "--scale s.npy --group-size 10"
     (f"{SCALED} --scale sodd.npy", "halves that float32 holds"),
     ("--no-preload --max-k 8", "k is longer than --max-k 8"),
     (f"{SCALED} --no-preload --max-k 8", "a quantisation group is longer than --max-k 8"),
-    ("--packed zip.npz", "--packed brings its own weights; leave --w, --w-bits out"),
+    ("--w zip.npz", "a tensor file brings its own format and scales; leave --dtype out"),
     ("--backend fpga", "invalid choice: 'fpga'"), ("--K 7", "--K must be 2..6; got 7"),
     ("--a-format fp4", "--a-format must be one of"), ("-o folder", "is a directory"),
     ("-o none/y.npy", "does not exist"), ("-o -", "-o must name a file"),
@@ -320,7 +328,7 @@ def test_refused(files: Path, monkeypatch: pytest.MonkeyPatch,
     """One line, status 2, and nothing written."""
     monkeypatch.chdir(files)
     before = {path: path.stat().st_mtime_ns for path in files.iterdir()}
-    line = f"run lut_core --a a.npy --w w.npy --w-bits 2 -o y.npy {words}"
+    line = f"run lut_core --a a.npy --w w.npy --dtype lut2 -o y.npy {words}"
     assert main(line.split()) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("gen: ") and err.count("\n") == 1
@@ -329,10 +337,12 @@ def test_refused(files: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    ("run lut_dot", "matrices on lut_core, bitmod_tile, bitmod_array, fp16_tile; lut_dot is"),
-    ("run lut_core --a a.npy -o y.npy", "gen run needs --w and --w-bits, or --packed"),
-    ("run lut_core --a a.npy -o y.npy --packed zip.npz", "not a packed weight file"),
-    ("run lut_core -o y.npy", "required: --a"), ("run lut_core --a a.npy", "required: -o")])
+    ("run lut_dot", "matrices on lut_core, fp16_tile, bitmod_tile, bitmod_array; lut_dot is"),
+    ("run lut_core --a a.npy -o y.npy", "required: --w"),
+    ("run lut_core --a a.npy -o y.npy --w w.npy", "--dtype must say what the codes of --w are"),
+    ("run lut_core --a a.npy -o y.npy --w zip.npz", "not a tensor file"),
+    ("run lut_core --w w.npy -o y.npy", "required: --a"),
+    ("run lut_core --a a.npy --w w.npy", "required: -o")])
 def test_incomplete(files: Path, monkeypatch: pytest.MonkeyPatch,
                     capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
     monkeypatch.chdir(files)
@@ -345,8 +355,8 @@ def test_failed_simulation_leaves_nothing(files: Path, monkeypatch: pytest.Monke
                                           capsys: pytest.CaptureFixture[str]) -> None:
     """A simulation that does not finish is status 1 and writes no result."""
     monkeypatch.chdir(files)
-    monkeypatch.setattr("lowbit.generators.flow.gemm.BENCH", "lowbit.tb.no_such_bench")
-    line = ["run", "lut_core", "--a", "a8.npy", "--w", "w.npy", "--w-bits", "2", "-o", "y.npy",
+    monkeypatch.setattr("lowbit.generators.flow.product.BENCH", "lowbit.tb.no_such_bench")
+    line = ["run", "lut_core", "--a", "a8.npy", "--w", "w.npy", "--dtype", "lut2", "-o", "y.npy",
             "--a-format", "int8", "--backend", "rtl", *SMALL]
     assert main(line) == 1
     assert "the simulation failed" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lowbit.generators.cli import main
-from lowbit.generators.weights.bitmod_file import BitmodFile
+from lowbit.generators.weights.formats import load_tensor
 from lowbit.golden.bitmod import gemm as gemm_module
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.gemm import Gemm, Operands
@@ -36,7 +36,7 @@ class Raw:
         self.a = rng.integers(-8, 9, (m, k)).astype(np.float16)
         codes = rng.integers(0, 1 << kind.bits, (n, k)).astype(np.uint8)
         scales = rng.integers(0, 256, (n, groups)).astype(np.uint8)
-        self.words = ["--a", str(folder / "a.npy"), "--codes", str(folder / "codes.npy"),
+        self.words = ["--a", str(folder / "a.npy"), "--w", str(folder / "codes.npy"),
                       "--dtype", dtype, "--scale-codes", str(folder / "s8.npy"),
                       "--group-size", str(group), "-o", str(folder / "y.npy")]
         arrays: dict[str, Array] = {"a": self.a, "codes": codes, "s8": scales}
@@ -52,7 +52,7 @@ class Raw:
             scale = (2.0 ** rng.integers(-9, 3, n)).astype(np.float32)
             arrays["d"] = scale
             self.exact *= scale
-            self.words += ["--channel-scale", str(folder / "d.npy")]
+            self.words += ["--column-scale", str(folder / "d.npy")]
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
 
@@ -114,16 +114,16 @@ def run(folder: Path, generator: str, *words: str) -> Array:
 def test_packed_layers(packed: Path, dtype: str) -> None:
     """What gen quantize wrote, the golden PE's bits, near the product with its weights."""
     path = quantized(packed, dtype)
-    result = run(packed, "bitmod_tile", "--codes", path, "--dtype", dtype)
-    with BitmodFile(Path(path)) as file:
-        tensor = file.tensor()
+    result = run(packed, "bitmod_tile", "--w", path)
+    kind, tensor = load_tensor(Path(path))
+    assert kind.name == dtype
     a = np.load(packed / "a.npy")
     np.testing.assert_array_equal(result, tensor_layer(a, tensor))
     finite = np.arange(9) != 3
     assert np.isnan(result[3]).all()
     exact = a[finite].astype(np.float64) @ tensor.dequantize().T
     assert np.abs(result[finite] - exact).max() < 2e-3 * np.abs(exact).max()
-    np.testing.assert_array_equal(result, run(packed, "bitmod_array", "--codes", path))
+    np.testing.assert_array_equal(result, run(packed, "bitmod_array", "--w", path))
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,10 +168,10 @@ def test_rtl(packed: Path, capsys: pytest.CaptureFixture[str], generator: str) -
     for dtype in ("bitmod4", "int6"):
         path = quantized(packed, dtype)
         capsys.readouterr()
-        rtl = run(packed, generator, *SMALL[generator], "--codes", path, "--backend", "rtl",
+        rtl = run(packed, generator, *SMALL[generator], "--w", path, "--backend", "rtl",
                   "--compare", "--json")
         report = json.loads(capsys.readouterr().out)
-        golden = run(packed, generator, *SMALL[generator], "--codes", path)
+        golden = run(packed, generator, *SMALL[generator], "--w", path)
         np.testing.assert_array_equal(FP32.from_array(rtl), FP32.from_array(golden))
         assert np.isnan(rtl[3]).all() and np.isfinite(rtl[:3]).all()
         assert report["differ"] == 0 and report["operations"] in (15, 6)
@@ -192,7 +192,7 @@ def test_a_difference_is_reported(packed: Path, capsys: pytest.CaptureFixture[st
                                   monkeypatch: pytest.MonkeyPatch) -> None:
     """A golden model that is wrong in two places: counted, status 1, the RTL's result kept."""
     path = quantized(packed, "bitmod4")
-    good = run(packed, "bitmod_tile", "--codes", path)
+    good = run(packed, "bitmod_tile", "--w", path)
     golden = Gemm.run
 
     def wrong(self: Gemm, *args: Any) -> Array:
@@ -203,7 +203,7 @@ def test_a_difference_is_reported(packed: Path, capsys: pytest.CaptureFixture[st
 
     monkeypatch.setattr(Gemm, "run", wrong)
     capsys.readouterr()
-    assert main(["run", "bitmod_tile", "--a", str(packed / "a.npy"), "--codes", path, "-o",
+    assert main(["run", "bitmod_tile", "--a", str(packed / "a.npy"), "--w", path, "-o",
                  str(packed / "y.npy"), "--force", "--backend", "rtl", "--compare",
                  *SMALL["bitmod_tile"]]) == 1
     out, err = capsys.readouterr()

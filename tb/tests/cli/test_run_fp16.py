@@ -176,7 +176,7 @@ def test_a_difference_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_failed_simulation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                           capsys: pytest.CaptureFixture[str]) -> None:
     case = Case(tmp_path, 1, 1, 1)
-    monkeypatch.setattr("lowbit.generators.flow.gemm.FP16_BENCH", "lowbit.tb.no_such_bench")
+    monkeypatch.setattr("lowbit.generators.flow.product.BENCH", "lowbit.tb.no_such_bench")
     with pytest.raises(AssertionError, match="1 == 0"):
         case.run(*ONE, "--backend", "rtl")
     assert "the simulation failed" in capsys.readouterr().err

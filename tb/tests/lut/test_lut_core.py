@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from lowbit.golden.lut.core import operation
+from lowbit.golden.lut.packing import weight_beats
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.table import make_tables
-from lowbit.golden.packing import weight_beats
 from lowbit.tb.support import lut_space
 from lowbit.tb.support.lut_run import VECTORS, run_bench
 

@@ -11,10 +11,10 @@ import pytest
 from lowbit.generators.errors import UsageError
 from lowbit.generators.flow.prove import prove_equal
 from lowbit.generators.verilog.emit import emit
+from lowbit.golden.bits import unpack_bits
 from lowbit.golden.lut.dot import dot
 from lowbit.golden.lut.parameters import LutCoreParameters, LutDotParameters
 from lowbit.golden.lut.table import make_tables
-from lowbit.golden.packing import unpack_bits
 from lowbit.tb.support.lut_spec import dot_spec
 
 PAPER: dict[str, Any] = dict(a_format="int8", table="half", select="onehot", negation="offline")

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lowbit.golden import packing
-from lowbit.golden.packing import Beats, weight_beats
+from lowbit.golden import bits as packed_bits
+from lowbit.golden import groups as quantisation
+from lowbit.golden.lut import packing
+from lowbit.golden.lut.packing import Beats, weight_beats
 from lowbit.golden.parameters import ParameterError
 from lowbit.tb.support.shared_data import shared
 
@@ -45,7 +47,7 @@ def tables(a: Any, K: int, groups: int, group_size: int | None) -> Any:
 def evaluate(beats: Beats, table: Any, N: int) -> Any:
     """What a core computes from the words: one (rows, N) sum for each reduction."""
     K, groups = beats.K, table.shape[2]
-    fields = packing.unpack_bits(beats.words(), K, N * groups).reshape(len(beats), N, groups)
+    fields = packed_bits.unpack_bits(beats.words(), K, N * groups).reshape(len(beats), N, groups)
     results, total, step = [], None, 0
     for t in range(len(beats)):
         assert beats.step[t] == step
@@ -99,7 +101,7 @@ def test_beats_compute_the_product(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 1 << 32), "seed"))
     q = rng.integers(0, 1 << bits, (n, k))
     a = rng.integers(-128, 128, (2, k))
-    quant_groups = packing.group_count(k, size)
+    quant_groups = quantisation.group_count(k, size)
     zero = {"none": None, "two's complement": np.full(n, 1 << (bits - 1)),
             "column": rng.integers(0, 1 << bits, n),
             "group": rng.integers(0, 1 << bits, (n, quant_groups))}[kind]
@@ -185,20 +187,20 @@ def test_words_are_little_endian(width: int, count: int, rows: int, signed: bool
     values = data.draw(st.lists(st.lists(element, min_size=count, max_size=count),
                                 min_size=rows, max_size=rows))
     array = np.array(values, np.int64 if signed else np.uint64).reshape(rows, count)
-    packed = packing.pack_bits(array, width)
+    packed = packed_bits.pack_bits(array, width)
     words = [sum((v % (1 << width)) << (i * width) for i, v in enumerate(row)) for row in values]
     assert packed.shape == (rows, -(-width * count // 8))
-    assert packing.rows_to_ints(packed) == words
-    assert (packing.ints_to_rows(words, width * count).reshape(packed.shape) == packed).all()
-    assert (packing.unpack_bits(packed, width, count, signed=signed) == array).all()
+    assert packed_bits.rows_to_ints(packed) == words
+    assert (packed_bits.ints_to_rows(words, width * count).reshape(packed.shape) == packed).all()
+    assert (packed_bits.unpack_bits(packed, width, count, signed=signed) == array).all()
     for small in (np.int8, np.int16, np.int32):
         if signed and width == np.iinfo(small).bits:
-            assert (packing.pack_bits(array.astype(small), width) == packed).all()
+            assert (packed_bits.pack_bits(array.astype(small), width) == packed).all()
 
 
 def test_a_narrow_type_in_a_wide_field() -> None:
-    packed = packing.pack_bits(np.array([-1, 1], np.int8), 12)
-    assert packing.rows_to_ints(packed[None]) == [0x001FFF]
+    packed = packed_bits.pack_bits(np.array([-1, 1], np.int8), 12)
+    assert packed_bits.rows_to_ints(packed[None]) == [0x001FFF]
 
 
 @pytest.mark.parametrize(("codes", "bits", "zero", "message"), [

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lowbit.golden import quantize as module
-from lowbit.golden.packing import group_spans
+from lowbit.golden.groups import group_spans
+from lowbit.golden.lut import quantizer as module
+from lowbit.golden.lut.quantizer import Quantized, error_report, quantize
 from lowbit.golden.parameters import ParameterError
-from lowbit.golden.quantize import Quantized, error_report, quantize
 from lowbit.tb.support.shared_data import shared
 
 DEQUANT = shared("vectors", "lut", "table_quant_and_dequant.npz")

@@ -3,7 +3,7 @@
 Two kinds, both with one float32 scale s for each group of a channel:
 
 * *symmetric*: z = (2**b - 1) / 2, so that z' = 0 and r = s' q' with the odd levels
-  q' = -(2**b - 1) .. 2**b - 1 of :func:`lowbit.golden.packing.reinterpret`, as many below zero as
+  q' = -(2**b - 1) .. 2**b - 1 of :func:`~.packing.reinterpret`, as many below zero as
   above; there is no zero-point term. s' = max|w| / (2**b - 1); with one bit (r = ±s') s' is the
   mean of |w|, which minimises the squared error. A weight half way goes to the higher level.
 * *asymmetric*: integer z in 0..2**b - 1. s = (high - low) / (2**b - 1) where low..high is the range
@@ -24,10 +24,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .packing import group_count, group_spans, reinterpret
-from .parameters import ParameterError
+from ..error_report import ErrorReport
+from ..groups import group_count, group_spans
+from ..parameters import ParameterError
+from .packing import reinterpret
 
-__all__ = ["ErrorReport", "Quantized", "Weights", "error_report", "quantize"]
+__all__ = ["Quantized", "Weights", "error_report", "quantize"]
 
 Array = NDArray[Any]
 
@@ -59,10 +61,14 @@ class Quantized:
         return self.zero is None
 
     @property
-    def bits_per_weight(self) -> float:
-        """Storage of codes, 32-bit scales and b-bit zero points, per weight."""
+    def stored_bits(self) -> int:
+        """Bits of codes, 32-bit scales and b-bit zero points."""
         per_group = 32 + (0 if self.zero is None else self.bits)
-        return self.bits + per_group * self.scale.size / self.codes.size
+        return self.bits * self.codes.size + per_group * self.scale.size
+
+    @property
+    def bits_per_weight(self) -> float:
+        return self.stored_bits / self.codes.size
 
     def dequantize(self, rows: slice = slice(None)) -> Array:
         """The represented weights of some channels, exact in float64."""
@@ -77,15 +83,6 @@ class Quantized:
             assert half is not None
             out[:, columns] = (part * half[:, groups, None]).reshape(len(out), -1)
         return out
-
-
-@dataclass(frozen=True)
-class ErrorReport:
-    """Quantisation error over a tensor."""
-
-    mse: float
-    normalized_mse: float    #: sum of squared errors / sum of squared weights (0 for zero weights)
-    max_error: float         #: largest |error|
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -185,11 +182,12 @@ def quantize(weights: Weights, bits: int, group_size: int | None = None, *,
 
 def error_report(weights: Weights, quantized: Quantized) -> ErrorReport:
     """Error of the represented weights against the original ones, in float64."""
-    squares = power = worst = 0.0
+    report = ErrorReport(weights=quantized.codes.size, groups=quantized.scale.size,
+                         stored_bits=quantized.stored_bits)
     for rows in _blocks(quantized.codes.shape):
         block = np.asarray(weights[rows]).astype(np.float64, copy=False)
         error = quantized.dequantize(rows) - block
-        squares += float(np.einsum("ij,ij", error, error))
-        power += float(np.einsum("ij,ij", block, block))
-        worst = max(worst, float(np.abs(error).max()))
-    return ErrorReport(squares / quantized.codes.size, squares / power if power else 0.0, worst)
+        report.error += float(np.einsum("ij,ij", error, error))
+        report.energy += float(np.einsum("ij,ij", block, block))
+        report.max_error = max(report.max_error, float(np.abs(error).max()))
+    return report

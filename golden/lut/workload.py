@@ -1,8 +1,7 @@
-"""A whole GEMM through lut_core at full speed; its results go to a file, nothing is compared.
+"""A matrix product on the LUT core: tile by tile, block by block of the reduction.
 
-The plan names the operands (see generators/flow/gemm.py). Tiles of M rows and N columns go
-through the core block by block, so that an operation that adds to an earlier one comes as late
-after it as possible. Sources always have a beat, the sink is always ready.
+Tiles of M rows and N columns go through the core block by block, so that an operation that adds
+to an earlier one comes as late after it as possible.
 """
 
 from __future__ import annotations
@@ -10,31 +9,55 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
 from numpy.typing import NDArray
 
-from lowbit.generators.flow.gemm import load_operands
-from lowbit.golden.lut.gemm import Gemm, psum_codes
-from lowbit.golden.lut.parameters import LutCoreParameters
-from lowbit.golden.lut.ports import (
-    activation_beats,
-    psum_beats,
-    results_of,
-    table_beats,
-    weight_fields,
-)
-from lowbit.golden.lut.table import make_tables
-from lowbit.tb.benches.streams import Beat, Bench, Feed, load_plan
+from ..workload import Beat, Progress, StreamPass, Workload
+from .gemm import Gemm, Operands, psum_codes
+from .parameters import LutCoreParameters
+from .ports import activation_beats, psum_beats, results_of, table_beats, weight_fields
+from .table import make_tables
+
+__all__ = ["LutWorkload"]
 
 Array = NDArray[Any]
 
-#: cycles in which nothing moves before the run is given up
-IDLE_LIMIT = 4000
+
+class LutWorkload(Workload):
+    """Integer or floating activations times weights of 1 to 8 bits; see :class:`~.gemm.Gemm`."""
+
+    operand_class = Operands
+    parameters: LutCoreParameters
+    operands: Operands
+
+    def __init__(self, parameters: LutCoreParameters, operands: Operands) -> None:
+        self.parameters, self.operands = parameters, operands
+        self.gemm = Gemm(parameters, operands)
+        self.rows, self.columns = self.gemm.rows, self.gemm.columns
+        self.k = operands.codes.shape[1]
+        tiles = -(-self.rows // parameters.M) * -(-self.columns // parameters.N)
+        self.operations = tiles * len(self.gemm.blocks)
+
+    def golden(self, progress: Progress = lambda done, total: None) -> Array:
+        total = len(self.gemm.blocks)
+        return self.gemm.result(self.gemm.run(lambda done: progress(done, total)))
+
+    def start(self) -> LutPass:
+        return LutPass(self)
+
+    def weights(self) -> str:
+        x = self.operands
+        group = f", groups of {x.group_size}" if x.group_size else ""
+        parts = [name for name, array in (("zero points", x.zero), ("scales", x.scale))
+                 if array is not None]
+        return f"{x.bits} bits{group}{''.join(f', {part}' for part in parts)}"
+
+    def facts(self) -> dict[str, Any]:
+        x = self.operands
+        return {"bits": x.bits, "group_size": x.group_size, "zero_point": x.zero is not None,
+                "scale": x.scale is not None}
 
 
 @dataclass(frozen=True)
@@ -46,10 +69,11 @@ class Tile:
     columns: slice
 
 
-class Run:
-    """The streams of a GEMM, and its results."""
+class LutPass(StreamPass):
+    """The streams of a product, and its results."""
 
-    def __init__(self, p: LutCoreParameters, gemm: Gemm) -> None:
+    def __init__(self, workload: LutWorkload) -> None:
+        p, gemm = workload.parameters, workload.gemm
         self.p, self.gemm = p, gemm
         self.results = np.zeros((len(gemm.blocks), gemm.rows, gemm.columns), np.int64)
         self.finished = 0                           #: operations whose results are in
@@ -61,7 +85,23 @@ class Run:
         self.per_block = len(self.tiles) // len(gemm.blocks)
         self.chained = any(block.chained for block in gemm.blocks)
 
-    def inputs(self) -> Iterator[Beat]:
+    @property
+    def done(self) -> bool:
+        return self.finished == len(self.tiles)
+
+    def constants(self) -> Beat:
+        # where no operation adds to another, all partial sums are zero
+        return {"psum_valid": int(not self.chained), "psum_values": 0} if self.p.preload else {}
+
+    def inputs(self) -> dict[str, Iterator[Beat | None]]:
+        tables = "activation" if self.p.table_source == "internal" else "table"
+        streams: dict[str, Iterator[Beat | None]] = {"weight": self._weights(),
+                                                     tables: self._tables()}
+        if self.chained:
+            streams["psum"] = self._partial_sums()
+        return streams
+
+    def _tables(self) -> Iterator[Beat]:
         """Beats of the table (or activation) stream."""
         p, block = self.p, -1
         cache: dict[int, list[Beat]] = {}
@@ -75,7 +115,7 @@ class Run:
                     if p.table_source == "internal" else table_beats(p, make_tables(codes, p))
             yield from cache[tile.rows.start]
 
-    def weights(self) -> Iterator[Beat | None]:
+    def _weights(self) -> Iterator[Beat | None]:
         """Beats of the weight stream. Waits where an operation adds to one not yet finished."""
         p, made = self.p, (-1, -1)
         beats: list[Beat] = []
@@ -101,16 +141,15 @@ class Run:
         return np.pad(psum_codes(self.p, before),
                       ((0, self.p.M - rows), (0, self.p.N - columns)))
 
-    def partial_sums(self) -> Iterator[Beat | None]:
+    def _partial_sums(self) -> Iterator[Beat | None]:
         while True:
             yield self.psums.popleft() if self.psums else None
 
-    def take(self, word: int, last: int) -> None:
-        """A result beat."""
+    def take(self, beat: Beat) -> None:
         p = self.p
-        self.words.append(word)
+        self.words.append(beat["values"])
         complete = len(self.words) == p.M * p.N // p.out_lanes
-        assert last == complete, "result_last must mark the last beat of an operation"
+        assert beat["last"] == complete, "result_last must mark the last beat of an operation"
         if complete:
             tile = self.tiles[self.finished]
             target = self.results[tile.block, tile.rows, tile.columns]
@@ -118,35 +157,5 @@ class Run:
             self.words = []
             self.finished += 1
 
-
-@cocotb.test()
-async def stream(dut: Any) -> None:
-    """Stream the GEMM, write its results."""
-    plan = load_plan()
-    p = LutCoreParameters(**plan["parameters"])
-    run = Run(p, Gemm(p, load_operands(Path(plan["operands"]))))
-    bench = Bench(dut)
-    dut.result_ready.value = 1
-    if p.preload:
-        dut.psum_valid.value, dut.psum_values.value = int(not run.chained), 0
-    await bench.reset()
-    feeds = [Feed(dut, "weight", run.weights()),
-             Feed(dut, "activation" if p.table_source == "internal" else "table", run.inputs())]
-    if run.chained:
-        feeds.append(Feed(dut, "psum", run.partial_sums()))
-
-    edge, idle = RisingEdge(dut.clk), 0
-    valid, values, last = dut.result_valid, dut.result_values, dut.result_last
-    while run.finished < len(run.tiles):
-        await edge      # reads give the values from before it, which are those that count
-        idle += 1
-        if int(valid.value):
-            run.take(int(values.value), int(last.value))
-            idle = 0
-        for feed in feeds:
-            if feed.step():
-                idle = 0
-        assert idle < IDLE_LIMIT, f"no stream moved for {IDLE_LIMIT} cycles"
-        bench.cycles += 1
-    np.save(plan["results"], run.results)
-    bench.report(operations=len(run.tiles))
+    def result(self) -> Array:
+        return self.gemm.result(list(self.results))

@@ -1,0 +1,104 @@
+"""``gen run lut_core``: integer or floating activations, weights of 1 to 8 bits."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowbit.golden.formats import FP16
+from lowbit.golden.lut.gemm import Operands
+from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.golden.lut.quantizer import Quantized
+from lowbit.golden.lut.workload import LutWorkload
+from lowbit.golden.parameters import Parameters
+from lowbit.golden.workload import Workload
+
+from ...errors import UsageError
+from ...operands import OperandOptions, codes_array, matrix, read_array
+from .formats import FORMATS
+
+__all__ = ["LutOperands"]
+
+Array = NDArray[Any]
+
+#: activation format -> NumPy types of an array that holds it
+ACTIVATION_TYPES = {"int8": ("int8",), "int16": ("int16",), "fp16": ("float16", "uint16"),
+                    "bf16": ("uint16",), "fp8_e4m3": ("uint8",), "fp8_e5m2": ("uint8",)}
+
+
+def activation_codes(array: Array, a_format: str) -> Array:
+    """Activations (rows, k) as the golden model takes them: integers, or raw floating codes."""
+    types = ACTIVATION_TYPES[a_format]
+    if array.dtype.name not in types:
+        raw = "" if a_format.startswith("int") else f" (raw codes where it is {types[-1]})"
+        fitting = [name for name, held in ACTIVATION_TYPES.items() if array.dtype.name in held]
+        hint = f"; for {array.dtype} give --a-format {' or '.join(fitting)}" if fitting else ""
+        raise UsageError(f"--a must be {' or '.join(types)} for --a-format {a_format}{raw}; "
+                         f"got {array.dtype}{hint}")
+    matrix(array, "--a", "(rows, k)")
+    return FP16.from_array(array) if array.dtype == np.float16 else array.astype(np.int64)
+
+
+class LutOperands(OperandOptions):
+    """Tensors of the formats ``lut1`` to ``lut8`` and ``lut1_sym`` to ``lut8_sym``."""
+
+    workload = LutWorkload
+    weights = "weights of gen quantize --dtype lut1..lut8 or lut1_sym..lut8_sym"
+    activations = ("of --a-format: int8, int16, float16, or raw codes: uint16 for bf16 and fp16, "
+                   "uint8 for fp8")
+    result = "result (rows, cols): int64, or float32 for floating results and with scales"
+    raw_files = (
+        ("--zero", "zero", "zero points z (cols,) or (cols, groups), uint8, below 2**b: the "
+         "result is the sum of a*(q' - z') and not of a*q', where q' = 2q - (2**b - 1) and "
+         "z' = 2z - (2**b - 1)"),
+        ("--scale", "scale", "scales s (cols,) or (cols, groups), float32: the result is "
+         "dequantised, the sum of s*a*(q - z)"))
+
+    #: whether the design gets as many bit-planes as the weights need
+    widens = False
+
+    def read(self, args: argparse.Namespace, parameters: Parameters) -> Workload:
+        self.widens = not hasattr(args, "w_bits")       # not given
+        return super().read(args, parameters)
+
+    def of_tensor(self, parameters: Parameters, activations: Array, tensor: Any) -> LutWorkload:
+        if not isinstance(tensor, Quantized):
+            self.refuse(parameters, tensor)
+        assert isinstance(parameters, LutCoreParameters)
+        return self._workload(parameters, Operands(
+            activation_codes(activations, parameters.a_format), tensor.codes, tensor.bits,
+            tensor.zero, tensor.scale, tensor.group_size))
+
+    def of_raw(self, parameters: Parameters, activations: Array,
+               args: argparse.Namespace) -> LutWorkload:
+        assert isinstance(parameters, LutCoreParameters)
+        if args.dtype not in FORMATS:
+            raise UsageError(f"--dtype must say what the codes of --w are, {', '.join(FORMATS)}; "
+                             f"got {args.dtype or 'none'}")
+        kind = FORMATS[args.dtype]
+        if kind.symmetric and args.zero is not None:
+            raise UsageError(f"--zero does not belong to --dtype {kind.name}; give --dtype "
+                             f"lut{kind.bits}")
+        q = codes_array(args.w, "--w", "uint8 codes", "(cols, k)")
+        per_group = {option: None if path is None else read_array(path, option)
+                     for option, path in (("--zero", args.zero), ("--scale", args.scale))}
+        for option, array in per_group.items():
+            if array is not None and args.group_size is None and array.ndim == 2 \
+                    and array.shape[1] > 1:
+                raise UsageError(f"{option} with {array.shape[1]} groups a column needs "
+                                 "--group-size")
+        if args.group_size is not None and args.zero is None and args.scale is None:
+            raise UsageError("--group-size says how many weights share a zero point or scale; "
+                             "give --zero or --scale, or leave it out")
+        return self._workload(parameters, Operands(
+            activation_codes(activations, parameters.a_format), q, kind.bits,
+            per_group["--zero"], per_group["--scale"], args.group_size))
+
+    def _workload(self, p: LutCoreParameters, operands: Operands) -> LutWorkload:
+        if self.widens and operands.bits > p.w_bits:
+            p = replace(p, w_bits=operands.bits)
+        return LutWorkload(p, operands)

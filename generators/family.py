@@ -1,0 +1,74 @@
+"""What a family of designs is to the rest of the program: its generators and its weight formats.
+
+A family lives in a folder of its own name in ``golden``, ``hdl``, ``tb/benches`` and
+``generators/families``; the ``__init__`` of the last one has its descriptor, ``FAMILY``. The
+descriptor only names things (``module:attribute``); they are imported on use, so that
+``gen --help`` stays fast and the dependency rule (golden <- hdl <- generators <- tb) holds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lowbit.golden.parameters import Parameters
+
+if TYPE_CHECKING:
+    from lowbit.hdl.common.design import Design
+
+    from .operands import OperandOptions
+    from .weights.formats import WeightFormat
+
+__all__ = ["Family", "Generator"]
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@dataclass(frozen=True)
+class Generator:
+    """How to get from a name to a parameter class, a component, a testbench and a workload."""
+
+    name: str
+    summary: str
+    parameters: str      #: parameter class
+    component: str       #: Amaranth component class; called with the parameter object
+    bench: str           #: cocotb test module (a name only: benches are not imported here)
+    #: repeated modules that a simulation builds once, inner ones first (flow/blocks.py)
+    blocks: tuple[str, ...] = ()
+    operands: str = ""   #: class of the options of ``gen run``; none: it multiplies no matrices
+
+    def parameter_class(self) -> type[Parameters]:
+        cls = _load(self.parameters)
+        assert issubclass(cls, Parameters)
+        return cls
+
+    def component_class(self) -> Callable[[Any], Design[Any]]:
+        """The class of the design, called with its parameters; Amaranth is imported with it."""
+        from lowbit.hdl.common.design import Design
+
+        cls = _load(self.component)
+        assert issubclass(cls, Design)
+        factory: Callable[[Any], Design[Any]] = cls
+        return factory
+
+    def operand_options(self) -> OperandOptions:
+        """The operands of ``gen run``."""
+        options: OperandOptions = _load(self.operands)()
+        return options
+
+
+@dataclass(frozen=True)
+class Family:
+    """Generators that share parameters and models, and the weight formats that they bring."""
+
+    name: str
+    generators: tuple[Generator, ...]
+    formats: str = ""    #: dictionary of weight formats by name
+
+    def load_formats(self) -> dict[str, WeightFormat]:
+        return dict(_load(self.formats)) if self.formats else {}

@@ -1,0 +1,83 @@
+"""Verification of a design: emit, simulate its bench, compare with the golden model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lowbit.golden.parameters import Parameters
+
+from .errors import CheckFailed
+from .flow.simulate import BuildError, Outcome, simulate
+from .progress import Progress
+from .registry import find
+from .verilog.emit import emit
+
+__all__ = ["Verification", "verify"]
+
+
+@dataclass(frozen=True, repr=False)
+class Verification:
+    """What a bench found; prints as the report of ``gen verify``, and is true when it passed."""
+
+    parameters: Parameters
+    passed: bool
+    words: int              #: output words compared
+    message: str            #: why it did not pass
+    outcome: Outcome
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @property
+    def cycles_per_second(self) -> float:
+        return self.outcome.cycles / self.outcome.seconds if self.outcome.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready figures."""
+        o = self.outcome
+        return dict(
+            generator=self.parameters.generator, parameters=self.parameters.as_dict(),
+            passed=self.passed, words=self.words, cycles=o.cycles,
+            cycles_per_second=round(self.cycles_per_second, 1), seconds=round(o.seconds, 3),
+            build_seconds=round(o.build_seconds, 3), simulator=o.simulator, seed=o.seed,
+            tests=o.tests, failures=o.failures, message=self.message, stats=o.stats)
+
+    def __str__(self) -> str:
+        o = self.outcome
+        built = f"built in {o.build_seconds:.1f} s" if o.build_seconds else "build cached"
+        return "\n  ".join((
+            f"{self.parameters.generator} {self.parameters.flags()}".rstrip(),
+            f"{self.words} output words compared, {o.tests} tests, {o.cycles} cycles, "
+            f"{self.cycles_per_second:.0f} cycles/s",
+            f"{o.simulator}, seed {o.seed}, {built}, simulated in {o.seconds:.1f} s",
+            "PASSED: equal to the golden model bit for bit" if self.passed else "FAILED"))
+
+    __repr__ = __str__      # notebooks show it
+
+
+def verify(parameters: Parameters, *, simulator: str = "verilator", seed: int = 1,
+           vectors: int = 256, waves: Path | None = None,
+           build_dir: Path | None = None) -> Verification:
+    """Emit a design and run its bench; the plan is parameters, derived values and manifest.
+
+    ``vectors``: output words to compare, at least. Raises :class:`CheckFailed` where the design
+    cannot be built.
+    """
+    generator = find(parameters.generator)
+    with Progress("emitting") as progress:
+        emitted = emit(parameters)
+        plan = dict(generator=generator.name, parameters=parameters.as_dict(),
+                    derived=emitted.manifest["derived"], manifest=emitted.manifest,
+                    vectors=vectors)
+        try:
+            outcome = simulate(emitted, emitted.top, generator.bench, plan, simulator=simulator,
+                               seed=seed, waves=waves, build_dir=build_dir,
+                               blocks=generator.blocks, progress=progress)
+        except BuildError as error:
+            raise CheckFailed(str(error)) from None
+    words = int(outcome.stats.get("words", 0))
+    if outcome.passed and words == 0:
+        return Verification(parameters, False, 0, "the bench compared no output word", outcome)
+    return Verification(parameters, outcome.passed, words, outcome.message, outcome)
