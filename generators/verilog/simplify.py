@@ -162,6 +162,19 @@ def _merge_equal(module: Module) -> None:
         rename(module, new)
 
 
+def _whole_names(module: Module) -> None:
+    """Write a wire as its name where all of its bits are meant (``a``, not ``a [3:0]``)."""
+    def whole(match: re.Match[str]) -> str:
+        return module.full(match[0]) or match[0]
+
+    for cell in module.cells:
+        cell.ports = {port: REFERENCE.sub(whole, text) for port, text in cell.ports.items()}
+    module.processes = [[process[0], *(REFERENCE.sub(whole, line) for line in process[1:])]
+                        for process in module.processes]
+    module.connects = [(REFERENCE.sub(whole, left), REFERENCE.sub(whole, right))
+                       for left, right in module.connects]
+
+
 def _bits(text: str) -> str | None:
     """The bits of a constant; a value of no width counts as 0."""
     match = re.fullmatch(r"\d+'([01]+)|\{ +\}", text)
@@ -180,10 +193,12 @@ def _same_as(cell: Cell) -> str | None:
         constant = constants[this]
         if cell.type not in ("$and", "$or", "$xor", "$add") or constant is None:
             continue
-        width = cell.number(f"{port}_WIDTH")
-        if cell.number("\\Y_WIDTH") != width or (len(constant) != width and "1" in constant):
-            continue
+        width, result = cell.number(f"{port}_WIDTH"), cell.number("\\Y_WIDTH")
         zero, ones = "1" not in constant, "0" not in constant
+        if zero and result > width and cell.type == "$add" and not cell.number(f"{port}_SIGNED"):
+            return f"{{ {result - width}'{'0' * (result - width)} {other} }}"
+        if result != width or (len(constant) != width and not zero):
+            continue
         if (zero and cell.type != "$and") or (ones and cell.type == "$and"):
             return other
         if zero or (ones and cell.type == "$or"):
@@ -196,12 +211,15 @@ def _fold(module: Module) -> None:
     while True:
         for cell in module.cells:
             result = module.full(_result(cell)) if cell.type in _COMBINATIONAL else None
-            if result is None or result[0] != "$":
+            text = _same_as(cell) if result is not None else None
+            if result is None or text is None:
                 continue
-            text = _same_as(cell)
+            if result[0] != "$":
+                module.cells.remove(cell)
+                module.connects.append((result, text))
+                break
             sliced = re.compile(re.escape(result) + r" \[")
-            if text is not None and not any(
-                    sliced.search(use) for use in _uses(module) if use != cell.ports["\\Y"]):
+            if not any(sliced.search(use) for use in _uses(module) if use != cell.ports["\\Y"]):
                 module.cells.remove(cell)
                 del module.wires[result]
                 rename(module, {result: text})
@@ -290,6 +308,7 @@ def simplify(module: Module) -> None:
         del module.wires[wire]
     rename(module, new)
 
+    _whole_names(module)
     _fold(module)
     _merge_equal(module)
     names = _drop_dead(module)

@@ -19,9 +19,9 @@ from lowbit.generators.flow.simulate import Outcome, simulate
 from lowbit.generators.registry import GENERATORS
 from lowbit.generators.verilog.emit import Emitted, emit
 from lowbit.golden.lut.core import operation
+from lowbit.golden.lut.packing import weight_beats
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.table import make_tables
-from lowbit.golden.lut.packing import weight_beats
 from lowbit.golden.parameters import Parameters
 from lowbit.hdl.common.design import check_ports
 from lowbit.hdl.common.field import Field, flag
