@@ -63,6 +63,7 @@ RESET_NOTES = {
 
 #: version of the manifest's structure (manifest.schema.json)
 SCHEMA = 2
+_Concat = type(Cat())
 #: bits of the widest signal that Amaranth's netlist can hold
 WIDEST = 1 << 16
 
@@ -230,6 +231,11 @@ class _Collector:
         reset = RESETS[self.reset][0]
         if "\\" + reset in wires:
             connections.append(("i", reset, ResetSignal("sync")))
+        for port in ports:
+            # a net at a pin has the name of a signal outside, if there is one
+            for signal in port.whole.parts if isinstance(port.whole, _Concat) else [port.value]:
+                if isinstance(signal, Signal) and not signal.name.startswith(rtlil.PIN):
+                    signal.name = rtlil.PIN + signal.name
         connections += [("i" if port.direction == "input" else "o", port.name, port.value)
                         for port in ports]
         return Instance(name, *connections)

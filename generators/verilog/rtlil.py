@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 
 from .ports import KEYWORDS
 
-__all__ = ["REFERENCE", "Module", "Wire", "Cell", "read", "write", "rename", "drop_memory_contents",
-           "tidy_ports", "tidy_names"]
+__all__ = ["REFERENCE", "PIN", "Module", "Wire", "Cell", "read", "write", "rename",
+           "drop_memory_contents", "tidy_ports", "tidy_names"]
+
+#: start of the names of signals that are only the pins of an instance
+PIN = "pin$"
 
 _ID = re.compile(r"\\[^\s]+|\$\d+")
 _WIRE = re.compile(r"wire width (\d+)(?: (input|output) (\d+))?\s+(signed )?(\S+)")
@@ -256,8 +259,7 @@ def tidy_names(module: Module, instances: Callable[[str], bool]) -> None:
             for port, value in cell.ports.items():
                 net = module.full(value)
                 if (net is not None and net not in new and not module.wires[net].direction
-                        and (net[0] == "$"
-                             or re.sub(r"\$\d+$", "", net).replace("__", "_") == port)):
+                        and net.startswith(("$", "\\" + PIN))):
                     take(net, f"{new[cell.name]}_{port[1:]}")
     for name, wire in module.wires.items():
         if name[0] == "\\" and wire.direction is None and name not in new:

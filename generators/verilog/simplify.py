@@ -12,7 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from .rtlil import REFERENCE, Cell, Module, rename
+from .rtlil import PIN, REFERENCE, Cell, Module, rename
 
 __all__ = ["simplify"]
 
@@ -33,6 +33,10 @@ _COMBINATIONAL = _MODULAR | frozenset((
     "$reduce_xor"))
 #: without readers they may go
 _PURE = _COMBINATIONAL | {"$dff", "$adff"}
+
+
+#: starts of names that the source has not given to the net itself
+_UNNAMED = ("$", "\\port$", "\\" + PIN)
 
 
 def _result(cell: Cell) -> str:
@@ -93,15 +97,16 @@ def _drop_dead(module: Module) -> dict[str, list[tuple[str, int]]]:
         gone = [pair for pair in module.connects if dead(module.full(pair[0]))]
         for left, right in gone:
             for name, _ in _read(module, right):
-                if name.startswith(("$", "\\port$")):
+                if name.startswith(_UNNAMED):
                     whole = REFERENCE.fullmatch(right)
                     lowest = whole is not None and whole[3] in (None, "0")
                     width = module.wires[module.full(left) or ""].width
                     if lowest:
                         names[name].append((left, width))
-                    elif whole is None or name[0] != "$":
+                    elif whole is None or name.startswith("\\port$"):
                         # not a sliced operator result: nobody may read its lowest bits
-                        names[name].append((f"{left}_bits", 0))
+                        plain = re.sub(r"\$\d+$", "", left).replace("\\" + PIN, "\\")
+                        names[name].append((f"{plain}_bits", 0))
         module.connects = [pair for pair in module.connects if pair not in gone] \
             if gone else module.connects
         cells = [cell for cell in module.cells
@@ -319,9 +324,9 @@ def simplify(module: Module) -> None:
     for wire, aliases in names.items():
         if wire in module.wires:
             width = module.wires[wire].width
-            for alias, bits in aliases:
+            for alias, bits in sorted(aliases, key=lambda pair: pair[0].startswith("\\" + PIN)):
                 if bits in (0, width) and alias not in taken:
-                    (new if wire[0] == "$" else module.port_names)[wire] = alias
+                    (module.port_names if wire.startswith("\\port$") else new)[wire] = alias
                     taken.add(alias)
                     break
     rename(module, new)

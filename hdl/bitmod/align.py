@@ -111,7 +111,8 @@ class AlignedSum(Component):
 
         Bit by bit from the top: who lacks a bit that another one has, is out.
         """
-        top = Signal(EXPONENT_BITS, name="top")
+        # a signal a bit: each depends on those above it, the whole does not on itself
+        top = [Signal(name=f"top_{k}") for k in range(EXPONENT_BITS)]
         leading, exponents = [lane[0] for lane in lanes], [lane[1] for lane in lanes]
         for k in reversed(range(EXPONENT_BITS)):
             ones = [lead & exponent[k] for lead, exponent in zip(leading, exponents, strict=True)]
@@ -122,7 +123,7 @@ class AlignedSum(Component):
                 m.d.comb += still.eq(lead & (exponent[k] | ~top[k]))
                 following.append(still)
             leading = following
-        return top
+        return Cat(top)
 
     def _align(self, m: Module, lane: int, active: Value, exponent: Value, significand: Value,
                top: Value, below: Value) -> tuple[Value, Value | None]:

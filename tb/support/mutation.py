@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lowbit.generators.verilog.shape import unwrap
+
 __all__ = ["Mutant", "mutants", "mutated", "switched", "KINDS"]
 
 #: kinds of change, in the order of reports
@@ -92,7 +94,7 @@ def _wrong_values(value: str, bits: int) -> Iterator[tuple[str, str]]:
 
 def mutants(verilog: str) -> list[Mutant]:
     """All mutants of the text, in the order of its lines."""
-    lines = verilog.splitlines()
+    lines = unwrap(verilog).splitlines()
     bits, ways = _widths(lines)
     found: list[Mutant] = []
     module = instance = ""
@@ -131,7 +133,7 @@ def mutants(verilog: str) -> list[Mutant]:
 
 def mutated(verilog: str, mutant: Mutant) -> str:
     """The text with one change."""
-    lines = verilog.splitlines()
+    lines = unwrap(verilog).splitlines()
     assert lines[mutant.line] == mutant.before
     lines[mutant.line] = mutant.after
     return "\n".join(lines) + "\n"
@@ -168,7 +170,7 @@ def switched(verilog: str, chosen: Sequence[Mutant]) -> str:
 
     Number n, from 1, is ``chosen[n - 1]``; without the plusarg the design is as it was.
     """
-    lines: list[list[str]] = [[line] for line in verilog.splitlines()]
+    lines: list[list[str]] = [[line] for line in unwrap(verilog).splitlines()]
     assert len({mutant.line for mutant in chosen}) == len(chosen), "one mutant a line"
     for number, mutant in enumerate(chosen, 1):
         assert lines[mutant.line] == [mutant.before]

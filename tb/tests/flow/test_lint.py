@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import shutil
+import subprocess
+from pathlib import Path
 
-from lowbit.generators.cli import main
+import pytest
+from pyslang import driver
+
 from lowbit.generators.flow.lint import PARTIAL_REASON, WAIVERS, lint, verilator_lint, yosys_lint
+from lowbit.tb.support.designs import LINES, emitted
 
 CLEAN = """module mac(input wire clk, input wire rst, input wire signed [7:0] a,
   input wire signed [7:0] b, output reg signed [31:0] acc);
@@ -37,11 +42,44 @@ def test_waivers_have_reasons() -> None:
     assert all(len(reason) > 20 for reason in (*WAIVERS.values(), PARTIAL_REASON))
 
 
-@pytest.mark.parametrize("line", [
-    "lut_table --pipeline 2", "lut_table --datapath float --K 2", "lut_dot --a-format int8",
-    "lut_dot --K 2 --datapath float --groups 2", "lut_core --N 2",
-    "lut_core --N 2 --K 2 --datapath float", "lut_core --N 2 --a-format int8 --reset async_low",
-    "lut_core --N 2 --K 2 --table-source internal --groups 2", "fp16_tile --rows 1 --columns 1"])
-def test_generators_are_clean(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*line.split(), "-o", "-"]) == 0
-    assert lint(capsys.readouterr().out, line.split()[0]) == []
+@pytest.mark.parametrize("line", LINES)
+def test_generators_are_clean(line: str) -> None:
+    design = emitted(line)
+    assert lint(design.verilog, design.top) == []
+
+
+def slang(source: Path, top: str, capfd: pytest.CaptureFixture[str]) -> list[str]:
+    """Warnings and errors of slang, truncated values among them."""
+    reader = driver.Driver()
+    reader.addStandardArgs()
+    assert reader.parseCommandLine(f"slang --top {top} -Wextra -Wwidth-trunc {source}")
+    assert reader.processOptions()
+    reader.parseAllSources()
+    reader.reportCompilation(reader.createCompilation(), False)
+    found = capfd.readouterr()
+    return [line for line in (found.out + found.err).splitlines()
+            if "warning:" in line or "error:" in line]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_slang_is_silent(line: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    design = emitted(line)
+    source = tmp_path / "design.v"
+    source.write_text(design.verilog)
+    assert slang(source, design.top, capfd) == []
+
+
+def test_slang_sees_a_truncated_value(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "design.v"
+    source.write_text("module t(input [1:0] a, output y); assign y = a; endmodule\n")
+    assert "width-trunc" in slang(source, "t", capfd)[0]
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus is not installed")
+@pytest.mark.parametrize("line", LINES)
+def test_icarus_is_silent(line: str, tmp_path: Path) -> None:
+    source = tmp_path / "design.v"
+    source.write_text(emitted(line).verilog)
+    done = subprocess.run(["iverilog", "-g2005", "-Wall", "-o", "/dev/null", str(source)],
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
