@@ -187,32 +187,33 @@ def _bits(text: str) -> str | None:
 
 
 def _same_as(cell: Cell) -> str | None:
-    """The expression that a cell merely repeats: a constant, or one of its operands."""
+    """The value of a cell that computes nothing: constants, or zero plus an operand.
+
+    A gate with one constant input stays: what synthesis makes of it depends on the structure
+    around it, and the area is not to."""
     a, b = cell.ports.get("\\A", ""), cell.ports.get("\\B", "")
     constants = [_bits(a), _bits(b)]
     if cell.type in ("$eq", "$ne") and None not in constants:
         equal = int(constants[0] or "0", 2) == int(constants[1] or "0", 2)
         signed = cell.number("\\A_SIGNED") or cell.number("\\B_SIGNED")
         return None if signed else f"1'{int(equal == (cell.type == '$eq'))}"
-    for this, other, port in ((0, b, "\\B"), (1, a, "\\A")):
-        constant = constants[this]
-        if cell.type not in ("$and", "$or", "$xor", "$add") or constant is None:
-            continue
-        width, result = cell.number(f"{port}_WIDTH"), cell.number("\\Y_WIDTH")
-        zero, ones = "1" not in constant, "0" not in constant
-        if zero and result > width and cell.type == "$add" and not cell.number(f"{port}_SIGNED"):
-            return f"{{ {result - width}'{'0' * (result - width)} {other} }}"
-        if result != width or (len(constant) != width and not zero):
-            continue
-        if (zero and cell.type != "$and") or (ones and cell.type == "$and"):
-            return other
-        if zero or (ones and cell.type == "$or"):
-            return f"{width}'{('0' if zero else '1') * width}"
+    if cell.type in ("$and", "$or", "$xor") and None not in constants:
+        width = cell.number("\\Y_WIDTH")
+        left, right = (int(bits or "0", 2) for bits in constants)
+        value = {"$and": left & right, "$or": left | right, "$xor": left ^ right}[cell.type]
+        unsigned = not (cell.number("\\A_SIGNED") or cell.number("\\B_SIGNED"))
+        return f"{width}'{value:0{width}b}" if unsigned and value >> width == 0 else None
+    if cell.type == "$add" and constants[0] is not None and "1" not in constants[0]:
+        # a sum that starts from nothing
+        width, result = cell.number("\\B_WIDTH"), cell.number("\\Y_WIDTH")
+        if cell.number("\\B_SIGNED") or result < width:
+            return None
+        return f"{{ {result - width}'{'0' * (result - width)} {b} }}" if result > width else b
     return None
 
 
 def _fold(module: Module) -> None:
-    """Operators on constants, and those that change nothing, go."""
+    """Operators that compute nothing go."""
     while True:
         for cell in module.cells:
             result = module.full(_result(cell)) if cell.type in _COMBINATIONAL else None

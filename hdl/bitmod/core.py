@@ -69,7 +69,7 @@ class BitmodCore(StructComponent):
         with m.Elif(leaving):
             m.d.sync += row_left.eq(row_left - 1)
             with m.If(row_left == 0):
-                m.d.sync += [row_left.eq(p.rows - 1), column.eq(column << 1),
+                m.d.sync += [row_left.eq(p.rows - 1), column.eq(Cat(0, column[:-1])),
                              leaving.eq(~column[-1])]
         adding = delayed(m, leaving, 2, "adding")
         fresh_at = delayed(m, fresh, 2, "adding_fresh", reset=False)

@@ -48,7 +48,8 @@ def test_text(emitted, cls):
     text = emitted[cls].verilog
     assert not re.search(r"\binitial\b|^\s*reg\b[^;]*=", text, re.M)
     assert not re.search(r"\\|\$auto|dump_module|\(\*", text)
-    assert "/" not in "".join(line for line in text.splitlines() if not line.lstrip().startswith("//"))
+    assert "/" not in "".join(line for line in text.splitlines()
+                              if not line.lstrip().startswith("//"))
 
 
 @pytest.mark.parametrize("cls", TOYS)
