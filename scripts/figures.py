@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fill the generated tables of README.md and docs/: ports, parameters, recorded figures.
+"""Fill the generated tables of docs/: ports, parameters, recorded figures.
 
     .venv/bin/python scripts/figures.py [--check]
 
@@ -31,7 +31,7 @@ from lowbit.tb.support.lut_run import VECTORS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS_FOLDER = ROOT / "docs" / "results"
-PAGES = ("README.md", "docs/lut.md", "docs/bitmod.md", "docs/numerics.md")
+PAGES = ("docs/results.md", "docs/lut.md", "docs/bitmod.md", "docs/numerics.md")
 BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
 
 Json = Any
@@ -106,7 +106,7 @@ def area(r: Json) -> str:
                              number(x["with_table"], 0), number(x["best"], 0),
                              number(x["to_published"], 3), number(x["to_own_plain"], 3),
                              number(x["to_own_best"], 3)) for x in r["core"]]))
-        parts.append("![Areas of the cores in this table](docs/img/areas.svg)")
+        parts.append("![Areas of the cores in this table](img/areas.svg)")
     if "forms" in r:
         parts.append("Half table, one-hot select and offline negation, over the conventional "
                      "forms (*full*: full table, binary select; *hardware*: half table, binary "
