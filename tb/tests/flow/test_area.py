@@ -20,7 +20,7 @@ from lowbit.generators.flow.synthesis import best_of, synthesize
 from lowbit.generators.flow.yosys import run_yosys
 
 from ...support.cells import TINY, tiny
-from ...support.shared_data import shared
+from ...support.pdks import pdk_files
 
 MAC = """module mac(input clk, input rst, input signed [7:0] a, b, output reg signed [31:0] acc);
 always @(posedge clk) if (rst) acc <= 0; else acc <= acc + a*b;
@@ -37,11 +37,8 @@ pair p1(.clk(clk), .a(a[3:2]), .b(b[3:2]), .y(y[3:2]), .q(q[1]));
 endmodule
 """
 GENERIC = liberty.embedded()
-SKY = shared("pdk", "sky130hd_tt.lib.gz")
-SG = shared("pdk", "sg13g2_stdcell_typ_1p20V_25C.lib.gz")
-ASAP = shared("pdk", "asap7")
-needs_sky = pytest.mark.skipif(SKY is None, reason="shared SKY130 liberty is not there")
-needs_sta = pytest.mark.skipif(timing.find_sta() is None, reason="OpenSTA is not installed")
+needs_sta = pytest.mark.skipif(timing.find_sta() is None, reason="OpenSTA is not installed; put "
+                               "sta or opensta on PATH (Debian: sudo apt-get install opensta)")
 
 
 
@@ -93,14 +90,18 @@ def test_pdk_is_found_in_ciels_layout(tmp_path: Path, monkeypatch: pytest.Monkey
         file.parent.mkdir(parents=True)
         file.write_text(tiny(*TINY))
         assert find_pdk(name) == [file]
-    if ASAP is not None:
-        (tmp_path / "asap7").mkdir()
-        (tmp_path / "asap7" / "nldm").symlink_to(ASAP)
-        with pytest.raises(UsageError):      # a link to elsewhere is not followed
-            find_pdk("asap7")
-        for source in ASAP.iterdir():
-            (tmp_path / "asap7" / source.name).symlink_to(source)
-        assert len(find_pdk("asap7")) == 5
+    # a library of five files, whose names end in a date: the newest counts
+    folder = tmp_path / "asap7" / "nldm"
+    folder.mkdir(parents=True)
+    names = [f"asap7sc7p5t_{part}_RVT_TT_nldm_{date}.lib.gz"
+             for part in ("AO", "INVBUF", "OA", "SEQ", "SIMPLE") for date in (211120, 220122)]
+    for name in names[:-2]:
+        (folder / name).touch()
+    with pytest.raises(UsageError, match="SIMPLE"):
+        find_pdk("asap7")
+    for name in names[-2:]:
+        (folder / name).touch()
+    assert sorted(path.name for path in find_pdk("asap7")) == names[1::2]
 
 
 def test_same_area_every_time_and_the_recipes_of_a_mac() -> None:
@@ -159,14 +160,12 @@ def test_path_without_opensta(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.path_tool.startswith("abc") and 0.3 < (result.path_ns or 0) < 3
 
 
-@needs_sky
 @needs_sta
 def test_shared_enable_is_buffered() -> None:
     """An enable pin is outside abc's view: on enable flip-flops its net would stay unbuffered."""
     source = ("module t(input clk, input [1:0] e, input [511:0] d, output reg [511:0] q);"
               "always @(posedge clk) if (&e) q <= d; endmodule")
-    assert SKY
-    sky = liberty.load([SKY])
+    sky = liberty.load(pdk_files("sky130hd"))
     plain = synthesize(source, "t", sky)
     assert plain.cells.get("sky130_fd_sc_hd__edfxtp_1") == 512
     sized = synthesize(source, "t", sky, "sized")
@@ -174,19 +173,17 @@ def test_shared_enable_is_buffered() -> None:
     assert sized.path_ns is not None and sized.path_ns < 3
 
 
-@pytest.mark.skipif(None in (SKY, SG, ASAP), reason="shared liberty files are not there")
-def test_all_shared_libraries() -> None:
-    assert SKY and SG and ASAP
+def test_real_libraries() -> None:
     sizes = []
-    for files in ([SKY], [SG], sorted(ASAP.iterdir())):
-        library = liberty.load(files)
+    for name in ("sky130hd", "sg13g2", "asap7"):
+        library = liberty.load(pdk_files(name))
         result = synthesize(MAC, "mac", library, "booth")
         assert result.flip_flops == 32
         sizes.append(result.gate_equivalents)
     # one design, three technologies: the gate equivalents agree within a quarter
     assert max(sizes) < 1.25 * min(sizes)
     if timing.find_sta():
-        result = synthesize(MAC, "mac", liberty.load([SG]), "sized")
+        result = synthesize(MAC, "mac", liberty.load(pdk_files("sg13g2")), "sized")
         assert result.path_ns is not None and 1 < result.path_ns < 8
 
 
