@@ -55,7 +55,7 @@ class Settings:
 
     count: int                  #: mutants of a design
     seeds: int                  #: bench seeds of each mutant
-    words: tuple[int, ...]      #: output words of the runs; gen verify's default is 1,000
+    words: tuple[int, ...]      #: output words of the runs
     designs: tuple[str, ...]
 
 
