@@ -59,7 +59,8 @@ def _row(rng: np.random.Generator, fmt: IntFormat | FloatFormat, k: int, kind: s
         return _codes(fmt, fields, rng.integers(0, 1 << fmt.mbits, k), sign)
     if kind == "echo":          # each like the one before: sums cancel, to any leading bit
         fields = _exponent(rng, fmt) + np.cumsum(rng.choice([0, 0, 0, 0, -1, 1], k))
-        near = np.cumsum(rng.choice([0, 0, 0, 1, -1, rng.integers(1 << fmt.mbits)], k))
+        steps = np.array([0, 0, 0, 1, -1, int(rng.integers(1 << fmt.mbits))])
+        near = np.cumsum(rng.choice(steps, k))
         return _codes(fmt, fields, rng.integers(1 << fmt.mbits) + near, sign)
     if kind == "few":           # bits far apart: what is left over decides a rounding
         fields = _exponent(rng, fmt) - rng.integers(0, 2 * fmt.mbits + 12, k)
@@ -78,7 +79,8 @@ def _exponent(rng: np.random.Generator, fmt: FloatFormat) -> int:
     """An exponent field: any, or near one of the ends."""
     top = (fmt.nan if fmt.fn else fmt.inf) - 1 >> fmt.mbits
     near = int(rng.integers(0, fmt.mbits + 5))
-    return int(rng.choice([rng.integers(0, top + 1), min(near, top), max(top - near, 0)]))
+    anywhere = int(rng.integers(0, top + 1))
+    return int(rng.choice(np.array([anywhere, min(near, top), max(top - near, 0)])))
 
 
 def _codes(fmt: FloatFormat, fields: Array, mantissas: Array, sign: Array) -> Array:
