@@ -55,7 +55,8 @@ RESULTS = {
     "campaign.json": ".venv/bin/python scripts/campaign.py --minutes 13 --skip-large "
                      "--json docs/results/campaign.json",
     "proofs.json": ".venv/bin/python scripts/prove.py --json docs/results/proofs.json",
-    "mutations.json": ".venv/bin/python scripts/mutate.py --json docs/results/mutations.json",
+    "mutations.json": ".venv/bin/python scripts/mutate.py --json docs/results/mutations.json "
+                      "(and again with --mutator yosys)",
 }
 
 #: handshake ports, which the manifest leaves without a note
@@ -236,10 +237,12 @@ def proofs(r: Json) -> str:
 
 
 def mutations(r: Json) -> str:
-    total = sum(len(x["mutants"]) for x in r["designs"])
-    return (f"{total} mutants of {len(r['designs'])} designs: {r['killed']} killed, {r['equal']} "
-            f"proved equal to the original, {r['accepted']} looked at and harmless, "
-            f"{r['survived']} survived")
+    """Each mutator's verdicts, with what its record covers."""
+    return "; ".join(
+        f"by {x['mutator']}: {sum(len(d['mutants']) for d in x['designs'])} mutants of "
+        f"{len(x['designs'])} designs: {x['killed']} killed, {x['equal']} proved equal to the "
+        f"original, {x['accepted']} looked at and harmless, {x['survived']} survived"
+        for x in r["surveys"])
 
 
 def surveys() -> str:
