@@ -50,14 +50,15 @@ class LutWorkload(Workload):
     def weights(self) -> str:
         x = self.operands
         group = f", groups of {x.group_size}" if x.group_size else ""
-        parts = [name for name, array in (("zero points", x.zero), ("scales", x.scale))
+        parts = [name for name, array in (("zero points", x.zero), ("scales", x.scale),
+                                          ("minima", x.minimum))
                  if array is not None]
         return f"{x.bits} bits{group}{''.join(f', {part}' for part in parts)}"
 
     def facts(self) -> dict[str, Any]:
         x = self.operands
         return {"bits": x.bits, "group_size": x.group_size, "zero_point": x.zero is not None,
-                "scale": x.scale is not None}
+                "scale": x.scale is not None, "minimum": x.minimum is not None}
 
 
 @dataclass(frozen=True)
