@@ -68,10 +68,10 @@ def main() -> int:
         print(f"demo_smollm2: {error}", file=sys.stderr)
         return 1
     exact = a.astype(np.float64) @ kept.weights.dequantize().T
-    error = run.result - exact
+    off = run.result - exact
     report = {"tensor": TENSOR, "format": kept.format, "shape": [n, k],
-              "max_error": float(np.abs(error).max()),
-              "relative_rms_error": float(np.sqrt((error**2).mean() / (exact**2).mean())),
+              "max_error": float(np.abs(off).max()),
+              "relative_rms_error": float(np.sqrt((off**2).mean() / (exact**2).mean())),
               "outputs": run.result.size, **run.as_dict()}
     if args.json:
         print(json.dumps(report, indent=2))
