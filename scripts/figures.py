@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fill the generated tables of README.md and docs/: ports, parameters, recorded figures.
+"""Fill the generated tables of docs/: ports, parameters, recorded figures.
 
     .venv/bin/python scripts/figures.py [--check]
 
@@ -30,7 +30,7 @@ from lowbit.tb.support.lut_run import VECTORS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS_FOLDER = ROOT / "docs" / "results"
-PAGES = ("README.md", "docs/lut.md", "docs/bitmod.md", "docs/numerics.md")
+PAGES = ("docs/results.md", "docs/lut.md", "docs/bitmod.md", "docs/numerics.md")
 BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
 
 Json = Any
@@ -54,7 +54,8 @@ RESULTS = {
     "campaign.json": ".venv/bin/python scripts/campaign.py --minutes 13 --skip-large "
                      "--json docs/results/campaign.json",
     "proofs.json": ".venv/bin/python scripts/prove.py --json docs/results/proofs.json",
-    "mutations.json": ".venv/bin/python scripts/mutate.py --json docs/results/mutations.json",
+    "mutations.json": ".venv/bin/python scripts/mutate.py --json docs/results/mutations.json "
+                      "(and again with --mutator yosys)",
 }
 
 
@@ -102,7 +103,7 @@ def area(r: Json) -> str:
                              number(x["with_table"], 0), number(x["best"], 0),
                              number(x["to_published"], 3), number(x["to_own_plain"], 3),
                              number(x["to_own_best"], 3)) for x in r["core"]]))
-        parts.append("![Areas of the cores in this table](docs/img/areas.svg)")
+        parts.append("![Areas of the cores in this table](img/areas.svg)")
     if "forms" in r:
         parts.append("Half table, one-hot select and offline negation, over the conventional "
                      "forms (*full*: full table, binary select; *hardware*: half table, binary "
@@ -232,10 +233,12 @@ def proofs(r: Json) -> str:
 
 
 def mutations(r: Json) -> str:
-    total = sum(len(x["mutants"]) for x in r["designs"])
-    return (f"{total} mutants of {len(r['designs'])} designs: {r['killed']} killed, {r['equal']} "
-            f"proved equal to the original, {r['accepted']} looked at and harmless, "
-            f"{r['survived']} survived")
+    """Each mutator's verdicts, with what its record covers."""
+    return "; ".join(
+        f"by {x['mutator']}: {sum(len(d['mutants']) for d in x['designs'])} mutants of "
+        f"{len(x['designs'])} designs: {x['killed']} killed, {x['equal']} proved equal to the "
+        f"original, {x['accepted']} looked at and harmless, {x['survived']} survived"
+        for x in r["surveys"])
 
 
 def surveys() -> str:

@@ -1,4 +1,4 @@
-"""Tables of the BitMoD page and of its part of README.md. Used by figures.py.
+"""Tables of the BitMoD page and of its part of results.md. Used by figures.py.
 
 COMPUTED ones come from the code and the cycle model, RECORDED ones from
 docs/results/bitmod_area.json.

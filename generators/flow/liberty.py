@@ -1,43 +1,30 @@
 """Liberty files: find out what a cell library offers, and hand it to Yosys and OpenSTA.
 
 A library may come in several files (ASAP7 keeps its flip-flops, inverters and gates apart),
-plain or gzip. Only what the flow needs is read here: units, areas, functions of small cells,
-flip-flops. Delay tables are left to abc and OpenSTA.
+plain or gzip. Yosys reads the cells; :mod:`.liberty_text` brings the files into a form that all
+tools take.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import re
+import tempfile
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import UsageError
 from ..files import check_source
 from . import generic
-from .boolean import truth_table
+from .liberty_text import reduce_liberty
+from .yosys import YosysError, run_yosys
 
 __all__ = ["Cell", "Library", "load", "embedded"]
-
-_COMMENT = re.compile(r"/\*.*?\*/", re.S)
-_VALUES = re.compile(r"\bvalues\s*\([^()]*\)")
-_QUOTED = re.compile(r'"[^"]*"')
-_LIBRARY = re.compile(r'\blibrary\s*\(\s*"?([^"()]+?)"?\s*\)\s*\{')
-_CELL = re.compile(r'^[ \t]*cell\s*\(\s*"?([^"()]+?)"?\s*\)\s*\{', re.M)
-_AREA = re.compile(r"\barea\s*:\s*\"?([-+.\deE]+)")
-_DONT_USE = re.compile(r'\bdont_use\s*:\s*"?true')
-_STATE = re.compile(r"\b(ff|latch|ff_bank|latch_bank|statetable)\s*\(")
-_PIN = re.compile(r'\b(?:pin|bus)\s*\(\s*"?([^"()]+?)"?\s*\)\s*\{')
-_NEXT_STATE = re.compile(r'\bnext_state\s*:\s*"?\s*([^";]*)')
-_DIRECTION = re.compile(r'\bdirection\s*:\s*"?(\w+)')
-_FUNCTION = re.compile(r'\bfunction\s*:\s*"([^"]*)"')
-_THREE_STATE = re.compile(r"\bthree_state\s*:")
-_TIME_UNIT = re.compile(r'\btime_unit\s*:\s*"?\s*([\d.]+)\s*([a-z]+)', re.I)
-_LOAD_UNIT = re.compile(r'\bcapacitive_load_unit\s*\(\s*([\d.]+)\s*,\s*"?([a-z]+)', re.I)
-_WIRE_LOAD = re.compile(r"^[ \t]*default_wire_load\w*\s*:[^;\n]*;?", re.M)
 
 _SECONDS = {"ns": 1.0, "ps": 1e-3, "us": 1e3, "fs": 1e-6}          #: in ns
 _FARADS = {"pf": 1000.0, "ff": 1.0, "nf": 1e6}                     #: in fF
@@ -49,8 +36,7 @@ class Cell:
 
     name: str
     area: float
-    state: str = ""                  #: "ff", "latch", ... or "" for a combinational cell
-    inputs: int = 0
+    state: str = ""                  #: "ff", "latch" or "" for a combinational cell
     table: tuple[bool, ...] = ()     #: of a cell with one output and at most two inputs
     dont_use: bool = False
     enable: bool = False             #: flip-flop whose next state is more than one pin
@@ -60,8 +46,8 @@ class Cell:
 class Library:
     """A cell library as the flow sees it.
 
-    ``texts`` are the decompressed files, ``hashes`` the SHA-256 of each (of the content as it
-    was given, before compression). Areas are in ``area_unit``.
+    ``texts`` are the files for the tools (:mod:`.liberty_text`), ``hashes`` the SHA-256 of each
+    file (of the content as it was given, before compression). Areas are in ``area_unit``.
     """
 
     names: tuple[str, ...]
@@ -95,7 +81,7 @@ class Library:
     @property
     def flip_flops(self) -> frozenset[str]:
         """Names of the flip-flop cells."""
-        return frozenset(c.name for c in self.cells.values() if c.state.startswith("ff"))
+        return frozenset(c.name for c in self.cells.values() if c.state == "ff")
 
     @property
     def enable_flip_flops(self) -> list[str]:
@@ -103,14 +89,10 @@ class Library:
         return sorted(c.name for c in self.cells.values() if c.enable)
 
     def write(self, folder: Path) -> list[str]:
-        """Write the files for the tools into ``folder``; returns their names there.
-
-        The default wire load is left out: OpenSTA would apply it although the flow promises
-        ideal wires (abc ignores it).
-        """
+        """Write the files for the tools into ``folder``; returns their names there."""
         names = [f"cells{index}.lib" for index in range(len(self.texts))]
         for name, text in zip(names, self.texts, strict=True):
-            (folder / name).write_text(_WIRE_LOAD.sub("", text), encoding="latin-1")
+            (folder / name).write_text(text, encoding="latin-1")
         return names
 
     def describe(self) -> list[dict[str, str]]:
@@ -136,96 +118,112 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _cells(text: str) -> list[Cell]:
-    starts = list(_CELL.finditer(text))
-    ends = [match.start() for match in starts[1:]] + [len(text)] * bool(starts)
-    return [_cell(match.group(1), text[match.end():end])
-            for match, end in zip(starts, ends, strict=True)]
+class _Netlist:
+    """A cell as Yosys reads it: ports, gates and flip-flops, from ``write_json``."""
 
+    def __init__(self, module: dict[str, Any]) -> None:
+        ports = module["ports"].values()
+        self.inputs = [bit for x in ports if x["direction"] == "input" for bit in x["bits"]]
+        self.outputs = [bit for x in ports if x["direction"] != "input" for bit in x["bits"]]
+        self.gates = list(module["cells"].values())
+        self.drivers = {bit: gate for gate in self.gates for port, bits in
+                        gate["connections"].items() for bit in bits
+                        if gate["port_directions"][port] == "output"}
 
-def _number(cell: str, area: str) -> float:
-    try:
-        value = float(area)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise UsageError(f"--liberty is damaged: cell {cell} has area {area}; fetch it again")
-    return value
+    @property
+    def state(self) -> str:
+        kinds = " ".join(gate["type"] for gate in self.gates)
+        return "ff" if "DFF" in kinds else "latch" if re.search("LATCH|_SR_|_FF_", kinds) else ""
 
+    @property
+    def enable(self) -> bool:
+        """Is there more than an inverter before the data pin of the flip-flop?"""
+        for gate in self.gates:
+            if "DFF" in gate["type"]:
+                bit = gate["connections"]["D"][0]
+                while self.drivers.get(bit, {}).get("type") in ("$_NOT_", "$_BUF_"):
+                    bit = self.drivers[bit]["connections"]["A"][0]
+                return bit not in self.inputs
+        return False
 
-def _cell(name: str, body: str) -> Cell:
-    pins = _PIN.split(body)              # attributes, then pin name, pin body, ...
-    head = pins[0]
-    area = _AREA.search(head) or _AREA.search(body)
-    state, following = _STATE.search(body), _NEXT_STATE.search(body)
-    inputs: list[str] = []
-    functions: list[str] = []
-    for pin, text in zip(pins[1::2], pins[2::2], strict=True):
-        direction = _DIRECTION.search(text)
-        if direction and direction[1] == "input":
-            inputs.append(pin)
-        elif direction and direction[1] in ("output", "inout"):
-            function = None if _THREE_STATE.search(text) else _FUNCTION.search(text)
-            functions.append(function[1] if function else "")
-    table: tuple[bool, ...] = ()
-    if not state and len(functions) == 1 and functions[0] and len(inputs) in (1, 2):
+    def value(self, bit: int | str, values: dict[int | str, bool]) -> bool:
+        """Value of a net, given those of the inputs; KeyError for what is no plain gate."""
+        if bit in values:
+            return values[bit]
+        gate = self.drivers[bit]
+        a, *b = (self.value(gate["connections"][port][0], values)
+                 for port in sorted(gate["connections"]) if port != "Y")
+        return {"$_NOT_": lambda: not a, "$_BUF_": lambda: a, "$_AND_": lambda: a and b[0],
+                "$_OR_": lambda: a or b[0], "$_XOR_": lambda: a != b[0]}[gate["type"]]()
+
+    @property
+    def table(self) -> tuple[bool, ...]:
+        """Output for every input pattern, the first input bit 0; () where it has no table."""
+        if self.state or len(self.outputs) != 1 or len(self.inputs) not in (1, 2):
+            return ()
         try:
-            table = truth_table(functions[0], inputs)
-        except ValueError:
-            table = ()                   # an odd cell; abc leaves it alone as well
-    return Cell(name, _number(name, area[1]) if area else 0.0, state[1] if state else "",
-                len(inputs), table, bool(_DONT_USE.search(body)),
-                bool(state and state[1].startswith("ff") and following
-                     and not re.fullmatch(r"[\s()!']*\w+[\s()']*", following[1])))
+            return tuple(self.value(self.outputs[0], {"0": False, "1": True, **{
+                name: bool(pattern >> at & 1) for at, name in enumerate(self.inputs)}})
+                for pattern in range(1 << len(self.inputs)))
+        except KeyError:
+            return ()                # three states, or an odd cell; abc leaves it alone as well
 
 
-def _unit(pattern: re.Pattern[str], text: str, scale: dict[str, float], default: float) -> float:
-    match = pattern.search(text)
+def _cells(texts: Sequence[str], shown: Sequence[str], dont_use: set[str]) -> dict[str, Cell]:
+    """The cells that Yosys reads from the files; those without functions are none to it."""
+    read = "read_liberty -ignore_miss_func -ignore_miss_dir -ignore_miss_data_latch -ignore_buses"
+    with tempfile.TemporaryDirectory(prefix="lowbit-liberty-") as name:
+        folder = Path(name)
+        for at, text in enumerate(texts):
+            (folder / f"{at}.lib").write_text(text, encoding="latin-1")
+        try:
+            run_yosys([*(f"{read} {at}.lib" for at in range(len(texts))),
+                       "write_json cells.json"], folder)
+        except YosysError as error:
+            found = re.search(r"(\d+)\.lib$", error.command)
+            which = shown[int(found[1])] if found else ", ".join(shown)
+            reason = re.sub(r" +in line \d+", "", error.reason)    # a line of the reduced text
+            raise UsageError(f"--liberty {which} cannot be read: {reason}") from None
+        modules = json.loads((folder / "cells.json").read_text())["modules"]
+    cells = {}
+    for key, module in modules.items():
+        netlist = _Netlist(module)
+        cells[key] = Cell(key, float(module["attributes"].get("area", 0)), netlist.state,
+                          netlist.table, key in dont_use, netlist.enable)
+    return cells
+
+
+def _unit(text: str, scale: dict[str, float], default: float) -> float:
+    match = re.match(r"\s*([\d.]+)[\s,\"]*([a-z]+)", text, re.I)
     return float(match[1]) * scale.get(match[2].lower(), default) if match else default
 
 
-def _parse(data: bytes, shown: str) -> tuple[str, str, list[Cell]]:
-    text = data.decode("latin-1")
-    # delay tables are nine tenths of the text and of no interest here
-    bare = _COMMENT.sub(" ", _VALUES.sub("", text))
-    library = _LIBRARY.search(bare[:100_000])
-    if library is None:
-        raise UsageError(f"--liberty {shown} is not a liberty file: no library (...) group in it")
-    skeleton = _QUOTED.sub("", bare)
-    opened, closed = skeleton.count("{"), skeleton.count("}")
-    if opened != closed:
-        raise UsageError(f"--liberty {shown} is damaged or cut short: {opened} groups are opened "
-                         f"and {closed} closed; fetch it again")
-    cells = _cells(bare)
-    if not cells:
-        raise UsageError(f"--liberty {shown} holds no cells")
-    return library[1], text, cells
-
-
 def _combine(parts: Iterable[tuple[str, bytes]], area_unit: str) -> Library:
-    names, hashes, texts = [], [], []
-    cells: dict[str, Cell] = {}
-    units = set()
-    for shown, data in parts:
-        name, text, found = _parse(data, shown)
-        names.append(name)
+    shown, hashes, reduced = [], [], []
+    units, names = set(), set()
+    for file, data in parts:
+        found = reduce_liberty(data, file)
+        shown.append(file)
         hashes.append(hashlib.sha256(data).hexdigest())
-        texts.append(text)
-        units.add((_unit(_TIME_UNIT, text, _SECONDS, 1.0), _unit(_LOAD_UNIT, text, _FARADS, 1000)))
-        for cell in found:
-            if cell.name in cells:
-                raise UsageError(f"--liberty {shown} defines cell {cell.name} a second time; "
+        reduced.append(found)
+        units.add((_unit(found.attributes.get("time_unit", ""), _SECONDS, 1.0),
+                   _unit(found.attributes.get("capacitive_load_unit", ""), _FARADS, 1000.0)))
+        for name in found.cells:
+            if name in names:
+                raise UsageError(f"--liberty {file} defines cell {name} a second time; "
                                  "give each file once, of one corner")
-            cells[cell.name] = cell
+            names.add(name)
     if len(units) > 1:
         raise UsageError("--liberty files must share one time and capacitance unit; "
                          f"these have {len(units)} different ones")
     time_unit, load_unit = units.pop()
-    library = Library(tuple(names), tuple(hashes), tuple(texts), cells,
+    texts = tuple(x.text for x in reduced)
+    cells = _cells(texts, shown, set().union(*(x.dont_use for x in reduced)))
+    library = Library(tuple(x.name for x in reduced), tuple(hashes), texts, cells,
                       time_unit, load_unit, area_unit)
     for what, table in (("inverter", (1, 0)), ("buffer", (0, 1)), ("2-input NAND", (1, 1, 1, 0))):
         if library.smallest(table) is None:
-            raise UsageError(f"--liberty holds no {what} among its {len(cells)} cells; name all "
+            raise UsageError(f"--liberty holds no {what} among its {len(names)} cells; name all "
                              "files of the library (ASAP7: INVBUF, SIMPLE, AO, OA, SEQ)")
     if not library.nand2.area:
         raise UsageError(f"--liberty gives its 2-input NAND {library.nand2.name} no area, so "

@@ -86,6 +86,15 @@ def _commands(top: str, recipe: Recipe, clock_ns: float, liberty: Sequence[str],
             "opt_clean", f"tee -q -o stat.json stat -json {libraries} -top {top}"]
 
 
+def _reason(error: YosysError) -> str:
+    """What Yosys says, or abc where Yosys only misses abc's result; no path of a working file."""
+    reason = error.reason
+    if "ABC output file" in reason:
+        said = re.findall(r"^ABC: (?![+*=])(?:Error: )?(\S.*)$", error.log, re.M)
+        reason = f"abc stopped: {said[-1]}" if said else "abc stopped without a message"
+    return re.sub(r"/\S*/(?=[^/\s])", "", reason)
+
+
 def _run(commands: list[str], folder: Path, library: Library) -> str:
     try:
         return run_yosys(commands, folder)
@@ -93,7 +102,7 @@ def _run(commands: list[str], folder: Path, library: Library) -> str:
         # the design has been read and checked by then: the library is what is new
         if error.command.startswith(("dfflibmap", "abc", "tee -q -o stat")):
             raise UsageError(f"--liberty {', '.join(library.names)} cannot be used for synthesis: "
-                             f"{error.reason}") from None
+                             f"{_reason(error)}") from None
         raise
 
 

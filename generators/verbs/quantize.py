@@ -19,15 +19,27 @@ from ..progress import Progress
 from ..weights.checkpoint import open_matrices
 from ..weights.file import write_tensors
 from ..weights.formats import QuantizeOptions, find_format, format_names
+from ..weights.grouped_file import save_grouped
+from ..weights.kept import NPY_CODES, load_kept
 
 SUMMARY = "quantise weights to a format of any core, with an error report"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("weights", type=Path, help=".safetensors or .npy file; a weight matrix has "
-                        "shape (output channels, inputs)")
-    parser.add_argument("--dtype", required=True, metavar="NAME",
-                        help="weight format: " + ", ".join(format_names()))
+    parser.add_argument("weights", type=Path, help=".safetensors, .safetensors.index.json "
+                        "(shards), .gguf or .npy file; a weight matrix has shape (output "
+                        "channels, inputs)")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--dtype", metavar="NAME",
+                      help="weight format: " + ", ".join(format_names()))
+    what.add_argument("--keep", action="store_true",
+                      help="take the file's own codes of one matrix, nothing rounded: GGUF, GPTQ, "
+                      "AWQ, compressed-tensors, .npy of ml_dtypes (gen inspect lists them)")
+    parser.add_argument("--npy-type", choices=NPY_CODES, metavar="|".join(NPY_CODES),
+                        help="with --keep: what the bytes of a .npy file are, which does not say")
+    parser.add_argument("--gptq-zeros", choices=("v1", "v2"), metavar="v1|v2",
+                        help="with --keep: a GPTQ file stores zero points z - 1 (v1) or z (v2); "
+                        "default as its configuration says")
     parser.add_argument("--group-size", type=integer, default=128, metavar="INT",
                         help="inputs that share a scale; where it does not divide a channel, the "
                              "last group holds what remains; default 128; 0: the whole channel "
@@ -50,6 +62,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.keep:
+        return _keep(args)
     kind = find_format(args.dtype)
     options = QuantizeOptions(args.group_size, _special_values(args.special_values),
                               args.scale_bits)
@@ -80,6 +94,31 @@ def run(args: argparse.Namespace) -> int:
               "group_size": args.group_size, "bytes": output.stat().st_size,
               "seconds": round(seconds, 3), "total": total.as_dict(), "tensors": rows}
     print(json.dumps(result, indent=2) if args.json else _text(result))
+    return 0
+
+
+def _keep(args: argparse.Namespace) -> int:
+    """Write a matrix's own codes."""
+    if args.special_values is not None:
+        raise UsageError("--special-values belong to --dtype; --keep changes no value")
+    names = args.tensor or [None]
+    if len(names) > 1:
+        raise UsageError(f"--keep takes one --tensor; got {len(names)}")
+    output = data_target(args.output, [args.weights], force=args.force)
+    kept = load_kept(args.weights, names[0], npy_type=args.npy_type, gptq_zeros=args.gptq_zeros)
+    save_grouped(output, kept.weights, kept.name, kept.format)
+    w = kept.weights
+    zero = "minima" if w.minimum is not None else "levels of a floating type" \
+        if w.levels is not None else "zero points"
+    result = {"file": args.output, "tensor": kept.name, "format": kept.format,
+              "shape": list(w.codes.shape), "bits": w.bits, "group_size": w.group_size,
+              "meaning": zero, "act_order": w.order is not None, "notes": kept.notes,
+              "bytes": output.stat().st_size}
+    group = f"groups of {w.group_size}" if w.group_size else "whole channels"
+    text = "\n".join([f"{kept.name}: {kept.format}, {w.codes.shape[0]} x {w.codes.shape[1]}, "
+                      f"{w.bits}-bit codes, {group}, {zero}", *(f"  {n}" for n in kept.notes),
+                      f"{args.output}: the file's own codes, {result['bytes']} bytes"])
+    print(json.dumps(result, indent=2) if args.json else text)
     return 0
 
 

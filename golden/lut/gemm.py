@@ -9,6 +9,9 @@ the steps into *blocks*, one operation each, of at most ``max_k``. Without scale
 many steps as it may, and every block adds to the one before through the partial sum. With scales
 a block never leaves its quantisation group, and only blocks of the same group follow each other
 through the partial sum (docs/numerics.md, section 2).
+
+Weights d q + m with a real minimum m need the sum of the activations of each group. The core gives
+that too: one more column streams after the others, whose codes are all 2**b - 1.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats import FP32, FloatFormat, IntFormat
+from ..grouped import GroupedWeights
 from ..groups import group_count
 from ..parameters import ParameterError
 from .core import operation
@@ -67,18 +71,43 @@ def check_scale(scale: Array, columns: int, groups: int) -> Array:
 
 @dataclass(frozen=True)
 class Operands:
-    """What a GEMM multiplies, r = s(q - z)."""
+    """What a GEMM multiplies: r = s(q - z), or s q + m with a minimum m."""
 
     codes: Array                    #: (rows, k) integers, or raw floating codes
     q: Array                        #: (columns, k) unsigned weight codes
     bits: int                       #: bits of a weight code
     zero: Array | None = None       #: (columns,) or (columns, groups) z; None: z' = 0
     scale: Array | None = None      #: (columns,) or (columns, groups) float32 s
-    group_size: int | None = None   #: activations that share z and s; None: all
+    group_size: int | None = None   #: activations that share z, s and m; None: all
+    minimum: Array | None = None    #: (columns, groups) float32 m, with ``scale``; no ``zero``
+
+    @classmethod
+    def of(cls, codes: Array, weights: GroupedWeights) -> Operands:
+        """Operands of weights in groups; activations (rows, k) in the order of the model's inputs.
+
+        Zero points that the core has no beats for, those outside 0 .. 2**b - 1, become minima.
+        :class:`ParameterError` for codes of a floating type.
+        """
+        if weights.levels is not None:
+            raise ParameterError("the LUT core takes integer codes; these are of a floating type: "
+                                 "quantise the dequantised weights")
+        if weights.order is not None:
+            if codes.shape[1:] != weights.order.shape:
+                raise ParameterError("activations and weights must have the same k; got shapes "
+                                     f"{codes.shape} and {weights.codes.shape}")
+            codes = codes[:, weights.order]
+        zero = weights.zero
+        if zero is not None and not (zero.min() >= 0 and zero.max() < 1 << weights.bits):
+            weights, zero = weights.with_minimum(), None
+        return cls(codes, weights.codes, weights.bits, zero, weights.scale, weights.group_size,
+                   weights.minimum)
 
 
 class Gemm:
     """Sum of a * q' (with zero points: a * (q' - z')) over k, with scales its dequantised form.
+
+    ``columns`` counts those of the result, ``streamed`` those that go through the core: one more
+    with minima, for the sums of activations.
 
     Raises :class:`ParameterError` for operands that do not fit each other, or the core.
     """
@@ -95,9 +124,14 @@ class Gemm:
         if x.zero is not None and not p.zero_point:
             raise ParameterError("zero points need a design that takes them; leave "
                                  "--no-zero-point out")
-        self.scale = None if x.scale is None else \
-            check_scale(x.scale, self.columns, group_count(k, x.group_size))
-        self._beats = weight_beats(x.q, x.bits, p.K, p.groups, x.zero, group_size=x.group_size)
+        groups, q = group_count(k, x.group_size), x.q
+        self.scale = None if x.scale is None else check_scale(x.scale, self.columns, groups)
+        self.offset = None if x.minimum is None else self._offset(x, groups)
+        self.streamed = self.columns
+        if self.offset is not None:
+            q = np.concatenate([q, np.full_like(q[:1], (1 << x.bits) - 1)])
+            self.streamed += 1
+        self._beats = weight_beats(q, x.bits, p.K, p.groups, x.zero, group_size=x.group_size)
         self._steps = split_steps(x.codes, p.K, p.groups, x.group_size)
         self._edges = np.searchsorted(self._beats.step, np.arange(self._steps.shape[1] + 1))
         self.blocks = self._cut(step_groups(k, p.K, p.groups, x.group_size))
@@ -105,6 +139,25 @@ class Gemm:
             what = "k" if x.scale is None else "a quantisation group"
             raise ParameterError(f"{what} is longer than --max-k {p.max_k}, and the design takes "
                                  "no partial sums; raise --max-k, or leave --no-preload out")
+
+    def _offset(self, x: Operands, groups: int) -> Array:
+        """What the sum of a group's activations, times 2**b - 1, counts: float32 (columns, groups).
+
+        s q + m = (s / 2) q' + (2**b - 1) e with e = s / 2 + m / (2**b - 1); e is taken in float64
+        and rounded to FP32.
+        """
+        assert x.minimum is not None
+        if x.scale is None or x.zero is not None:
+            raise ParameterError("minima need scales, and take the place of zero points")
+        if x.minimum.dtype != np.float32 or x.minimum.shape != (self.columns, groups):
+            raise ParameterError(f"minima must be float32 of shape ({self.columns}, {groups}); got "
+                                 f"{x.minimum.dtype} of shape {x.minimum.shape}")
+        if not np.isfinite(x.minimum).all():
+            raise ParameterError("minima must be finite")
+        assert self.scale is not None
+        exact = self.scale.astype(np.float64) / 2 + x.minimum / np.float64((1 << x.bits) - 1)
+        with np.errstate(over="ignore", under="ignore"):
+            return exact.astype(np.float32)
 
     def _cut(self, of_step: Array) -> list[Block]:
         limit = self.p.max_k // (self.p.K * self.p.groups)
@@ -140,7 +193,8 @@ class Gemm:
         """The (rows, columns) array that a user wants, from each block's results in order.
 
         int64 or float32; with scales the float32 sum of s' times each group's result, which
-        integers enter rounded to float32; every multiply and add rounds once.
+        integers enter rounded to float32; with minima each group's term then gains e times the
+        last streamed column. Every multiply and add rounds once.
         """
         complete = self.codes(results)
         if self.scale is None:
@@ -149,13 +203,16 @@ class Gemm:
         total: Array | None = None
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for group, codes in enumerate(complete):
-                term = result_array(self.p, codes).astype(np.float32) * half[:, group]
+                sums = result_array(self.p, codes).astype(np.float32)
+                term = sums[:, :self.columns] * half[:, group]
+                if self.offset is not None:
+                    term = term + sums[:, self.columns:] * self.offset[:, group]
                 total = term if total is None else total + term
         assert total is not None
         return FP32.to_array(FP32.canonical(FP32.from_array(total)))
 
     def run(self, progress: Callable[[int], None] = lambda done: None) -> list[Array]:
-        """Each block's results by the golden model: codes of ``p.out``, (rows, columns).
+        """Each block's results by the golden model: codes of ``p.out``, (rows, streamed columns).
 
         ``progress`` is told the number of blocks done.
         """

@@ -37,7 +37,7 @@ class LutWorkload(Workload):
         self.gemm = Gemm(parameters, operands)
         self.rows, self.columns = self.gemm.rows, self.gemm.columns
         self.k = operands.codes.shape[1]
-        tiles = -(-self.rows // parameters.M) * -(-self.columns // parameters.N)
+        tiles = -(-self.rows // parameters.M) * -(-self.gemm.streamed // parameters.N)
         self.operations = tiles * len(self.gemm.blocks)
 
     def golden(self, progress: Progress = lambda done, total: None) -> Array:
@@ -50,14 +50,15 @@ class LutWorkload(Workload):
     def weights(self) -> str:
         x = self.operands
         group = f", groups of {x.group_size}" if x.group_size else ""
-        parts = [name for name, array in (("zero points", x.zero), ("scales", x.scale))
+        parts = [name for name, array in (("zero points", x.zero), ("scales", x.scale),
+                                          ("minima", x.minimum))
                  if array is not None]
         return f"{x.bits} bits{group}{''.join(f', {part}' for part in parts)}"
 
     def facts(self) -> dict[str, Any]:
         x = self.operands
         return {"bits": x.bits, "group_size": x.group_size, "zero_point": x.zero is not None,
-                "scale": x.scale is not None}
+                "scale": x.scale is not None, "minimum": x.minimum is not None}
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,13 @@ class LutPass(StreamPass):
     def __init__(self, workload: LutWorkload) -> None:
         p, gemm = workload.parameters, workload.gemm
         self.p, self.gemm = p, gemm
-        self.results = np.zeros((len(gemm.blocks), gemm.rows, gemm.columns), np.int64)
+        self.results = np.zeros((len(gemm.blocks), gemm.rows, gemm.streamed), np.int64)
         self.finished = 0                           #: operations whose results are in
         self.words: list[int] = []                  #: result words of the operation under way
         self.psums: deque[Beat] = deque()
         self.tiles = [Tile(i, slice(m, m + p.M), slice(n, n + p.N))
                       for i in range(len(gemm.blocks))
-                      for n in range(0, gemm.columns, p.N) for m in range(0, gemm.rows, p.M)]
+                      for n in range(0, gemm.streamed, p.N) for m in range(0, gemm.rows, p.M)]
         self.per_block = len(self.tiles) // len(gemm.blocks)
         self.chained = any(block.chained for block in gemm.blocks)
 

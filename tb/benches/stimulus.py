@@ -13,16 +13,16 @@ __all__ = ["activations", "KINDS"]
 
 Array = NDArray[Any]
 
-#: kinds of activation row; the first ones are drawn more often
+#: kinds of activation row
 KINDS = ("gaussian", "outlier", "any", "zero", "largest", "alternating", "subnormal", "cancel",
-         "wide", "residue", "nonfinite")
+         "wide", "residue", "nonfinite", "scaled", "echo", "few")
+_WEIGHTS = np.array([4, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3], float)
 
 
 def activations(rng: np.random.Generator, fmt: IntFormat | FloatFormat, rows: int, k: int,
                 kinds: tuple[str, ...] | None = None) -> Array:
     """Random codes (integers for integer formats), int64 (rows, k); each row is of one kind."""
-    weights = np.array([4, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1], float)
-    names = rng.choice(KINDS, rows, p=weights / weights.sum()) if kinds is None else \
+    names = rng.choice(KINDS, rows, p=_WEIGHTS / _WEIGHTS.sum()) if kinds is None else \
         rng.choice(kinds, rows)
     return np.stack([_row(rng, fmt, k, str(name)) for name in names])
 
@@ -54,12 +54,41 @@ def _row(rng: np.random.Generator, fmt: IntFormat | FloatFormat, k: int, kind: s
         x = np.full(k, rng.uniform(1, 2)) * (1 - 2 * (np.arange(k) & 1))
         x[-1 - (k % 2 == 0):] = 2.0 ** -rng.uniform(1, 30) * rng.choice([-1, 1])
         return fmt.from_float64(x)
+    if kind == "scaled":        # one magnitude, often at an end of the format
+        fields = _exponent(rng, fmt) + rng.integers(-3, 1, k)
+        return _codes(fmt, fields, rng.integers(0, 1 << fmt.mbits, k), sign)
+    if kind == "echo":          # each like the one before: sums cancel, to any leading bit
+        fields = _exponent(rng, fmt) + np.cumsum(rng.choice([0, 0, 0, 0, -1, 1], k))
+        steps = np.array([0, 0, 0, 1, -1, int(rng.integers(1 << fmt.mbits))])
+        near = np.cumsum(rng.choice(steps, k))
+        return _codes(fmt, fields, rng.integers(1 << fmt.mbits) + near, sign)
+    if kind == "few":           # bits far apart: what is left over decides a rounding
+        fields = _exponent(rng, fmt) - rng.integers(0, 2 * fmt.mbits + 12, k)
+        mantissas = rng.choice([0, 1, (1 << fmt.mbits) - 1, 1 << (fmt.mbits - 1)], k)
+        codes = _codes(fmt, fields, mantissas, sign)
+        return np.where(rng.random(k) < 3 / k, codes, 0)
     if kind == "wide":
         return np.minimum(rng.integers(0, largest + 1, k), largest) | sign
     codes = np.minimum(rng.integers(0, top + 1, k), largest) | sign
     if kind == "nonfinite":
         codes[rng.integers(k)] = rng.choice([fmt.nan, fmt.inf, top, fmt.inf | 1 << (fmt.bits - 1)])
     return codes
+
+
+def _exponent(rng: np.random.Generator, fmt: FloatFormat) -> int:
+    """An exponent field: any, or near one of the ends."""
+    top = (fmt.nan if fmt.fn else fmt.inf) - 1 >> fmt.mbits
+    near = int(rng.integers(0, fmt.mbits + 5))
+    anywhere = int(rng.integers(0, top + 1))
+    return int(rng.choice(np.array([anywhere, min(near, top), max(top - near, 0)])))
+
+
+def _codes(fmt: FloatFormat, fields: Array, mantissas: Array, sign: Array) -> Array:
+    """Finite codes; exponent fields beyond an end become that end."""
+    largest = (fmt.nan if fmt.fn else fmt.inf) - 1
+    mantissas = mantissas & (1 << fmt.mbits) - 1
+    fields = np.clip(fields, 0, largest >> fmt.mbits)
+    return np.minimum(fields << fmt.mbits | mantissas, largest) | sign
 
 
 def _integer_row(rng: np.random.Generator, fmt: IntFormat, k: int, kind: str) -> Array:

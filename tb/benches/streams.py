@@ -35,13 +35,33 @@ def report(**stats: Any) -> None:
         Path(path).write_text(json.dumps(stats))
 
 
+class Mood:
+    """When a stream idles: with probability ``stall`` in some stretches of cycles, in others never.
+
+    So one run has every stream wait for every other, and stretches in which none waits.
+    """
+
+    def __init__(self, rng: random.Random, stall: float) -> None:
+        self.rng, self.stall = rng, stall
+        self.left, self.now = 0, 0.0
+
+    def idle(self) -> bool:
+        """Does the stream idle in this cycle?"""
+        if self.stall == 0:
+            return False
+        if self.left == 0:
+            self.left, self.now = self.rng.randrange(10, 100), self.rng.choice((0.0, self.stall))
+        self.left -= 1
+        return self.rng.random() < self.now
+
+
 class Source:
-    """Drives a stream from a list of beats; idles with probability ``stall``, fields scrambled."""
+    """Drives a stream from a list of beats; idles as a :class:`Mood` says, fields scrambled."""
 
     def __init__(self, dut: Any, name: str, beats: Sequence[Beat], rng: random.Random,
                  stall: float) -> None:
         self.valid, self.ready = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_ready")
-        self.name, self.beats, self.rng, self.stall = name, beats, rng, stall
+        self.name, self.beats, self.rng, self.mood = name, beats, rng, Mood(rng, stall)
         names = beats[0] if beats else {}
         self.fields = {field: getattr(dut, f"{name}_{field}") for field in names}
         self.widths = {field: len(handle) for field, handle in self.fields.items()}
@@ -60,7 +80,7 @@ class Source:
             self.driving = False
         if self.driving:
             return
-        if self.done or self.rng.random() < self.stall:
+        if self.done or self.mood.idle():
             self.valid.value = 0
             for field, handle in self.fields.items():
                 handle.value = self.rng.getrandbits(self.widths[field])
@@ -76,19 +96,19 @@ class Source:
 
 
 class Sink:
-    """Takes beats and hands them to ``check(fields)``; not ready with probability ``stall``."""
+    """Takes beats and hands them to ``check(fields)``; not ready as a :class:`Mood` says."""
 
     def __init__(self, dut: Any, name: str, fields: Sequence[str], check: Callable[[Beat], None],
                  rng: random.Random, stall: float) -> None:
         self.valid, self.ready = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_ready")
         self.fields = {field: getattr(dut, f"{name}_{field}") for field in fields}
-        self.check, self.rng, self.stall = check, rng, stall
+        self.check, self.stall, self.mood = check, stall, Mood(rng, stall)
         self.open = False
         self.ready.value = 0
         self.pending: Beat | None = None
 
     def drive(self, moved: bool) -> None:
-        is_open = self.rng.random() >= self.stall
+        is_open = not self.mood.idle()
         if is_open != self.open:
             self.ready.value = int(is_open)
             self.open = is_open

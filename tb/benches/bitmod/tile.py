@@ -68,6 +68,8 @@ class Layer:
             # subnormal scales and results, with every number of leading zeros
             tiny = rng.random(self.n) < 0.1
             channel[tiny] = np.exp2(-rng.uniform(120, 150, int(tiny.sum())))
+            wide = rng.random(self.n) < 0.15        # up to results beyond the largest
+            channel[wide] = np.exp2(rng.uniform(-126, 127.9, int(wide.sum())))
             odd = rng.random(self.n) < 0.08
             channel[odd] = rng.choice(ODD_SCALES, int(odd.sum()))
             if rng.random() < 0.3:      # a zero times infinity
@@ -113,13 +115,10 @@ def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
 def _streams(dut: Any, layers: list[Layer], rng: random.Random, stall: float,
              take: Callable[[dict[str, int]], None]) -> Streams:
     """The layers back to back."""
-    def some(choice: float) -> float:
-        return rng.choice([0.0, choice])
-
     streams: Streams = [
-        Source(dut, name, [b for x in layers for b in x.beats[name]], rng, some(stall))
+        Source(dut, name, [b for x in layers for b in x.beats[name]], rng, stall)
         for name in STREAMS if name in layers[0].beats]
-    return [*streams, Sink(dut, "result", ("values", "last"), take, rng, some(stall))]
+    return [*streams, Sink(dut, "result", ("values", "last"), take, rng, stall)]
 
 
 async def _break_off(bench: Bench, layers: list[Layer], rng: random.Random, times: int) -> None:

@@ -14,7 +14,7 @@ from lowbit.golden.bitmod.datatypes import (
     is_two_term,
 )
 from lowbit.golden.parameters import ParameterError
-from lowbit.tb.support.shared_data import needed
+from lowbit.tb.support.vectors import VECTORS
 
 #: paper, Table IV
 BASIC: dict[str, set[float]] = {"fp3": {0, 1, 2, 4}, "fp4": {0, .5, 1, 1.5, 2, 3, 4, 6}}
@@ -87,8 +87,7 @@ def test_bad_names():
 
 
 def test_values_and_terms_of_reference():
-    path = needed("vectors", "terms", "terms.json")
-    reference = json.loads(path.read_text())
+    reference = json.loads((VECTORS / "bitmod_terms.json").read_text())
     magnitudes = reference.pop("magnitudes")
     for name, entry in reference.items():
         base, _, value = name.partition("_sv")

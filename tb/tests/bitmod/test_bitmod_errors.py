@@ -50,15 +50,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "cut.npz").write_bytes(good[:len(good) // 2])
     with np.load(folder / "b4.npz") as archive:
         entries = {name: archive[name] for name in archive.files}
-    for name, changes in (("v2", {"version": 2}), ("other", {"dtype": "bitmod3"}),
-                          ("sv", {"special_values": np.array([5.5, -5, 8, -8])}),
+    for name, changes in (("v9", {"version": 9}), ("other", {"0.format": "bitmod3"}),
+                          ("sv", {"0.special_values": np.array([5.5, -5, 8, -8])}),
                           ("twice", {"names": np.array(["x", "y"])})):
         np.savez(folder / f"{name}.npz", **entries | changes)
     np.savez(folder / "plain.npz", w=w)
     return folder
 
 
-RAW = "--codes c.npy --dtype fp4 --sv sv.npy --scale-codes s8.npy --group-size 32"
+RAW = "--w c.npy --dtype fp4 --sv sv.npy --scale-codes s8.npy --group-size 32"
 
 
 @pytest.mark.parametrize("generator", ["bitmod_tile", "bitmod_array"])
@@ -69,14 +69,14 @@ RAW = "--codes c.npy --dtype fp4 --sv sv.npy --scale-codes s8.npy --group-size 3
     (f"{RAW} --a a1.npy", "shape (rows, k)"), (f"{RAW} --a a0.npy", "both at least 1"),
     (f"{RAW} --a none.npy", "cannot read --a"), (f"{RAW} --a objects.npy", "not a readable"),
     # codes
-    (f"{RAW} --codes cint.npy", "--codes must be uint8 codes; got int64"),
-    (f"{RAW} --codes c1.npy", "--codes must have shape (cols, k)"),
-    (f"{RAW} --codes c0.npy", "both at least 1"),
-    (f"{RAW} --codes c16.npy", "codes of fp4 must be 0..15; got 16"),
+    (f"{RAW} --w cint.npy", "--w must be uint8 codes; got int64"),
+    (f"{RAW} --w c1.npy", "--w must have shape (cols, k)"),
+    (f"{RAW} --w c0.npy", "both at least 1"),
+    (f"{RAW} --w c16.npy", "codes of fp4 must be 0..15; got 16"),
     (f"{RAW} --dtype fp3", "codes of fp3 must be 0..7; got 15"),
-    (f"{RAW} --codes none.npy", "cannot read --codes"), (f"{RAW} --codes .", "cannot read --codes"),
-    (f"{RAW} --codes text.npy", "neither a packed file of gen quantize (.npz) nor"),
-    (f"{RAW} --codes short.npy", "not a readable .npy array"),
+    (f"{RAW} --w none.npy", "cannot read --w"), (f"{RAW} --w .", "cannot read --w"),
+    (f"{RAW} --w text.npy", "neither a tensor file of gen quantize (.npz) nor"),
+    (f"{RAW} --w short.npy", "not a readable .npy array"),
     # data types
     (f"{RAW} --dtype fp5", "--dtype must be one of"),
     (f"{RAW} --dtype int4_asym", "use a symmetric type"),
@@ -90,7 +90,7 @@ RAW = "--codes c.npy --dtype fp4 --sv sv.npy --scale-codes s8.npy --group-size 3
     (f"{RAW} --sv sv2.npy", "special values must have shape (6, 3)"),
     (f"{RAW} --sv sv1.npy", "--sv must have shape (cols, groups); got (3,)"),
     (f"{RAW} --sv svtext.npy", "floats or integers; got <U1"),
-    ("--codes c.npy --dtype fp4 --scale-codes s8.npy --group-size 32",
+    ("--w c.npy --dtype fp4 --scale-codes s8.npy --group-size 32",
      "code 8 of fp4 stands for the group's special value"),
     # scales and groups
     (f"{RAW} --scale-codes sint.npy", "--scale-codes must be uint8 (0..255); got int64"),
@@ -100,27 +100,27 @@ RAW = "--codes c.npy --dtype fp4 --sv sv.npy --scale-codes s8.npy --group-size 3
     (f"{RAW} --group-size 16", "must have shape (6, 5), a value for each of 5 groups of 16"),
     (f"{RAW} --group-size 0", "--group-size must be at least 1; got 0"),
     (f"{RAW} --max-group 16", "--max-group must be at least the group size 32"),
-    (f"{RAW} --channel-scale d64.npy", "--channel-scale must be float32 (or float16)"),
-    (f"{RAW} --channel-scale d5.npy", "channel scales must have shape (6,); got (5,)"),
-    (f"{RAW} --channel-scale dnan.npy", "channel scales must be finite; got nan at index 0"),
-    (f"{RAW} --channel-scale dinf.npy", "channel scales must be finite; got inf"),
-    (f"{RAW} --channel-scale d.npy --no-channel-scale", "leave --no-channel-scale out"),
+    (f"{RAW} --column-scale d64.npy", "--column-scale must be float32 (or float16)"),
+    (f"{RAW} --column-scale d5.npy", "channel scales must have shape (6,); got (5,)"),
+    (f"{RAW} --column-scale dnan.npy", "channel scales must be finite; got nan at index 0"),
+    (f"{RAW} --column-scale dinf.npy", "channel scales must be finite; got inf"),
+    (f"{RAW} --column-scale d.npy --no-channel-scale", "leave --no-channel-scale out"),
     # packed files
-    ("--codes asym.npz", "use a symmetric type"),
-    ("--codes wide.npz", "16-bit scales: quantize them with --scale-bits 8"),
-    ("--codes lut.npz", "its format is 'lowbit-lut-weights'"),
-    ("--codes plain.npz", "it names no format and version"),
-    ("--codes v2.npz", "its version is 2, this program reads 1"),
-    ("--codes other.npz", "entry '0.codes' has shape (6, 35), not (6, 27)"),
-    ("--codes sv.npz", "5.5 needs three"), ("--codes cut.npz", "truncated or damaged"),
-    ("--codes int6.npz --dtype bitmod4", "--dtype must be int6, the type that int6.npz holds"),
-    ("--codes twice.npz", "--tensor must name one of the 2 tensors"),
-    ("--codes b4.npz --tensor z", "no tensor 'z' in b4.npz"),
-    ("--codes b4.npz --no-channel-scale", "leave --no-channel-scale out"),
-    ("--codes b4.npz --sv sv.npy --group-size 32", "leave --sv, --group-size out"),
+    ("--w asym.npz", "use a symmetric type"),
+    ("--w wide.npz", "16-bit scales: quantize them with --scale-bits 8"),
+    ("--w lut.npz", "takes weights of gen quantize --dtype"),
+    ("--w plain.npz", "it names no format and version"),
+    ("--w v9.npz", "has version 9 of the tensor file, this program reads 2"),
+    ("--w other.npz", "'codes' must be uint8 (6, 27); it is uint8 (6, 35)"),
+    ("--w sv.npz", "5.5 needs three"), ("--w cut.npz", "truncated or damaged"),
+    ("--w int6.npz --dtype bitmod4", "brings its own format and scales; leave --dtype out"),
+    ("--w twice.npz", "--tensor must name one of the 2 tensors"),
+    ("--w b4.npz --tensor z", "no tensor 'z' in b4.npz"),
+    ("--w b4.npz --no-channel-scale", "leave --no-channel-scale out"),
+    ("--w b4.npz --sv sv.npy --group-size 32", "leave --group-size, --sv out"),
     # options
-    ("--codes c.npy", "--codes with an array needs --dtype, --scale-codes, --group-size"),
-    (f"{RAW} --tensor w", "--tensor names a tensor of a packed file"),
+    ("--w c.npy", "--w with an array needs --dtype, --scale-codes, --group-size"),
+    (f"{RAW} --tensor w", "--tensor names a tensor of a tensor file"),
     (f"{RAW} --compare", "it needs --backend rtl"), (f"{RAW} --backend fpga", "invalid choice"),
     (f"{RAW} --rows 0", "--rows must be 1..256; got 0"),
     (f"{RAW} -o a.npy --force", "-o must not be a file that is read"),
@@ -167,14 +167,14 @@ def test_quantize(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_parts_do_not_run(made: Path, monkeypatch: pytest.MonkeyPatch,
                           capsys: pytest.CaptureFixture[str], generator: str) -> None:
     refused(made, monkeypatch, capsys, f"run {generator} --a a.npy -o y.npy",
-            "gen run multiplies matrices on lut_core, bitmod_tile, bitmod_array, fp16_tile; "
+            "gen run multiplies matrices on lut_core, fp16_tile, bitmod_tile, bitmod_array; "
             f"{generator} is")
 
 
 def test_lut_core_refuses_bitmod_weights(made: Path, monkeypatch: pytest.MonkeyPatch,
                                          capsys: pytest.CaptureFixture[str]) -> None:
-    refused(made, monkeypatch, capsys, "run lut_core --a a.npy --packed b4.npz -o y.npy",
-            "not a packed weight file")
+    refused(made, monkeypatch, capsys, "run lut_core --a a.npy --w b4.npz -o y.npy",
+            "lut_core takes weights of gen quantize --dtype lut1..lut8")
 
 
 def test_a_short_last_group_is_taken(made: Path, monkeypatch: pytest.MonkeyPatch,

@@ -20,7 +20,7 @@ from lowbit.golden.bitmod.quantizer import quantize
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.parameters import ParameterError
 from lowbit.tb.support.bitmod_accuracy import BOUNDS, CONFIGURATIONS, accuracy, group_error
-from lowbit.tb.support.shared_data import needed
+from lowbit.tb.support.vectors import VECTORS
 
 
 def cut(value, unit, rounding):
@@ -273,7 +273,7 @@ def test_accuracy_of_generated_activations():
 
 
 def test_reference_dot_products(capsys):
-    cases = np.load(needed("vectors", "dot", "dot_cases.npz"))
+    cases = np.load(VECTORS / "bitmod_dot.npz")
     names = sorted({key.split("|")[0] for key in cases.files})
     kinds = sorted({key.split("|")[1] for key in cases.files})
     assert len(names) == 13 and len(kinds) == 9

@@ -15,7 +15,7 @@ from lowbit.golden.bitmod.group_quantizer import quantize_groups
 from lowbit.golden.bitmod.quantizer import quantize, second_level
 from lowbit.golden.code_stream import pack_codes, unpack_codes
 from lowbit.golden.parameters import ParameterError
-from lowbit.tb.support.shared_data import needed
+from lowbit.tb.support.vectors import VECTORS
 
 FLOAT_TYPES = [n for n in DATA_TYPE_NAMES if n.startswith(("fp", "bitmod"))]
 
@@ -221,8 +221,8 @@ def test_dense_packing(bits, columns):
 
 
 def test_reference_algorithm_1():
-    reference = np.load(needed("vectors", "quant", "algorithm1_float64.npz"))
-    inputs = np.load(needed("vectors", "quant", "released_quant_float16.npz"))
+    reference = np.load(VECTORS / "bitmod_quantizer.npz")
+    inputs = np.load(VECTORS / "bitmod_weights.npz")
     cases = sorted({k.split("|", 1)[1] for k in reference.files})
     assert len(cases) == 24
     for case in cases:
@@ -258,7 +258,7 @@ HEADLINE = [("fp3", "fp3"), ("fp3_er", "fp3_er"), ("fp3_ea", "fp3_ea"), ("bitmod
 
 def test_headline_error_on_gaussian_weights():
     """Other samples of the same distribution: the normalised error agrees within 1 %."""
-    reference = json.loads(needed("vectors", "quant", "headline_mse.json").read_text())
+    reference = json.loads((VECTORS / "headline_mse.json").read_text())
     weights = np.random.default_rng(8).standard_normal((256, 4096)).astype(np.float32)
     for group in (32, 128):
         expected = reference[f"gauss|g{group}"]

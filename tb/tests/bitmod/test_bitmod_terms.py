@@ -10,7 +10,7 @@ import pytest
 from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, get_data_type, is_two_term
 from lowbit.golden.bitmod.terms import booth_terms, fixed_point_terms, terms_of
 from lowbit.golden.parameters import ParameterError
-from lowbit.tb.support.shared_data import needed
+from lowbit.tb.support.vectors import VECTORS
 
 
 def value_of(terms, code):
@@ -66,7 +66,7 @@ def test_refusals():
 
 
 def test_reference_terms():
-    reference = json.loads(needed("vectors", "terms", "terms.json").read_text())
+    reference = json.loads((VECTORS / "bitmod_terms.json").read_text())
     reference.pop("magnitudes")
     assert len(reference) == 14
     for name, entry in reference.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import re
@@ -15,13 +14,13 @@ import pytest
 from lowbit.generators import cli
 from lowbit.generators.errors import CheckFailed, UsageError
 from lowbit.generators.flow import generic, liberty, synthesis, timing
-from lowbit.generators.flow.boolean import truth_table
 from lowbit.generators.flow.pdk import find_pdk
 from lowbit.generators.flow.recipes import find_recipe
 from lowbit.generators.flow.synthesis import best_of, synthesize
 from lowbit.generators.flow.yosys import run_yosys
 
-from ...support.shared_data import shared
+from ...support.cells import TINY, tiny
+from ...support.pdks import pdk_files
 
 MAC = """module mac(input clk, input rst, input signed [7:0] a, b, output reg signed [31:0] acc);
 always @(posedge clk) if (rst) acc <= 0; else acc <= acc + a*b;
@@ -38,42 +37,10 @@ pair p1(.clk(clk), .a(a[3:2]), .b(b[3:2]), .y(y[3:2]), .q(q[1]));
 endmodule
 """
 GENERIC = liberty.embedded()
-SKY = shared("pdk", "sky130hd_tt.lib.gz")
-SG = shared("pdk", "sg13g2_stdcell_typ_1p20V_25C.lib.gz")
-ASAP = shared("pdk", "asap7")
-needs_sky = pytest.mark.skipif(SKY is None, reason="shared SKY130 liberty is not there")
-needs_sta = pytest.mark.skipif(timing.find_sta() is None, reason="OpenSTA is not installed")
+needs_sta = pytest.mark.skipif(timing.find_sta() is None, reason="OpenSTA is not installed; put "
+                               "sta or opensta on PATH (Debian: sudo apt-get install opensta)")
 
 
-def tiny(*cells: str, unit: str = "1ns") -> str:
-    """A liberty of single-output gates, each given as "name area function"."""
-    text = [f'library(tiny) {{ delay_model : table_lookup; time_unit : "{unit}";',
-            "capacitive_load_unit (1,pf);"]
-    for cell in cells:
-        name, area, function = cell.split(maxsplit=2)
-        pins = sorted(set(re.findall("[A-D]", function)))
-        text += [f" cell ({name}) {{ area : {area};",
-                 *(f"  pin({p}) {{ direction : input; capacitance : 0.001; }}" for p in pins),
-                 f'  pin(Y) {{ direction : output; function : "{function}"; }}', " }"]
-    return "\n".join([*text, "}", ""])
-
-
-TINY = ("IV 1 !A", "BF 2 A", "NA2 2 !(A&B)", "NO2 3 !(A+B)")
-
-
-@pytest.mark.parametrize(("function", "table"), [
-    ("!(A & B)", (1, 1, 1, 0)), ("(A' + B')", (1, 1, 1, 0)), ("(!A) | (!B)", (1, 1, 1, 0)),
-    ("A B", (0, 0, 0, 1)), ("A*B", (0, 0, 0, 1)), ("A^B", (0, 1, 1, 0)),
-    ("(A B')+(A' B)", (0, 1, 1, 0)), ("A + B A'", (0, 1, 1, 1)), ("1", (1, 1, 1, 1)),
-    ("(A+B)'", (1, 0, 0, 0))])
-def test_truth_table(function: str, table: tuple[int, ...]) -> None:
-    assert truth_table(function, ["A", "B"]) == tuple(map(bool, table))
-
-
-@pytest.mark.parametrize("function", ["A &", "(A", "IQ", "A ? B", "A)"])
-def test_truth_table_refuses(function: str) -> None:
-    with pytest.raises(ValueError, match=r"function|operand|missing"):
-        truth_table(function, ["A", "B"])
 
 
 def test_embedded_library() -> None:
@@ -83,66 +50,6 @@ def test_embedded_library() -> None:
     inverter, xor2 = GENERIC.smallest((1, 0)), GENERIC.smallest((0, 1, 1, 0))
     assert inverter and xor2 and inverter.area < GENERIC.nand2.area < xor2.area
     assert generic.liberty_text() == generic.liberty_text()
-
-
-def test_library_of_several_files(tmp_path: Path) -> None:
-    first, second = tmp_path / "a.lib", tmp_path / "b.lib.gz"
-    first.write_text(tiny(*TINY[:2]))
-    second.write_bytes(gzip.compress(tiny(*TINY[2:], "BAD 0.5 !(A&B)").replace(
-        "cell (BAD) {", "cell (BAD) { dont_use : true;").encode()))
-    library = liberty.load([first, second])
-    assert library.nand2.name == "NA2", "a dont_use cell is not the gate equivalent"
-    assert [len(item["sha256"]) for item in library.describe()] == [64, 64]
-    # compression does not change the hash
-    plain = tmp_path / "c.lib"
-    plain.write_bytes(gzip.decompress(second.read_bytes()))
-    assert liberty.load([first, plain]).hashes == library.hashes
-
-
-BROKEN = {
-    "missing": (None, "does not exist"),
-    "empty": (b"", "not a liberty file"),
-    "verilog": (MAC.encode(), "not a liberty file"),
-    "binary": (bytes(range(256)) * 8, "not a liberty file"),
-    "cut": (tiny(*TINY)[:-20].encode(), "cut short"),
-    "cut gzip": (gzip.compress(tiny(*TINY).encode())[:-12], "damaged gzip"),
-    "bad gzip": (b"\x1f\x8b\x08garbage that is no deflate stream", "damaged gzip"),
-    "no cells": (b"library (none) { }", "no cells"),
-    "no buffer": (tiny(*TINY[:1], *TINY[2:]).encode(), "no buffer"),
-    "no nand": (tiny(*TINY[:2]).encode(), "no 2-input NAND"),
-    "area": (tiny(*TINY).replace("area : 3", "area : 3.0.1").encode(), "has area 3.0.1"),
-    "no areas": (tiny(*TINY).replace("area :", "volume :").encode(), "no area"),
-    "twice": (tiny(*TINY, TINY[0]).encode(), "a second time"),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_broken_liberty_is_one_line_and_status_2(
-        case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    content, words = BROKEN[case]
-    file = tmp_path / "cells.lib"
-    if content is not None:
-        file.write_bytes(content)
-    assert cli.main(["area", "lut_dot", "--a-format", "int8", "--liberty", str(file)]) == 2
-    out, err = capsys.readouterr()
-    assert not out and err.count("\n") == 1 and words in err and "Traceback" not in err
-
-
-def test_units_must_agree(tmp_path: Path) -> None:
-    first, second = tmp_path / "a.lib", tmp_path / "b.lib"
-    first.write_text(tiny(*TINY))
-    second.write_text(tiny("XO 4 A^B", unit="1ps"))
-    with pytest.raises(UsageError, match="one time and capacitance unit"):
-        liberty.load([first, second])
-
-
-def test_balanced_but_wrong_liberty_blames_the_liberty(tmp_path: Path) -> None:
-    file = tmp_path / "cells.lib"
-    file.write_text(tiny(*TINY).replace("cell (BF)", "cell (BF) ) ("))
-    file.write_text(tiny(*TINY).replace("area : 3;", "area ; : 3 :;"))
-    with pytest.raises(UsageError, match="--liberty"):
-        synthesize("module t(input a, b, output y); assign y = a ^ b; endmodule", "t",
-                   liberty.load([file]))
 
 
 def test_missing_flip_flops_are_named(tmp_path: Path) -> None:
@@ -183,14 +90,18 @@ def test_pdk_is_found_in_ciels_layout(tmp_path: Path, monkeypatch: pytest.Monkey
         file.parent.mkdir(parents=True)
         file.write_text(tiny(*TINY))
         assert find_pdk(name) == [file]
-    if ASAP is not None:
-        (tmp_path / "asap7").mkdir()
-        (tmp_path / "asap7" / "nldm").symlink_to(ASAP)
-        with pytest.raises(UsageError):      # a link to elsewhere is not followed
-            find_pdk("asap7")
-        for source in ASAP.iterdir():
-            (tmp_path / "asap7" / source.name).symlink_to(source)
-        assert len(find_pdk("asap7")) == 5
+    # a library of five files, whose names end in a date: the newest counts
+    folder = tmp_path / "asap7" / "nldm"
+    folder.mkdir(parents=True)
+    names = [f"asap7sc7p5t_{part}_RVT_TT_nldm_{date}.lib.gz"
+             for part in ("AO", "INVBUF", "OA", "SEQ", "SIMPLE") for date in (211120, 220122)]
+    for name in names[:-2]:
+        (folder / name).touch()
+    with pytest.raises(UsageError, match="SIMPLE"):
+        find_pdk("asap7")
+    for name in names[-2:]:
+        (folder / name).touch()
+    assert sorted(path.name for path in find_pdk("asap7")) == names[1::2]
 
 
 def test_same_area_every_time_and_the_recipes_of_a_mac() -> None:
@@ -249,35 +160,30 @@ def test_path_without_opensta(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.path_tool.startswith("abc") and 0.3 < (result.path_ns or 0) < 3
 
 
-@needs_sky
 @needs_sta
 def test_shared_enable_is_buffered() -> None:
     """An enable pin is outside abc's view: on enable flip-flops its net would stay unbuffered."""
     source = ("module t(input clk, input [1:0] e, input [511:0] d, output reg [511:0] q);"
               "always @(posedge clk) if (&e) q <= d; endmodule")
-    assert SKY
-    sky = liberty.load([SKY])
+    sky = liberty.load(pdk_files("sky130hd"))
     plain = synthesize(source, "t", sky)
     assert plain.cells.get("sky130_fd_sc_hd__edfxtp_1") == 512
     sized = synthesize(source, "t", sky, "sized")
     assert "sky130_fd_sc_hd__edfxtp_1" not in sized.cells
     assert sized.path_ns is not None and sized.path_ns < 3
-    assert "default_wire_load" in sky.texts[0]
 
 
-@pytest.mark.skipif(None in (SKY, SG, ASAP), reason="shared liberty files are not there")
-def test_all_shared_libraries() -> None:
-    assert SKY and SG and ASAP
+def test_real_libraries() -> None:
     sizes = []
-    for files in ([SKY], [SG], sorted(ASAP.iterdir())):
-        library = liberty.load(files)
+    for name in ("sky130hd", "sg13g2", "asap7"):
+        library = liberty.load(pdk_files(name))
         result = synthesize(MAC, "mac", library, "booth")
         assert result.flip_flops == 32
         sizes.append(result.gate_equivalents)
     # one design, three technologies: the gate equivalents agree within a quarter
     assert max(sizes) < 1.25 * min(sizes)
     if timing.find_sta():
-        result = synthesize(MAC, "mac", liberty.load([SG]), "sized")
+        result = synthesize(MAC, "mac", liberty.load(pdk_files("sg13g2")), "sized")
         assert result.path_ns is not None and 1 < result.path_ns < 8
 
 

@@ -14,16 +14,13 @@ from lowbit.golden.lut.gemm import gemm
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.table import make_tables, pattern_signs
 from lowbit.tb.support.float_parts import exact, expected_sum, pairs, rounded
-from lowbit.tb.support.shared_data import shared
+from lowbit.tb.support.vectors import VECTORS
 
-VECTORS = shared("vectors", "lut")
-needs_vectors = pytest.mark.skipif(VECTORS is None, reason="reference vectors are not there")
 FORMAT = {"e4m3": "fp8_e4m3", "e5m2": "fp8_e5m2"}
 
 
 def cases(file: str) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """(case name, fields) of a vector file."""
-    assert VECTORS is not None
     with np.load(VECTORS / file) as data:
         names = sorted({key.rsplit("|", 1)[0] for key in data})
         for name in names:
@@ -74,11 +71,10 @@ def test_one_rounding_as_apytypes(fmt: FloatFormat) -> None:
     np.testing.assert_array_equal(fmt.canonical(product), bits(other(a) * other(b)))
 
 
-@needs_vectors
 def test_integer_vectors_exact() -> None:
     """Sum a*q' and sum a*(q'-z') of every case with a table size that we generate."""
     tested = 0
-    for name, case in cases("int_cases.npz"):
+    for name, case in cases("lut_int.npz"):
         a_format, w, shape = name.split("|")
         K = int(shape.rsplit("G", 1)[1])
         if K > 6:
@@ -96,7 +92,6 @@ def test_integer_vectors_exact() -> None:
     assert tested > 50
 
 
-@needs_vectors
 def test_float_vectors() -> None:
     """``float`` equals the group-major FP32 reference; ``aligned`` keeps its accuracy bar.
 
@@ -105,7 +100,7 @@ def test_float_vectors() -> None:
     summed in float64 and lost them. There our result must be the closer one.
     """
     excused = 0
-    for name, case in cases("float_cases.npz"):
+    for name, case in cases("lut_float.npz"):
         short, w, _ = name.split("|")
         bits, codes, q = int(w[1:]), case["a_code"], case["q"]
         a_format = FORMAT.get(short, short)
@@ -134,10 +129,9 @@ def test_float_vectors() -> None:
     assert excused > 0
 
 
-@needs_vectors
 def test_nonfinite_rows_are_nan() -> None:
     """NaN in every output of a row with a non-finite activation; finite rows as ever."""
-    for name, case in cases("nonfinite_cases.npz"):
+    for name, case in cases("lut_nonfinite.npz"):
         short, w = name.split("|")
         bits, codes = int(w[1:]), case["a_code"]
         for datapath in ("float", "aligned"):
@@ -153,7 +147,6 @@ def test_nonfinite_rows_are_nan() -> None:
             assert (~bad[finite_class]).all(), name
 
 
-@needs_vectors
 def test_quantized_tables() -> None:
     """INT8 tables: codes, scales, and the result within the reference's own error bound."""
     tested = 0

@@ -14,22 +14,18 @@ from lowbit.golden import groups as quantisation
 from lowbit.golden.lut import packing
 from lowbit.golden.lut.packing import Beats, weight_beats
 from lowbit.golden.parameters import ParameterError
-from lowbit.tb.support.shared_data import shared
+from lowbit.tb.support.vectors import VECTORS
 
-VECTORS = shared("vectors", "lut", "int_cases.npz")
-needs_vectors = pytest.mark.skipif(VECTORS is None, reason="no ../shared/vectors/lut")
+CASES = VECTORS / "lut_int.npz"
 
 
 def cases() -> list[str]:
-    if VECTORS is None:
-        return []
-    with np.load(VECTORS) as data:
+    with np.load(CASES) as data:
         return sorted({key.rsplit("|", 1)[0] for key in data.files})
 
 
 def load(case: str) -> dict[str, Any]:
-    assert VECTORS is not None
-    with np.load(VECTORS) as data:
+    with np.load(CASES) as data:
         return {key.rsplit("|", 1)[1]: data[key] for key in data.files
                 if key.rsplit("|", 1)[0] == case}
 
@@ -65,7 +61,6 @@ def evaluate(beats: Beats, table: Any, N: int) -> Any:
     return results
 
 
-@needs_vectors
 @pytest.mark.parametrize("case", cases())
 def test_reference_vectors(case: str) -> None:
     v = load(case)

