@@ -38,16 +38,10 @@ class Stream:
 
 
 def streams_of(manifest: Mapping[str, Any]) -> list[Stream]:
-    """The streams among the ports of a manifest: each has NAME_valid, NAME_ready, NAME_FIELD."""
-    directions = {port["name"]: port["direction"] for port in manifest["ports"]}
-    found = []
-    for port, direction in directions.items():
-        name = port.removesuffix("_valid")
-        if name != port and f"{name}_ready" in directions:
-            fields = tuple(other for other in directions if other.startswith(f"{name}_")
-                           and other not in (port, f"{name}_ready"))
-            found.append(Stream(name, direction == "output", fields))
-    return found
+    """The streams that a manifest describes."""
+    return [Stream(stream["name"], stream["direction"] == "output",
+                   tuple(field["port"] for field in stream["fields"]))
+            for stream in manifest["streams"]]
 
 
 def cones(verilog: str, top: str) -> dict[str, set[str]]:
@@ -111,13 +105,13 @@ def prove_handshake(verilog: str, manifest: Mapping[str, Any], *, free: Sequence
     of more steps, or of a module that was left out.
     """
     streams = streams_of(manifest)
-    reset = manifest["reset"]["port"]
-    active = reset if reset == "rst" else f"!{reset}"
-    declared = [f"  input {manifest['clock']}, input {reset}"]
+    clock, reset = manifest["clock"]["port"], manifest["reset"]["port"]
+    active = reset if manifest["reset"]["active"] == "high" else f"!{reset}"
+    declared = [f"  input {clock}, input {reset}"]
     wires, past, asserts = [], [], []
     for port in manifest["ports"]:
         name, size = port["name"], f"[{port['width'] - 1}:0] "
-        if name in (manifest["clock"], reset):
+        if name in (clock, reset):
             continue
         if port["direction"] == "input":
             declared.append(f"  input {size}{name}")
@@ -142,7 +136,7 @@ def prove_handshake(verilog: str, manifest: Mapping[str, Any], *, free: Sequence
         "module handshake(", ",\n".join(declared), ");", *wires,
         "  reg begun = 0;", "  reg was_reset = 0;",
         f"  {manifest['top']} dut({connections});",
-        f"  always @(posedge {manifest['clock']}) begin",
+        f"  always @(posedge {clock}) begin",
         "    begun <= 1;", f"    was_reset <= {active};", *past, "  end",
         "  always @* begin", f"    if (!begun) assume({active});", *asserts, "  end", "endmodule"])
     with tempfile.TemporaryDirectory(prefix="lowbit-handshake-") as folder:

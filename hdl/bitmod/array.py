@@ -147,6 +147,9 @@ class BitmodArray(Design[BitmodArrayParameters]):
         layout = _header_layout(p)
         m.submodules.headers = words = memory.Memory(shape=layout, depth=p.group_entries, init=[])
         write, read = words.write_port(), words.read_port(domain="comb")
+        for way, port in (("write", write), ("read", read)):
+            for member in port.signature.members:       # Amaranth gives them no name
+                Value.cast(getattr(port, member)).name = f"headers_{way}_{member}"
         m.d.comb += [write.en.eq(control.write & control.ready),
                      write.addr.eq(control.write_address), read.addr.eq(control.read_address)]
         m.d.comb += [write.data[name].eq(group[name]) for name, _ in layout]
