@@ -19,7 +19,7 @@ from lowbit.golden.error_report import ErrorReport
 from lowbit.golden.parameters import Parameters
 
 from . import registry
-from .files import check_target, write_whole
+from .files import check_target, first_bytes, write_whole
 from .progress import Progress
 from .weights.file import write_tensors
 from .weights.formats import QuantizeOptions, WeightFormat, find_format, load_tensor
@@ -210,5 +210,13 @@ def quantize(weights: Array, dtype: str, *, group_size: int = 128,
 
 
 def load(path: str | Path, name: str | None = None) -> Matrix:
-    """A matrix of a tensor file, by name where it holds several."""
-    return Matrix(*load_tensor(Path(path), name))
+    """A quantised matrix of a file, by name where it holds several: of a tensor file (.npz), or the
+    own codes of a quantised model (.gguf, .safetensors, .index.json)."""
+    source = Path(path)
+    if first_bytes(source, 2) == b"PK":
+        return Matrix(*load_tensor(source, name))
+    from .families.lut.formats import format_of
+    from .weights.kept import load_kept
+
+    weights = load_kept(source, name).weights
+    return Matrix(format_of(weights), weights)

@@ -28,12 +28,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .groups import group_count, group_spans
-from .lut.packing import check_codes
 from .parameters import ParameterError
 
-__all__ = ["GroupedWeights"]
+__all__ = ["GroupedWeights", "check_codes"]
 
 Array = NDArray[Any]
+
+
+def check_codes(codes: Array, bits: int) -> Array:
+    """Codes as uint8 (cols, k); :class:`ParameterError` for another shape or a code too large."""
+    codes = np.asarray(codes)
+    if not 1 <= bits <= 8:
+        raise ParameterError(f"--w-bits must be 1..8; got {bits}")
+    if codes.dtype.kind not in "iu" or codes.ndim != 2 or codes.size == 0:
+        raise ParameterError("weight codes must be integers of shape (cols, k), both at least 1; "
+                             f"got {codes.dtype} of shape {codes.shape}")
+    low, high = int(codes.min()), int(codes.max())
+    if low < 0 or high >= 1 << bits:
+        raise ParameterError(f"weight codes must be 0..{(1 << bits) - 1} for {bits} bits; "
+                             f"got {low if low < 0 else high}")
+    return codes.astype(np.uint8, copy=False)
 
 
 @dataclass(frozen=True)
@@ -58,11 +72,15 @@ class GroupedWeights:
         return self.zero is None and self.minimum is None and self.levels is None
 
     @property
-    def bits_per_weight(self) -> float:
-        """Storage of codes, 32-bit scales and minima and b-bit zero points, per weight."""
+    def stored_bits(self) -> int:
+        """Bits of codes, 32-bit scales and minima and b-bit zero points."""
         per_group = 32 + (0 if self.zero is None else self.bits) + \
             (0 if self.minimum is None else 32)
-        return self.bits + per_group * self.scale.size / self.codes.size
+        return self.bits * self.codes.size + per_group * self.scale.size
+
+    @property
+    def bits_per_weight(self) -> float:
+        return self.stored_bits / self.codes.size
 
     def check(self) -> GroupedWeights:
         """Itself; :class:`ParameterError` for shapes that do not fit, and what is not finite."""

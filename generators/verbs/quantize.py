@@ -13,14 +13,14 @@ from lowbit.golden.error_report import ErrorReport
 from lowbit.golden.parameters import ParameterError
 
 from ..errors import UsageError
+from ..families.lut.formats import format_of
 from ..files import data_target, write_whole
 from ..options import integer
 from ..progress import Progress
 from ..weights.checkpoint import open_matrices
 from ..weights.file import write_tensors
 from ..weights.formats import QuantizeOptions, find_format, format_names
-from ..weights.grouped_file import save_grouped
-from ..weights.kept import NPY_CODES, load_kept
+from ..weights.kept import NPY_CODES, kept_names, load_kept
 
 SUMMARY = "quantise weights to a format of any core, with an error report"
 
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--dtype", metavar="NAME",
                       help="weight format: " + ", ".join(format_names()))
     what.add_argument("--keep", action="store_true",
-                      help="take the file's own codes of one matrix, nothing rounded: GGUF, GPTQ, "
+                      help="take the file's own codes, nothing rounded: GGUF, GPTQ, "
                       "AWQ, compressed-tensors, .npy of ml_dtypes (gen inspect lists them)")
     parser.add_argument("--npy-type", choices=NPY_CODES, metavar="|".join(NPY_CODES),
                         help="with --keep: what the bytes of a .npy file are, which does not say")
@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                              "channel; 16: FP16 scales; default 8")
     parser.add_argument("--tensor", action="append", metavar="NAME",
                         help="a tensor of a safetensors file, or a pattern (*, ?) of matrices; may "
-                             "be repeated; default all matrices of floats")
+                             "be repeated; default all matrices of floats (with --keep: of codes)")
     parser.add_argument("-o", dest="output", metavar="FILE.npz", required=True,
                         help="tensor file to write")
     parser.add_argument("--force", action="store_true",
@@ -98,27 +98,42 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _keep(args: argparse.Namespace) -> int:
-    """Write a matrix's own codes."""
-    if args.special_values is not None:
-        raise UsageError("--special-values belong to --dtype; --keep changes no value")
-    names = args.tensor or [None]
-    if len(names) > 1:
-        raise UsageError(f"--keep takes one --tensor; got {len(names)}")
+    """Write the file's own codes."""
+    for flag, value in (("--special-values", args.special_values), ("--scale-bits",
+                                                                    args.scale_bits)):
+        if value is not None:
+            raise UsageError(f"{flag} belongs to --dtype; --keep changes no value")
     output = data_target(args.output, [args.weights], force=args.force)
-    kept = load_kept(args.weights, names[0], npy_type=args.npy_type, gptq_zeros=args.gptq_zeros)
-    save_grouped(output, kept.weights, kept.name, kept.format)
-    w = kept.weights
-    zero = "minima" if w.minimum is not None else "levels of a floating type" \
-        if w.levels is not None else "zero points"
-    result = {"file": args.output, "tensor": kept.name, "format": kept.format,
-              "shape": list(w.codes.shape), "bits": w.bits, "group_size": w.group_size,
-              "meaning": zero, "act_order": w.order is not None, "notes": kept.notes,
-              "bytes": output.stat().st_size}
-    group = f"groups of {w.group_size}" if w.group_size else "whole channels"
-    text = "\n".join([f"{kept.name}: {kept.format}, {w.codes.shape[0]} x {w.codes.shape[1]}, "
-                      f"{w.bits}-bit codes, {group}, {zero}", *(f"  {n}" for n in kept.notes),
-                      f"{args.output}: the file's own codes, {result['bytes']} bytes"])
-    print(json.dumps(result, indent=2) if args.json else text)
+    names = kept_names(args.weights, args.tensor)
+    rows: list[dict[str, Any]] = []
+
+    def tensors(progress: Progress) -> Iterator[tuple[str, dict[str, Any]]]:
+        for number, name in enumerate(names, 1):
+            progress(f"reading {name or args.weights}, {number} of {len(names)},")
+            kept = load_kept(args.weights, name, npy_type=args.npy_type,
+                             gptq_zeros=args.gptq_zeros)
+            kind, w = format_of(kept.weights), kept.weights
+            meaning = "minima" if w.minimum is not None else \
+                "levels of a floating type" if w.levels is not None else "zero points"
+            rows.append({"name": kept.name, "source": kept.format, "dtype": kind.name,
+                         "shape": list(w.codes.shape), "bits": w.bits, "group_size": w.group_size,
+                         "meaning": meaning, "act_order": w.order is not None,
+                         "notes": kept.notes})
+            yield kept.name, kind.entries(w)
+
+    with Progress() as progress:
+        write_whole(output, lambda path: write_tensors(path, tensors(progress)))
+    result = {"file": args.output, "bytes": output.stat().st_size, "tensors": rows}
+    if args.json:
+        print(json.dumps(result, indent=2))
+        return 0
+    for row in rows:
+        group = f"groups of {row['group_size']}" if row["group_size"] else "whole channels"
+        print(f"{row['name']}: {row['source']}, {row['shape'][0]} x {row['shape'][1]}, "
+              f"{row['bits']}-bit codes, {group}, {row['meaning']}: {row['dtype']}")
+        for note in row["notes"]:
+            print(f"  {note}")
+    print(f"{args.output}: the file's own codes, {result['bytes']} bytes")
     return 0
 
 

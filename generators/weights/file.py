@@ -84,11 +84,12 @@ class Entries:
     def __contains__(self, name: str) -> bool:
         return f"{self.number}.{name}" in self.file.entries
 
-    def array(self, name: str, dtype: str, shape: tuple[int, ...]) -> Array:
-        """An array of exactly this type and shape."""
+    def array(self, name: str, dtype: str | tuple[str, ...], shape: tuple[int, ...]) -> Array:
+        """An array of exactly this type (or one of these) and shape."""
+        types = (dtype,) if isinstance(dtype, str) else dtype
         array = self.file.entry(f"{self.number}.{name}")
-        if array.dtype != np.dtype(dtype) or array.shape != shape:
-            self.refuse(f"'{name}' must be {np.dtype(dtype)} {shape}; it is {array.dtype} "
+        if array.dtype.name not in types or array.shape != shape:
+            self.refuse(f"'{name}' must be {' or '.join(types)} {shape}; it is {array.dtype} "
                         f"{array.shape}")
         return array
 

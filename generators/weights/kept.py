@@ -7,6 +7,8 @@ compressed-tensors) is one line under the layer's name.
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from .listing import FLOAT, NO_MATRIX, STACK, Kept, Listing, core_takes, only
 from .messages import listed, near
 from .safetensors_file import SafetensorsFile
 
-__all__ = ["NPY_CODES", "Kept", "Listing", "list_tensors", "load_kept"]
+__all__ = ["NPY_CODES", "Kept", "Listing", "kept_names", "list_tensors", "load_kept"]
 
 Array = NDArray[Any]
 
@@ -44,6 +46,32 @@ def list_tensors(path: Path) -> list[Listing]:
     if kind == "gguf":
         return [_list_gguf(t.name, t.type, t.shape) for t in GgufFile(path).tensors.values()]
     return Layers(SafetensorsFile(path)).listings()
+
+
+def kept_names(path: Path, patterns: Sequence[str] | None) -> list[str | None]:
+    """Names of the matrices of a file whose codes can be kept: those that match a pattern (``*``,
+    ``?``), or all. [None] for a .npy file, whose array has no name.
+
+    A name that is no pattern is taken as it is: :func:`load_kept` says why it is refused.
+    """
+    if kind_of(path) == "npy":
+        return list(patterns) if patterns else [None]
+    able = [tensor.name for tensor in list_tensors(path) if tensor.keep]
+    if patterns is None:
+        if not able:
+            raise UsageError(f"{path} has no matrix with codes to keep; gen inspect lists what it "
+                             "has")
+        return list(able)
+    names: list[str | None] = []
+    for pattern in patterns:
+        found = [name for name in able if fnmatch.fnmatchcase(name, pattern)]
+        if not found and not set("*?[") & set(pattern):
+            found = [pattern]
+        if not found:
+            raise UsageError(f"no matrix of {path} with codes to keep matches --tensor {pattern}; "
+                             "gen inspect lists what it has")
+        names += [name for name in found if name not in names]
+    return names
 
 
 def load_kept(path: Path, name: str | None = None, *, npy_type: str | None = None,

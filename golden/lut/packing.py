@@ -34,31 +34,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bits import pack_bits
+from ..grouped import check_codes
 from ..groups import group_count, group_spans
 from ..parameters import ParameterError
 
-__all__ = ["Beats", "check_codes", "check_zero", "fold", "plane_bits", "reinterpret",
+__all__ = ["Beats", "check_zero", "fold", "plane_bits", "reinterpret",
            "split_steps", "step_groups", "unfold", "weight_beats", "zero_beats"]
 
 Array = NDArray[Any]
 
 
 # -- codes ------------------------------------------------------------------------------------
-def check_codes(codes: Array, bits: int) -> Array:
-    """Codes as uint8 (cols, k); :class:`ParameterError` for another shape or a code too large."""
-    codes = np.asarray(codes)
-    if not 1 <= bits <= 8:
-        raise ParameterError(f"--w-bits must be 1..8; got {bits}")
-    if codes.dtype.kind not in "iu" or codes.ndim != 2 or codes.size == 0:
-        raise ParameterError("weight codes must be integers of shape (cols, k), both at least 1; "
-                             f"got {codes.dtype} of shape {codes.shape}")
-    low, high = int(codes.min()), int(codes.max())
-    if low < 0 or high >= 1 << bits:
-        raise ParameterError(f"weight codes must be 0..{(1 << bits) - 1} for {bits} bits; "
-                             f"got {low if low < 0 else high}")
-    return codes.astype(np.uint8, copy=False)
-
-
 def check_zero(zero: Array, bits: int, columns: int, groups: int) -> Array:
     """Zero points as uint8 (columns, groups), from (columns,) or (columns, groups) integers."""
     zero = np.asarray(zero)

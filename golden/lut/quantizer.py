@@ -18,18 +18,17 @@ that the group size does not divide ends in a shorter group, quantised over what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..error_report import ErrorReport
+from ..grouped import GroupedWeights
 from ..groups import group_count, group_spans
 from ..parameters import ParameterError
-from .packing import reinterpret
 
-__all__ = ["Quantized", "Weights", "error_report", "quantize"]
+__all__ = ["Weights", "error_report", "quantize"]
 
 Array = NDArray[Any]
 
@@ -44,45 +43,6 @@ class Weights(Protocol):
     def shape(self) -> tuple[int, ...]: ...
 
     def __getitem__(self, rows: slice, /) -> Array: ...
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """Quantised weights of n channels of k: r = s(q - z)."""
-
-    codes: Array             #: uint8 (n, k)
-    scale: Array             #: float32 (n, groups): s
-    zero: Array | None       #: uint8 (n, groups): z; None if symmetric (z' = 0)
-    bits: int
-    group_size: int | None   #: None: one group a channel
-
-    @property
-    def symmetric(self) -> bool:
-        return self.zero is None
-
-    @property
-    def stored_bits(self) -> int:
-        """Bits of codes, 32-bit scales and b-bit zero points."""
-        per_group = 32 + (0 if self.zero is None else self.bits)
-        return self.bits * self.codes.size + per_group * self.scale.size
-
-    @property
-    def bits_per_weight(self) -> float:
-        return self.stored_bits / self.codes.size
-
-    def dequantize(self, rows: slice = slice(None)) -> Array:
-        """The represented weights of some channels, exact in float64."""
-        odd, half, offset = reinterpret(self.codes[rows], self.bits,
-                                        self.scale[rows].astype(np.float64),
-                                        None if self.zero is None else self.zero[rows])
-        out = odd.astype(np.float64)
-        for columns, groups, size in group_spans(out.shape[1], self.group_size):
-            part = out[:, columns].reshape(len(out), -1, size)
-            if offset is not None:
-                part = part - offset[:, groups, None]
-            assert half is not None
-            out[:, columns] = (part * half[:, groups, None]).reshape(len(out), -1)
-        return out
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -138,7 +98,7 @@ def _divisor(scale: Array) -> Array:
 
 def quantize(weights: Weights, bits: int, group_size: int | None = None, *,
              symmetric: bool = False, progress: Callable[[int, int], None] | None = None
-             ) -> Quantized:
+             ) -> GroupedWeights:
     """Quantise weights (n, k) to codes of ``bits`` (1..8) in groups of ``group_size`` along k.
 
     ``progress`` is called with (channels done, channels in all). Weights are read a few rows at a
@@ -177,10 +137,10 @@ def quantize(weights: Weights, bits: int, group_size: int | None = None, *,
     if bad:
         raise ParameterError(f"weights must be finite; {bad} of {n * k} are NaN or infinite, "
                              f"the first at row {where[0]}, column {where[1]}")
-    return Quantized(codes, scale, None if symmetric else zero, bits, group_size)
+    return GroupedWeights(codes, scale, None if symmetric else zero, bits, group_size)
 
 
-def error_report(weights: Weights, quantized: Quantized) -> ErrorReport:
+def error_report(weights: Weights, quantized: GroupedWeights) -> ErrorReport:
     """Error of the represented weights against the original ones, in float64."""
     report = ErrorReport(weights=quantized.codes.size, groups=quantized.scale.size,
                          stored_bits=quantized.stored_bits)

@@ -1,36 +1,56 @@
-"""Weight formats of the LUT core: 1 to 8 bits, float32 scales, with or without zero points."""
+"""Weight formats of integer codes with a scale a group: quantised here, or kept as a file has them.
+
+``lut1`` to ``lut8`` have a zero point a group, or a minimum where a model's file has one;
+``lut1_sym`` to ``lut8_sym`` have odd levels. ``mxfp4`` is only kept: E2M1 codes with scales
+that are powers of two, which the LUT core does not take.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
+import numpy as np
+
 from lowbit.golden.error_report import ErrorReport
+from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.groups import group_count
-from lowbit.golden.lut.quantizer import Quantized, error_report, quantize
+from lowbit.golden.lut.quantizer import error_report, quantize
+from lowbit.golden.parameters import ParameterError
 
 from ...errors import UsageError
 from ...weights.file import Entries
 from ...weights.formats import QuantizeOptions, Rows, WeightFormat
 
-__all__ = ["FORMATS", "LutFormat"]
+__all__ = ["FORMATS", "LutFormat", "format_of"]
 
 
 class LutFormat(WeightFormat):
-    """Codes q of b bits: the weight is s(q - z), or s' q' with odd q' symmetric about 0.
-
-    A tensor is a :class:`~lowbit.golden.lut.quantizer.Quantized`.
-    """
+    """A tensor is a :class:`~lowbit.golden.grouped.GroupedWeights` of the format's ``meaning``:
+    ``zero`` (or a minimum), ``symmetric`` or ``levels``."""
 
     FIELDS: ClassVar[dict[str, str]] = {
-        "scale": "float32 (n, g): s", "zero": "uint8 (n, g): z; not where symmetric"}
+        "scale": "float32 (n, g): d; the weight is d(q - z), d q + m, d q' or d times a level",
+        "zero": "uint8 or int32 (n, g): z",
+        "minimum": "float32 (n, g): m, in place of a zero point",
+        "levels": "float32 (2**bits,): values of the codes (mxfp4)",
+        "order": "int64 (k,): the input that column j belongs to, where groups are no runs"}
 
-    def __init__(self, name: str, bits: int, symmetric: bool) -> None:
-        super().__init__(name, bits, f"{bits} bits for the LUT core, "
-                         + ("odd levels symmetric about 0" if symmetric else "zero point a group"))
-        self.symmetric = symmetric
+    def __init__(self, name: str, bits: int, meaning: str) -> None:
+        what = {"zero": "zero point or minimum a group", "symmetric": "odd levels, symmetric "
+                "about 0", "levels": "codes of a file, kept"}[meaning]
+        super().__init__(name, bits, f"{bits} bits, {what}")
+        self.meaning = meaning
+
+    @property
+    def symmetric(self) -> bool:
+        return self.meaning == "symmetric"
 
     def check(self, options: QuantizeOptions) -> None:
+        if self.meaning == "levels":
+            raise UsageError(f"--dtype {self.name} is the format of files that have it: --keep "
+                             "takes their codes; to quantise floats choose another one")
         for flag, value in (("--special-values", options.special_values),
                             ("--scale-bits", options.scale_bits)):
             if value is not None:
@@ -38,27 +58,45 @@ class LutFormat(WeightFormat):
                                  "float32 scales; leave it out")
 
     def quantize(self, source: Rows, options: QuantizeOptions,
-                 progress: Callable[[int, int], None]) -> tuple[Quantized, ErrorReport]:
+                 progress: Callable[[int, int], None]) -> tuple[GroupedWeights, ErrorReport]:
         tensor = quantize(source, self.bits, options.group_size or None,
                           symmetric=self.symmetric, progress=progress)
         return tensor, error_report(source, tensor)
 
-    def fields(self, tensor: Quantized) -> dict[str, Any]:
-        return {"scale": tensor.scale} | ({} if tensor.zero is None else {"zero": tensor.zero})
+    def fields(self, tensor: GroupedWeights) -> dict[str, Any]:
+        zero = tensor.zero
+        if zero is not None and zero.dtype != np.uint8:
+            tensor = replace(tensor, zero=zero.astype(np.int32))
+        arrays = {name: getattr(tensor, name) for name in self.FIELDS}
+        return {name: array for name, array in arrays.items() if array is not None}
 
-    def read(self, entries: Entries, codes: Any, group_size: int) -> Quantized:
+    def read(self, entries: Entries, codes: Any, group_size: int) -> GroupedWeights:
         n, k = codes.shape
-        g = group_count(k, group_size or None)
-        zero = None
-        if not self.symmetric:
-            zero = entries.array("zero", "uint8", (n, g))
-            if int(zero.max()) >= 1 << self.bits:
-                entries.refuse(f"'zero' holds {int(zero.max())}; it must be below "
-                               f"{1 << self.bits}")
-        return Quantized(codes, entries.finite("scale", "float32", (n, g)), zero, self.bits,
-                         group_size or None)
+        shape = n, group_count(k, group_size or None)
+        found: dict[str, Any] = {"zero": None, "scale": entries.finite("scale", "float32", shape)}
+        if self.meaning == "zero" and "minimum" in entries:
+            found["minimum"] = entries.finite("minimum", "float32", shape)
+        elif self.meaning == "zero":
+            found["zero"] = entries.array("zero", ("uint8", "int32"), shape)
+        elif self.meaning == "levels":
+            found["levels"] = entries.finite("levels", "float32", (1 << self.bits,))
+        if "order" in entries:
+            found["order"] = entries.array("order", "int64", (k,))
+        try:
+            return GroupedWeights(codes=codes, bits=self.bits, group_size=group_size or None,
+                                  **found).check()
+        except ParameterError as error:
+            entries.refuse(str(error))
 
 
 FORMATS = {format.name: format for bits in range(1, 9)
-           for format in (LutFormat(f"lut{bits}", bits, False),
-                          LutFormat(f"lut{bits}_sym", bits, True))}
+           for format in (LutFormat(f"lut{bits}", bits, "zero"),
+                          LutFormat(f"lut{bits}_sym", bits, "symmetric"))}
+FORMATS["mxfp4"] = LutFormat("mxfp4", 4, "levels")
+
+
+def format_of(weights: GroupedWeights) -> LutFormat:
+    """The format of weights that a file has."""
+    if weights.levels is not None:
+        return FORMATS["mxfp4"]
+    return FORMATS[f"lut{weights.bits}{'_sym' if weights.symmetric else ''}"]

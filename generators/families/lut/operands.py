@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.formats import FP16
+from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.gemm import Operands
 from lowbit.golden.lut.parameters import LutCoreParameters
-from lowbit.golden.lut.quantizer import Quantized
 from lowbit.golden.lut.workload import LutWorkload
 from lowbit.golden.parameters import Parameters
 from lowbit.golden.workload import Workload
@@ -66,17 +66,16 @@ class LutOperands(OperandOptions):
         return super().read(args, parameters)
 
     def of_tensor(self, parameters: Parameters, activations: Array, tensor: Any) -> LutWorkload:
-        if not isinstance(tensor, Quantized):
+        if not isinstance(tensor, GroupedWeights):
             self.refuse(parameters, tensor)
         assert isinstance(parameters, LutCoreParameters)
-        return self._workload(parameters, Operands(
-            activation_codes(activations, parameters.a_format), tensor.codes, tensor.bits,
-            tensor.zero, tensor.scale, tensor.group_size))
+        return self._workload(parameters, Operands.of(
+            activation_codes(activations, parameters.a_format), tensor))
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> LutWorkload:
         assert isinstance(parameters, LutCoreParameters)
-        if args.dtype not in FORMATS:
+        if args.dtype not in FORMATS or FORMATS[args.dtype].meaning == "levels":
             raise UsageError(f"--dtype must say what the codes of --w are, {', '.join(FORMATS)}; "
                              f"got {args.dtype or 'none'}")
         kind = FORMATS[args.dtype]

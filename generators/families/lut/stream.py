@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.packing import Beats, weight_beats, zero_beats
-from lowbit.golden.lut.quantizer import Quantized
 
 __all__ = ["stream_entries"]
 
 Array = NDArray[Any]
 
 
-def stream_entries(quantized: Quantized, *, K: int, groups: int, N: int,
+def stream_entries(quantized: GroupedWeights, *, K: int, groups: int, N: int,
                    raw: bool = False) -> dict[str, Any]:
     """The stream of a whole matrix for a core of N columns, tile by tile."""
     n = quantized.codes.shape[0]

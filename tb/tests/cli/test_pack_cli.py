@@ -20,8 +20,8 @@ from lowbit.generators.families.lut.stream import stream_entries
 from lowbit.generators.weights.checkpoint import open_tensor
 from lowbit.generators.weights.formats import load_tensor
 from lowbit.golden.bits import unpack_bits
+from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.packing import split_steps
-from lowbit.golden.lut.quantizer import Quantized
 
 ML = {"BF16": ml_dtypes.bfloat16, "F8_E4M3": ml_dtypes.float8_e4m3fn,
       "F8_E5M2": ml_dtypes.float8_e5m2, "F16": np.float16, "F32": np.float32, "F64": np.float64,
@@ -95,7 +95,7 @@ def test_npy(tmp_path: Path, dtype: str, order: Any) -> None:
 class Packed:
     """Quantised weights and a core's words for them."""
 
-    def __init__(self, quantized: Quantized, stream: dict[str, Any]) -> None:
+    def __init__(self, quantized: GroupedWeights, stream: dict[str, Any]) -> None:
         self.quantized = quantized
         self.group_size, self.scale = quantized.group_size, quantized.scale
         self.K, self.groups, self.N, self.raw, self.plane, self.last, self.table_last, self.words \
@@ -106,7 +106,7 @@ class Packed:
 
 def load_packed(path: Path) -> Packed:
     _, quantized = load_tensor(path)
-    assert isinstance(quantized, Quantized)
+    assert isinstance(quantized, GroupedWeights)
     with np.load(path) as archive:
         return Packed(quantized, {name.removeprefix("0."): archive[name]
                                   for name in archive.files})
@@ -167,8 +167,8 @@ def test_tiles_keep_in_step() -> None:
     rng = np.random.default_rng(6)
     zero = np.full((5, 3), 8, np.uint8)
     zero[4, 1] = 3
-    quantized = Quantized(rng.integers(0, 16, (5, 24), np.uint8), np.ones((5, 3), np.float32), zero,
-                          4, 8)
+    quantized = GroupedWeights(rng.integers(0, 16, (5, 24), np.uint8),
+                               np.ones((5, 3), np.float32), zero, 4, 8)
     packed = Packed(quantized, stream_entries(quantized, K=4, groups=1, N=2))
     assert packed.words.shape == (3, 2 * (5 + 8 + 5), 1)
     a = rng.integers(-128, 128, (2, 24))
@@ -341,7 +341,7 @@ def test_bad_tensors(weights: Path, tmp_path: Path) -> None:
     for changes, message in (
             (dict(scale=np.ones((7, 9), np.float32)), "'scale' must be float32 (7, 1)"),
             (dict(scale=np.full((7, 1), np.inf, np.float32)), "not finite"),
-            (dict(zero=np.full((7, 1), 8, np.uint8)), "'zero' holds 8; it must be below 8"),
+            (dict(zero=np.full((7, 1), 8.0)), "'zero' must be uint8 or int32 (7, 1)"),
             (dict(zero=None), "'0.zero' is missing"), (dict(group_size=-1), "an integer 0.."),
             (dict(codes=np.zeros((7, 14), np.uint8)), "'codes' must be uint8 (7, 15)")):
         with pytest.raises(UsageError) as error:

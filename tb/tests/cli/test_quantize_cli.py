@@ -194,7 +194,7 @@ def _edit(source, target, **changes):
     (dict(format=None), "no format"), ({"0.format": "fp9"}, "'fp9' is not known"),
     ({"0.format": "bitmod3"}, "'codes' must be uint8"), ({"0.format": "int4"}, "belong to FP3"),
     ({"0.format": 3}, "'format' must be a text"),
-    ({"0.format": "lut4"}, "zero.* is missing"),
+    ({"0.format": "lut4"}, "scale.* is missing"),
     ({"0.special_values": np.array([6.5])}, "needs three"),
     ({"0.special_values": np.array([5.0])}, "selects special value"),
     ({"0.special_values": np.array(5.0)}, "a row of floats"),

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from lowbit.generators.cli import main
 from lowbit.generators.weights.formats import load_tensor
 from lowbit.golden.formats import FP16, FP32
+from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.core import operation
 from lowbit.golden.lut.gemm import Gemm, Operands
 from lowbit.golden.lut.packing import weight_beats
 from lowbit.golden.lut.parameters import LutCoreParameters
-from lowbit.golden.lut.quantizer import Quantized, quantize
+from lowbit.golden.lut.quantizer import quantize
 from lowbit.golden.lut.table import make_tables
 
 Array = NDArray[Any]
@@ -213,7 +214,7 @@ def test_packed_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(result, exact, atol=1e-5)
 
     kind, weights = load_tensor(tmp_path / "p.npz")
-    assert kind.name == "lut2" and isinstance(weights, Quantized)
+    assert kind.name == "lut2" and isinstance(weights, GroupedWeights)
     with np.load(path) as archive:
         stream = archive["0.stream_words"]
     gemm = Gemm(LutCoreParameters(N=5), Operands(FP16.from_array(a), weights.codes, 2,

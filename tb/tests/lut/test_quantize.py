@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.groups import group_spans
 from lowbit.golden.lut import quantizer as module
-from lowbit.golden.lut.quantizer import Quantized, error_report, quantize
+from lowbit.golden.lut.quantizer import error_report, quantize
 from lowbit.golden.parameters import ParameterError
 from lowbit.tb.support.vectors import VECTORS
 
@@ -21,7 +22,7 @@ DEQUANT = VECTORS / "lut_dequant.npz"
 HEADLINE = VECTORS / "headline_mse.json"
 
 
-def levels(q: Quantized, row: int, group: int) -> list[Fraction]:
+def levels(q: GroupedWeights, row: int, group: int) -> list[Fraction]:
     """Values that a group's codes stand for, exactly."""
     z = Fraction(2**q.bits - 1, 2) if q.zero is None else Fraction(int(q.zero[row, group]))
     return [Fraction(float(q.scale[row, group])) * (code - z) for code in range(2**q.bits)]
@@ -162,7 +163,7 @@ def test_dequantised_reference(case: str) -> None:
     with np.load(DEQUANT) as data:
         a, q, z, s, y = (data[f"dequant|{case}|{f}"] for f in ("a", "q", "z", "s", "y_exact"))
     bits, size = (int(x) for x in case[1:].split("g"))
-    represented = Quantized(q, s.astype(np.float32), z, bits, size).dequantize()
+    represented = GroupedWeights(q, s.astype(np.float32), z, bits, size).dequantize()
     exact = [[sum(Fraction(float(x)) * Fraction(float(r)) for x, r in zip(row, column, strict=True))
               for column in represented] for row in a]
     assert [[float(v) for v in row] for row in exact] == y.tolist()

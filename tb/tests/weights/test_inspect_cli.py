@@ -9,18 +9,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFWriter
+from safetensors.numpy import save_file
 
 from lowbit.generators.cli import main
-from lowbit.generators.progress import Progress
-from lowbit.generators.running import run_workload
-from lowbit.generators.weights.grouped_file import load_grouped
-from lowbit.golden.formats import FP16
-from lowbit.golden.lut.gemm import Operands
-from lowbit.golden.lut.parameters import LutCoreParameters
-from lowbit.golden.lut.workload import LutWorkload
+from lowbit.generators.weights.file import TensorFile
+from lowbit.generators.weights.formats import load_tensor
 
-from .test_gguf import reference
-from .test_minima import blocks
+from .test_gguf import blocks, reference
 
 
 def write(path, name, raw):
@@ -70,7 +65,7 @@ def test_keep(tmp_path, capsys, name):
     write(path, name, raw)
     assert main(["quantize", str(path), "--keep", "-o", str(out)]) == 0
     assert "the file's own codes" in capsys.readouterr().out
-    assert np.array_equal(load_grouped(out).dequantize().astype(np.float32), reference(name, raw))
+    assert np.array_equal(load_tensor(out)[1].dequantize().astype(np.float32), reference(name, raw))
 
 
 @pytest.mark.parametrize(("kind", "low"), [("int4", -8), ("uint4", 0), ("int2", -2), ("uint2", 0)])
@@ -82,7 +77,7 @@ def test_keep_npy(tmp_path, capsys, kind, low):
     line = refused(capsys, "quantize", path, "--keep", "-o", out)
     assert "give --npy-type int4|uint4" in line
     assert main(["quantize", str(path), "--keep", "--npy-type", kind, "-o", str(out)]) == 0
-    assert np.array_equal(load_grouped(out).dequantize(), values)
+    assert np.array_equal(load_tensor(out)[1].dequantize(), values)
 
 
 def test_pickles_are_not_read(tmp_path, capsys):
@@ -93,19 +88,48 @@ def test_pickles_are_not_read(tmp_path, capsys):
     assert not (tmp_path / "o.npz").exists()
 
 
-def test_own_codes_through_the_simulated_core(tmp_path):
+def test_own_codes_through_the_simulated_core(tmp_path, capsys):
     """Two groups a row, three columns and the column of sums on a core of two columns."""
     path, out = tmp_path / "m.gguf", tmp_path / "w.npz"
     raw = small("Q4_1", 3, 2)
     write(path, "Q4_1", raw)
     assert main(["quantize", str(path), "--keep", "-o", str(out)]) == 0
     a = np.random.default_rng(2).standard_normal((3, 64)).astype(np.float16)
-    operands = Operands.of(FP16.from_array(a), load_grouped(out))
-    assert operands.minimum is not None
-    workload = LutWorkload(LutCoreParameters(M=2, N=2, K=4), operands)
-    with Progress() as progress:
-        run = run_workload(workload, backend="rtl", compare=True, build_dir=tmp_path / "build",
-                           progress=progress)
-    assert run.differ == 0
+    np.save(tmp_path / "a.npy", a)
+    capsys.readouterr()
+    assert main(["run", "lut_core", "--M", "2", "--N", "2", "--a", str(tmp_path / "a.npy"), "--w",
+                 str(out), "--backend", "rtl", "--compare", "--json",
+                 "-o", str(tmp_path / "y.npy")]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["differ"] == 0 and report["minimum"]
     expected = a.astype(float) @ reference("Q4_1", raw).astype(float).T
-    assert np.abs(run.result - expected).max() < 1e-3
+    assert np.abs(np.load(tmp_path / "y.npy") - expected).max() < 1e-3
+
+
+def test_all_matrices_are_kept(tmp_path, capsys):
+    """Without a name every matrix that has codes; patterns choose; what has none is said."""
+    layers = {f"l.{i}": np.full((2, 4), i, np.int32) for i in range(2)}
+    save_file(layers, tmp_path / "plain.safetensors")
+    out = tmp_path / "o.npz"
+    assert "has no matrix with codes to keep" in refused(
+        capsys, "quantize", tmp_path / "plain.safetensors", "--keep", "-o", out)
+    raw = blocks("Q4_0", 4).reshape(2, -1)
+    writer = GGUFWriter(tmp_path / "m.gguf", "llama")
+    for name in ("a.0.weight", "a.1.weight", "b.weight"):
+        writer.add_tensor(name, raw, raw_dtype=GGMLQuantizationType.Q4_0)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    words = ["quantize", str(tmp_path / "m.gguf"), "--keep", "-o", str(out)]
+    for options, names in (([], ["a.0.weight", "a.1.weight", "b.weight"]),
+                           (["--tensor", "a.*"], ["a.0.weight", "a.1.weight"])):
+        assert main([*words, *options]) == 0
+        with TensorFile(out) as file:
+            assert file.names == names
+    assert np.array_equal(load_tensor(out, "a.1.weight")[1].dequantize().astype(np.float32),
+                          reference("Q4_0", raw))
+    capsys.readouterr()
+    assert "matches --tensor c.*" in refused(capsys, *words, "--tensor", "c.*")
+    assert "no tensor 'c'" in refused(capsys, *words, "--tensor", "c")
+    assert "belongs to --dtype" in refused(capsys, *words, "--scale-bits", "8")

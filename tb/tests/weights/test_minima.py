@@ -88,7 +88,7 @@ def test_zero_points_outside_the_codes_become_minima():
     weights = GroupedWeights(q, d, np.full((3, 2), 16, np.int16), 4, 8).check()
     x = Operands.of(a, weights)
     assert x.zero is None
-    assert (x.minimum == -8).all()
+    assert np.all(x.minimum == -8)
     y = product(LutCoreParameters(M=2, N=2, K=4, a_format="int8"), a, weights)
     assert np.allclose(y, exact(a, weights), rtol=1e-5, atol=1e-3)
 
