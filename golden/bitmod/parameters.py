@@ -171,6 +171,11 @@ class BitmodTileParameters(BitmodDequantParameters):
         return 0
 
     @property
+    def port_latency(self) -> int:
+        """Cycles from operands at the ports to their first term: a register, or a buffer."""
+        return 1
+
+    @property
     def read_latency(self) -> int:
         """Cycles from the decision to process a chunk to its operands."""
         return 0

@@ -17,6 +17,7 @@ from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileP
 
 from ..common.delay import delayed
 from ..common.unit import Unit
+from ..fabric.elastic import backward, of_port
 from .core import BitmodCore
 from .encoder import SELECTOR_BITS, SpecialValues, TermLanes, shared_significance
 from .output import FiniteRows, OutputLane
@@ -134,10 +135,13 @@ class Mesh:
             m.d.comb += drain.enable.eq(result.ready)
         else:
             # one register, that of the multiplier
-            held, held_last, enable = Signal(), Signal(reset_less=True), Signal()
+            held = Signal()
+            held_last = Signal(reset_less=True)
+            enable = Signal()
+            scales = backward(m, of_port(channel), "channel_beat")
             m.d.comb += [enable.eq(result.ready | ~held),
-                         drain.enable.eq(enable & channel.valid),
-                         channel.ready.eq(drain.advance & drain.set_ends)]
+                         drain.enable.eq(enable & scales.valid),
+                         scales.ready.eq(drain.advance & drain.set_ends)]
             with m.If(enable):
                 m.d.sync += [held.eq(drain.advance), held_last.eq(drain.last)]
             valid, last = held, held_last
@@ -153,7 +157,7 @@ class Mesh:
                     m.d.comb += [out.sum.eq(core.heads.word_select(lane, 32)),
                                  out.invalid.eq(invalid)]
                     if channel is not None:
-                        scale = channel.payload.scales.word_select(j * p.out_columns + lane, 32)
+                        scale = scales["scales"].word_select(j * p.out_columns + lane, 32)
                         m.d.comb += [out.scale.eq(scale), out.enable.eq(enable)]
                     words.append(out.result)
         m.d.comb += [result.valid.eq(valid), result.payload["values"].eq(Cat(words)),

@@ -197,8 +197,7 @@ async def equals_golden(dut: Any) -> None:
     wrong += await _run(bench, p, smooth, rng, 0.0)
     cycles = bench.cycles - before
     count = sum(x.expected.size for x in [*layers, *smooth])
-    # an array's operands pass its buffers: the first is there a cycle after it was given
-    expected = int(plan["generator"] == "bitmod_array") + operation_cycles(
+    expected = p.port_latency + operation_cycles(
         p, [groups for x in smooth for groups in x.terms])
     bench.report(words=count, mismatches=wrong, operations=sum(len(x.terms) for x in layers),
                  smooth_cycles=cycles, model_cycles=expected)
