@@ -218,8 +218,8 @@ class BitmodTileParameters(BitmodDequantParameters):
 
     @property
     def output_latency(self) -> int:
-        """Cycles from a column to the result port."""
-        return int(self.channel_scale)
+        """Cycles from a column to the result port: the register of the output lanes."""
+        return 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,12 +56,18 @@ class Mood:
 
 
 class Source:
-    """Drives a stream from a list of beats; idles as a :class:`Mood` says, fields scrambled."""
+    """Drives a stream from a list of beats; idles as a :class:`Mood` says, fields scrambled.
+
+    With probability ``withdraw`` a beat that was not taken goes away for a while, which no bus
+    does and no design may suffer from. ``may`` says whether beat i is there to be driven.
+    """
 
     def __init__(self, dut: Any, name: str, beats: Sequence[Beat], rng: random.Random,
-                 stall: float) -> None:
+                 stall: float, *, withdraw: float = 0.0,
+                 may: Callable[[int], bool] = lambda i: True) -> None:
         self.valid, self.ready = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_ready")
         self.name, self.beats, self.rng, self.mood = name, beats, rng, Mood(rng, stall)
+        self.withdraw, self.may = withdraw, may
         names = beats[0] if beats else {}
         self.fields = {field: getattr(dut, f"{name}_{field}") for field in names}
         self.widths = {field: len(handle) for field, handle in self.fields.items()}
@@ -78,9 +84,12 @@ class Source:
         if moved:
             self.next += 1
             self.driving = False
+        gone = False
         if self.driving:
-            return
-        if self.done or self.mood.idle():
+            if not self.withdraw or self.rng.random() >= self.withdraw:
+                return
+            gone, self.driving = True, False
+        if self.done or gone or self.mood.idle() or not self.may(self.next):
             self.valid.value = 0
             for field, handle in self.fields.items():
                 handle.value = self.rng.getrandbits(self.widths[field])
