@@ -99,6 +99,10 @@ class Source:
         self.valid.value = 1
         self.driving = True
 
+    def at_rest(self) -> bool:
+        """In reset: nothing is taken."""
+        return int(self.ready.value) == 0
+
     def moves(self) -> bool:
         """Before a clock edge: will the beat be taken?"""
         return self.driving and int(self.ready.value) == 1
@@ -121,6 +125,10 @@ class Sink:
         if is_open != self.open:
             self.ready.value = int(is_open)
             self.open = is_open
+
+    def at_rest(self) -> bool:
+        """In reset: nothing is there."""
+        return int(self.valid.value) == 0
 
     def moves(self) -> bool:
         valid = int(self.valid.value) == 1
@@ -192,7 +200,8 @@ class Bench:
         self.started = 0.0
 
     async def reset(self, streams: Callable[[], Streams] = list) -> Streams:
-        """Start the clock (the first time) and reset; returns the ``streams`` made on the way.
+        """Start the clock (the first time) and reset; returns the ``streams`` made on the way,
+        of which none may be valid or ready in reset.
 
         The first time three cycles, with the streams idle; later the shortest that must do, one
         cycle of ``rst`` or a pulse of ``rst_n`` that no clock edge sees, in the midst of what the
@@ -218,6 +227,7 @@ class Bench:
                 reset.value = active
                 await Timer(1, "ns")
             made = streams()
+        assert all(stream.at_rest() for stream in made), "a stream is valid or ready in reset"
         reset.value = 1 - active
         await RisingEdge(self.dut.clk)
         self.started = time.perf_counter()
