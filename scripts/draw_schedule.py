@@ -22,7 +22,7 @@ GROUP, K, OPERATIONS = 16, 32, 2
 
 
 def simulate() -> Trace:
-    """Port values of each cycle, from the first term to the last result.
+    """Port values of each cycle, from the first operands at the ports to the last result.
 
     Raises ``AssertionError`` where results are not the golden model's, or cycles not the model's.
     """
@@ -35,7 +35,7 @@ def simulate() -> Trace:
                       rng.random(channels).astype(np.float32))
     special = np.array(dtype.special_values)
     beats = layer_beats(p, rows, weights)
-    model = operation_cycles(p, [[p.cycles(dtype, GROUP)] * groups] * OPERATIONS)
+    model = p.port_latency + operation_cycles(p, [[p.cycles(dtype, GROUP)] * groups] * OPERATIONS)
     writes = [{"sv_write": 1, "sv_index": index, "sv_value": special_value_word(float(value))}
               for index, value in enumerate(special)]
     trace, words = record(
@@ -72,13 +72,17 @@ def schedule() -> Canvas:
         if name in trace[0] and name != "result_values":
             c.wave(left, step, top + y, [t[name] for t in trace])
 
-    start, group_start = 0, 0
+    # a beat passes a register, which the next beat enters when the last term of the one before is
+    # taken: the first term follows when the first beats are there
+    start = group_start = p.port_latency
     latency = 1 + p.pe_latency       # the tile's operand register, then the PE
     scaling = p.sharing_sums
+    taken = 0
     for cycle, now in enumerate(trace):
-        if not now["weight_valid"] or not now["weight_ready"]:
+        chunk = now["weight_beat"] - 1          # the one in the register
+        if not now["weight_ready"] or chunk != taken:
             continue
-        chunk = now["weight_beat"]
+        taken += 1
         kind = ("yellow", "blue")[chunk // chunks // groups % 2]
         c.span(left, step, top + rows["chunk"], (start, cycle + 1), kind, str(chunk % chunks))
         terms_of_chunk = get_data_type("bitmod4").terms
@@ -103,10 +107,10 @@ def schedule() -> Canvas:
         kind = ("yellow", "blue")[number // p.output_beats % 2]
         c.span(left, step, top + rows["result_values"], (cycle, cycle + 1), kind, str(at))
     first_end = next(i for i, now in enumerate(trace) if now["group_ready"]
-                     and now["group_beat"] == groups - 1) + 1
+                     and now["group_beat"] == groups) + 1
     out = results[p.output_beats - 1] + 1
     y = bottom + 12
-    for x0, x1, words in ((0, first_end, "terms of operation 0"),
+    for x0, x1, words in ((p.port_latency, first_end, "terms of operation 0"),
                           (first_end, out, "its last sums, then its results"),
                           (out, len(trace), "operation 1 ends likewise")):
         c.bracket(left + x0 * step + 2, left + x1 * step - 2, y, words)

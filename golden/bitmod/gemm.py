@@ -20,7 +20,7 @@ from lowbit.golden.parameters import ParameterError
 
 from .cycles import LayerCycles, layer_cycles
 from .datatypes import MAX_SPECIAL_VALUES, DataType, check_special_values
-from .parameters import BitmodArrayParameters, BitmodTileParameters
+from .parameters import BitmodTileParameters
 from .pe import layer
 from .ports import Weights, stream_beats
 from .quantizer import QuantizedTensor
@@ -92,9 +92,8 @@ class Gemm:
 
     @property
     def stream_cycles(self) -> int:
-        """Cycles from the first operands at the ports to the last result: an array's operands
-        pass its buffers, so that the first are there a cycle after they were given."""
-        return self.cycles.cycles + isinstance(self.p, BitmodArrayParameters)
+        """Cycles from the first operands at the ports to the last result."""
+        return self.p.port_latency + self.cycles.cycles
 
     def streams(self) -> dict[str, Iterator[dict[str, int]]]:
         """Beats of the design's input streams, made as they are taken."""

@@ -171,6 +171,11 @@ class BitmodTileParameters(BitmodDequantParameters):
         return 0
 
     @property
+    def port_latency(self) -> int:
+        """Cycles from operands at the ports to their first term: a register, or a buffer."""
+        return 1
+
+    @property
     def read_latency(self) -> int:
         """Cycles from the decision to process a chunk to its operands."""
         return 0
@@ -213,8 +218,8 @@ class BitmodTileParameters(BitmodDequantParameters):
 
     @property
     def output_latency(self) -> int:
-        """Cycles from a column to the result port."""
-        return int(self.channel_scale)
+        """Cycles from a column to the result port: the register of the output lanes."""
+        return 1
 
 
 @dataclass(frozen=True, kw_only=True)

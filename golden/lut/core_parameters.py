@@ -166,6 +166,19 @@ class LutCoreParameters(WeightParameters):
         return -(-self.word_bits // -(-self.word_bits // 21))
 
     @property
+    def waiting_stream(self) -> str:
+        """Which of weights and external tables has the register more in which it waits for the
+        other: ``table`` or ``weight``, whichever costs less. A bit of a table costs a flip-flop
+        with enable, one of the weights that and a multiplexer (30 and 41 um2 in SKY130)."""
+        rows = self.entries * self.entry_bits * self.groups
+        if self.is_aligned:
+            rows += self.exponent_bits
+        if self.is_quantized:
+            rows += 32
+        rows += self.activation.is_float
+        return "table" if 3 * self.M * rows <= 4 * self.N * self.groups * self.K else "weight"
+
+    @property
     def out_lanes(self) -> int:
         return self.M if self.lanes is None else self.lanes
 

@@ -108,7 +108,7 @@ class BitmodArray(wiring.Component):
             m.submodules[f"{name}_bank_{i}"] = bank = Unit(OperandBank(width, depth),
                                                            f"bitmod_{name}_bank")
             if i:
-                address = delayed(m, address, 1, f"{name}_address_{i}")
+                address = delayed(m, address, 1, f"{name}_address_{i}", reset=False)
             m.d.comb += [
                 bank.write.eq(control.write & control.ready),
                 bank.write_address.eq(control.write_address),

@@ -41,9 +41,9 @@ class OperandBank(wiring.Component):
 class BufferControl(wiring.Component):
     """Addresses and fill of a buffer of ``banks`` banks.
 
-    ``write`` stores a word if ``ready``. ``valid``: the word at ``read_address`` is there;
-    ``take`` moves on. Taken words are freed, unless ``keep`` is set; ``rewind`` returns to the
-    first word that is not free (with a ``take``, instead of moving on).
+    ``write`` stores a word if ``ready``, which is low in reset. ``valid``: the word at
+    ``read_address`` is there; ``take`` moves on. Taken words are freed, unless ``keep`` is set;
+    ``rewind`` returns to the first word that is not free (with a ``take``, instead of moving on).
     """
 
     def __init__(self, depth: int, banks: int) -> None:
@@ -67,8 +67,11 @@ class BufferControl(wiring.Component):
             m.d.sync += late.eq(oldest)
             oldest = late
         used = Signal(bits + 1)
+        is_open = Signal(name="open")
+        m.d.sync += is_open.eq(1)
         m.d.comb += [
-            following.eq(taken + 1), used.eq(written - oldest), self.ready.eq(~used[bits]),
+            following.eq(taken + 1), used.eq(written - oldest),
+            self.ready.eq(is_open & ~used[bits]),
             self.valid.eq(written != taken), self.write_address.eq(written[:bits]),
             self.read_address.eq(taken[:bits])]
         with m.If(self.write & self.ready):

@@ -17,6 +17,7 @@ from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileP
 
 from ..common.delay import delayed
 from ..common.unit import Unit
+from ..fabric.elastic import backward, of_port
 from .core import BitmodCore
 from .encoder import SELECTOR_BITS, SpecialValues, TermLanes, shared_significance
 from .output import FiniteRows, OutputLane
@@ -121,7 +122,8 @@ class Mesh:
             self.m.d.comb += self.special.second.eq(step.lines[1])
             self.special_terms: Value = self.special.special
         else:
-            self.special_terms = delayed(self.m, self.special_terms, 1, f"special_{j}")
+            self.special_terms = delayed(self.m, self.special_terms, 1, f"special_{j}",
+                                         reset=False)
         return self.special_terms
 
     def results(self, result: Any, channel: Any) -> None:
@@ -129,18 +131,19 @@ class Mesh:
         m, p = self.m, self.p
         m.submodules.drain = drain = Drain(p)
         m.d.comb += [drain.start.eq(self.sequencer.start), self.sequencer.left.eq(drain.left)]
-        valid, last = drain.valid, drain.last
+        # one register at the port, that of the lanes
+        held = Signal()
+        held_last = Signal(reset_less=True)
+        enable = Signal()
+        m.d.comb += enable.eq(result.ready | ~held)
+        with m.If(enable):
+            m.d.sync += [held.eq(drain.advance), held_last.eq(drain.last)]
         if channel is None:
-            m.d.comb += drain.enable.eq(result.ready)
+            m.d.comb += drain.enable.eq(enable)
         else:
-            # one register, that of the multiplier
-            held, held_last, enable = Signal(), Signal(reset_less=True), Signal()
-            m.d.comb += [enable.eq(result.ready | ~held),
-                         drain.enable.eq(enable & channel.valid),
-                         channel.ready.eq(drain.advance & drain.set_ends)]
-            with m.If(enable):
-                m.d.sync += [held.eq(drain.advance), held_last.eq(drain.last)]
-            valid, last = held, held_last
+            scales = backward(m, of_port(channel), "channel_beat")
+            m.d.comb += [drain.enable.eq(enable & scales.valid),
+                         scales.ready.eq(drain.advance & drain.set_ends)]
         words = []
         for i in range(self.down):
             invalid = self.invalid[i].bit_select(drain.row, 1)
@@ -151,10 +154,10 @@ class Mesh:
                     m.submodules[f"lane_{i}_{j}_{lane}"] = out = Unit(OutputLane(p),
                                                                       "bitmod_lane")
                     m.d.comb += [out.sum.eq(core.heads.word_select(lane, 32)),
-                                 out.invalid.eq(invalid)]
+                                 out.invalid.eq(invalid), out.enable.eq(enable)]
                     if channel is not None:
-                        scale = channel.payload.scales.word_select(j * p.out_columns + lane, 32)
-                        m.d.comb += [out.scale.eq(scale), out.enable.eq(enable)]
+                        scale = scales["scales"].word_select(j * p.out_columns + lane, 32)
+                        m.d.comb += out.scale.eq(scale)
                     words.append(out.result)
-        m.d.comb += [result.valid.eq(valid), result.payload["values"].eq(Cat(words)),
-                     result.payload.last.eq(last)]
+        m.d.comb += [result.valid.eq(held), result.payload["values"].eq(Cat(words)),
+                     result.payload.last.eq(held_last)]

@@ -17,27 +17,31 @@ __all__ = ["FiniteRows", "OutputLane"]
 
 class OutputLane(wiring.Component):
     """``result`` of one sum: times ``scale`` (with ``channel_scale``), NaN if ``invalid``, FP16
-    if asked for; each step rounds once. Latency: ``output_latency`` cycles with ``enable``."""
+    if asked for; each step rounds once. Latency: a cycle with ``enable``."""
 
     def __init__(self, p: BitmodTileParameters) -> None:
         self.parameters = p
-        members = {"sum": In(32), "invalid": In(1), "result": Out(16 if p.out == "fp16" else 32)}
+        members = {"sum": In(32), "invalid": In(1), "enable": In(1),
+                   "result": Out(16 if p.out == "fp16" else 32)}
         if p.channel_scale:
-            members |= {"scale": In(32), "enable": In(1)}
+            members["scale"] = In(32)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        word: Value = self.sum
-        invalid: Value = self.invalid
+        invalid = Signal(name="invalid_held", reset_less=True)
+        with m.If(self.enable):
+            m.d.sync += invalid.eq(self.invalid)
+        word: Value
         if p.channel_scale:
             m.submodules.multiply = multiply = FpMul(FP32, FP32, FP32, stages=1)
-            held = Signal(name="invalid_held", reset_less=True)
-            m.d.comb += [multiply.a.eq(word), multiply.b.eq(self.scale),
+            m.d.comb += [multiply.a.eq(self.sum), multiply.b.eq(self.scale),
                          multiply.en.eq(self.enable)]
+            word = multiply.product
+        else:
+            word = Signal(32, name="sum_held", reset_less=True)
             with m.If(self.enable):
-                m.d.sync += held.eq(invalid)
-            word, invalid = multiply.product, held
+                m.d.sync += word.eq(self.sum)
         fmt = FP32
         if p.out == "fp16":
             m.submodules.convert = convert = FpConvert(FP32, FP16)

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileParameters
 
+from ..fabric.elastic import forward, of_port
 from .encoder import SELECTOR_BITS
 from .mesh import ColumnOperands, Mesh, RowOperands
 from .streams import (
@@ -27,11 +28,11 @@ class BitmodTile(wiring.Component):
     """Streams in: ``activation``, ``weight``, ``group``, ``channel``; out: ``result``.
 
     A chunk is ``lanes`` inputs of all rows (activations) and columns (weights). It takes as many
-    cycles as its weights have terms, and is consumed with the last; the group with its last
-    chunk. The results of an operation leave after its last group, while the next one runs; each
-    ``channel`` beat is consumed with the last row of its columns. Special values are programmed
-    through ``sv_write``, ``sv_index`` and ``sv_value``. See :mod:`.streams` for the fields and
-    :mod:`lowbit.golden.bitmod.cycles` for the cycles.
+    cycles as its weights have terms. Beats wait in registers at the ports, which a chunk leaves
+    with its last term and a group with its last chunk. The results of an operation leave after its
+    last group, while the next one runs; each ``channel`` beat is consumed with the last row of its
+    columns. Special values are programmed through ``sv_write``, ``sv_index`` and ``sv_value``. See
+    :mod:`.streams` for the fields and :mod:`lowbit.golden.bitmod.cycles` for the cycles.
     """
 
     def __init__(self, p: BitmodTileParameters) -> None:
@@ -50,16 +51,19 @@ class BitmodTile(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         mesh = Mesh(m, p, 1, 1)
-        sequencer, group = mesh.sequencer, self.group.payload
+        sequencer = mesh.sequencer
+        # each stream's beat waits in a register for the others: no ready follows another's valid
+        activation = forward(m, of_port(self.activation), "activation_beat")
+        weight = forward(m, of_port(self.weight), "weight_beat")
+        group = forward(m, of_port(self.group), "group_beat")
         m.d.comb += [
-            sequencer.ready.eq(self.activation.valid & self.weight.valid & self.group.valid),
-            sequencer.floating.eq(group.floating), sequencer.terms.eq(group.terms),
-            sequencer.chunks.eq(group.chunks), sequencer.ending.eq(group.last),
-            self.activation.ready.eq(sequencer.take_chunk),
-            self.weight.ready.eq(sequencer.take_chunk),
-            self.group.ready.eq(sequencer.take_group)]
+            sequencer.ready.eq(activation.valid & weight.valid & group.valid),
+            sequencer.floating.eq(group["floating"]), sequencer.terms.eq(group["terms"]),
+            sequencer.chunks.eq(group["chunks"]), sequencer.ending.eq(group["last"]),
+            activation.ready.eq(sequencer.take_chunk), weight.ready.eq(sequencer.take_chunk),
+            group.ready.eq(sequencer.take_group)]
         mesh.special_values(self.sv_write, self.sv_index, self.sv_value)
-        mesh.connect([RowOperands(self.activation.payload["values"])],
-                     [ColumnOperands(self.weight.payload.codes, group.selectors, group.scales)])
+        mesh.connect([RowOperands(activation["values"])],
+                     [ColumnOperands(weight["codes"], group["selectors"], group["scales"])])
         mesh.results(self.result, self.channel if p.channel_scale else None)
         return m

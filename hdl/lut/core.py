@@ -17,6 +17,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 
 from ..common.delay import delayed
 from ..common.unit import Unit
+from ..fabric.elastic import Beat, backward, forward, of_port, registered
 from .column import LutColumn, value_bits
 from .entry_step import EntryStep
 from .lane import OutputLane, lane_latency, offset_bits
@@ -37,9 +38,10 @@ __all__ = ["LutCore"]
 class LutCore(wiring.Component):
     """Streams in: ``table`` (or ``activation``), ``weight``, ``psum``; out: ``result``.
 
-    A beat is taken when its weights and its tables are both there; tables are consumed with the
+    A beat is read when its weights and its tables are both there; tables are consumed with the
     beat that has ``table_last``. The beat with ``last`` ends the operation, whose M*N results
-    then leave in N * M / lanes output beats. See :mod:`.streams` for the fields.
+    then leave in N * M / lanes output beats, each when its partial sum is there. No stream's
+    handshake depends on another's within a cycle. See :mod:`.streams` for the fields.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
@@ -82,53 +84,53 @@ class LutCore(wiring.Component):
                 "psum_format": p.psum.name, "result_format": p.out.name}
 
     # -- weight side --------------------------------------------------------------------------
-    def _beat(self, m: Module, fire: Signal) -> tuple[Any, Value]:
-        """The weight beat at the table (registered unless ``pipeline`` is 0) and its valid."""
-        weight = self.weight
-        if self.parameters.pipeline == 0:
-            m.d.comb += weight.ready.eq(fire)
-            return weight.payload, weight.valid
-        layout = weight_layout(self.parameters)
-        beat = Signal(layout, name="beat", reset_less=True)
-        valid = Signal(name="beat_valid")
-        m.d.comb += weight.ready.eq(~valid | fire)
-        with m.If(weight.ready):
-            m.d.sync += [valid.eq(weight.valid), beat.eq(weight.payload)]
-        return beat, valid
+    def _operands(self, m: Module) -> tuple[Beat, Beat]:
+        """The weight beat and the table beat that are read together.
 
-    def _table(self, m: Module) -> Any:
-        """The stream of tables, from outside or from the table unit inside."""
-        if self.parameters.table_source == "external":
-            return self.table
-        m.submodules.table_unit = unit = LutTable(self.parameters)
-        wiring.connect(m, wiring.flipped(self.activation), unit.activation)
-        return unit.table
+        Neither stream's ready may follow the other's valid, and both can move every cycle. So
+        one of them needs a register in which it waits for the other, beside the register that
+        weights pass anyway (unless ``pipeline`` is 0): the one with fewer bits. A table unit
+        inside has such a register at its output.
+        """
+        p, weight = self.parameters, of_port(self.weight)
+        if p.table_source == "internal":
+            m.submodules.table_unit = unit = LutTable(p)
+            wiring.connect(m, wiring.flipped(self.activation), unit.activation)
+            table = of_port(unit.table)
+            return weight if p.pipeline == 0 else forward(m, weight, "weight_beat"), table
+        table = of_port(self.table)
+        if p.pipeline == 0:
+            return weight, registered(m, table, "table_beat")
+        if p.waiting_stream == "table":
+            return forward(m, weight, "weight_beat"), forward(m, table, "table_beat")
+        return registered(m, weight, "weight_beat"), table
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        fire = Signal()
         busy = Signal()
-        beat, beat_valid = self._beat(m, fire)
-        table = self._table(m)
+        beat, table = self._operands(m)
         # one set of accumulators: nothing starts before they are read;
         # two sets: an operation may run, but not end, before the last one has left
-        hold = busy & beat.last if p.buffer == "double" else busy
-        m.d.comb += [fire.eq(beat_valid & table.valid & ~hold),
-                     table.ready.eq(fire & beat.table_last)]
+        free = Signal()
+        fire = Signal()
+        m.d.comb += [free.eq(~(busy & beat["last"] if p.buffer == "double" else busy)),
+                     fire.eq(beat.valid & table.valid & free),
+                     beat.ready.eq(table.valid & free),
+                     table.ready.eq(beat.valid & free & beat["table_last"])]
 
-        entries = self._stepped_entries(m, table.payload.entries, beat)
-        odd = self._odd(m, table.payload.entries, beat) if p.common_lsb else None
+        entries = self._stepped_entries(m, table["entries"], beat)
+        odd = self._odd(m, table["entries"], beat) if p.common_lsb else None
         # cycles from a beat to its accumulate; the accumulators are whole one cycle later
         delay = 1 if p.pipeline == 2 else 0
-        first = delayed(m, fire & beat.first, delay, "first_at")
-        done = delayed(m, fire & beat.last, delay + 1, "done_at")
+        first = delayed(m, fire & beat["first"], delay, "first_at")
+        done = delayed(m, fire & beat["last"], delay + 1, "done_at")
 
         shift = Signal(p.M)
         chain: Value = Const(0, p.M * value_bits(p))
         for n in reversed(range(p.N)):
             m.submodules[f"column_{n}"] = column = Unit(LutColumn(p), "lut_column")
             m.d.comb += [
-                column.patterns.eq(beat.patterns.word_select(n, p.groups * p.K)),
+                column.patterns.eq(beat["patterns"].word_select(n, p.groups * p.K)),
                 column.active.eq(fire), column.first.eq(first), column.entries.eq(entries),
                 column.shift.eq(shift), column.chain.eq(chain)]
             if odd is not None and p.table == "half":
@@ -137,11 +139,11 @@ class LutCore(wiring.Component):
                 m.d.comb += column.capture.eq(done)
             chain = column.value
         start = delayed(m, done, 1, "start_at") if p.buffer == "double" else done
-        self._drain(m, start, shift, chain, busy, fire & beat.last,
-                    self._side(m, table.payload, fire, beat, odd))
+        self._drain(m, start, shift, chain, busy, fire & beat["last"],
+                    self._side(m, table, fire, beat, odd))
         return m
 
-    def _stepped_entries(self, m: Module, entries: Value, beat: Any) -> Value:
+    def _stepped_entries(self, m: Module, entries: Value, beat: Beat) -> Value:
         """All entries of all rows times 2**plane."""
         p = self.parameters
         stepped = []
@@ -149,20 +151,20 @@ class LutCore(wiring.Component):
             m.submodules[f"step_{i}"] = step = Unit(EntryStep(p), "lut_entry_step")
             m.d.comb += step.entry.eq(entries.word_select(i, p.entry_bits))
             if p.plane_bits:
-                m.d.comb += step.plane.eq(beat.plane)
+                m.d.comb += step.plane.eq(beat["plane"])
             stepped.append(step.stepped)
         return Cat(stepped)
 
-    def _odd(self, m: Module, entries: Value, beat: Any) -> Signal:
+    def _odd(self, m: Module, entries: Value, beat: Beat) -> Signal:
         """The lowest bit of the stepped entries, one for each row and group."""
         p = self.parameters
         odd = Signal(p.M * p.groups)
         lowest = Cat(entries.word_select(i * p.entries, p.entry_bits)[0] for i in range(len(odd)))
-        step = beat.plane.any() if p.plane_bits else Const(0, 1)
+        step = beat["plane"].any() if p.plane_bits else Const(0, 1)
         m.d.comb += odd.eq(lowest & (~step).replicate(len(odd)))
         return odd
 
-    def _odd_entries(self, m: Module, odd: Value, fire: Signal, beat: Any) -> Value:
+    def _odd_entries(self, m: Module, odd: Value, fire: Signal, beat: Beat) -> Value:
         """How many odd entries each row has read in this operation, this beat included."""
         p = self.parameters
         counts = []
@@ -171,39 +173,39 @@ class LutCore(wiring.Component):
             here: Value = Const(0, 1)
             for bit in odd.word_select(row, p.groups):
                 here = here + bit
-            more = (Mux(beat.first, 0, count) + here)[:p.odd_bits]
+            more = (Mux(beat["first"], 0, count) + here)[:p.odd_bits]
             with m.If(fire):
                 m.d.sync += count.eq(more)
             counts.append(more)
         return Cat(counts)
 
-    def _side(self, m: Module, table: Any, fire: Signal, beat: Any,
+    def _side(self, m: Module, table: Beat, fire: Signal, beat: Beat,
               odd: Value | None) -> dict[str, Value]:
         """What an operation leaves beside its sums, held for the lanes from its last beat on."""
         p = self.parameters
         side: dict[str, Value] = {}
         if p.has_invalid:
             running = Signal(p.M, name="invalid_running", reset_less=True)
-            now = table.invalid | Mux(beat.first, 0, running)
+            now = table["invalid"] | Mux(beat["first"], 0, running)
             with m.If(fire):
                 m.d.sync += running.eq(now)
             side["invalid"] = now
         if offset_bits(p):
             count = Signal(offset_bits(p), name="beats_running", reset_less=True)
-            more = (Mux(beat.first, 0, count) - p.groups)[:offset_bits(p)]
+            more = (Mux(beat["first"], 0, count) - p.groups)[:offset_bits(p)]
             with m.If(fire):
                 m.d.sync += count.eq(more)
             side["offset"] = more
         if odd is not None:
             side["odd"] = self._odd_entries(m, odd, fire, beat)
         if p.is_aligned:
-            side["exponent"] = table.exponent
+            side["exponent"] = table["exponent"]
         if p.is_quantized:
-            side["scale"] = table.scale
+            side["scale"] = table["scale"]
         held: dict[str, Value] = {}
         for name, value in side.items():
             held[name] = register = Signal(len(value), name=f"{name}_held", reset_less=True)
-            with m.If(fire & beat.last):
+            with m.If(fire & beat["last"]):
                 m.d.sync += register.eq(value)
         return held
 
@@ -214,7 +216,10 @@ class LutCore(wiring.Component):
         p = self.parameters
         blocks = p.M // p.out_lanes
         draining = Signal()
+        # two parts of the way out, each with its enable: up to where partial sums are added,
+        # and from there. Results go on when the next partial sum is not there
         enable = Signal()
+        leave = Signal()
         column = Signal(range(p.N))
         block = Signal(range(blocks))
         final = (column == p.N - 1) & (block == blocks - 1)
@@ -235,20 +240,20 @@ class LutCore(wiring.Component):
         valid = [draining]
         last = [final]
         for i in range(latency):
+            before: Value = valid[-1]
+            if p.preload and i == needs_psum:
+                psum = backward(m, of_port(self.psum), "psum_beat")
+                m.d.comb += psum.ready.eq(before & leave)
+                before = before & psum.valid
             valid.append(Signal(name=f"valid_{i + 1}"))
             last.append(Signal(name=f"last_{i + 1}", reset_less=True))
-            with m.If(enable):
-                m.d.sync += [valid[-1].eq(valid[-2]), last[-1].eq(last[-2])]
-        # the lanes advance together: when the result there is taken, and the partial sum that
-        # the step needs has come
+            with m.If(enable if i < needs_psum else leave):
+                m.d.sync += [valid[-1].eq(before), last[-1].eq(last[-2])]
         result = self.result
-        psum_here: Value = Const(1, 1)
-        if p.preload:
-            waiting = valid[needs_psum]
-            psum_here = self.psum.valid | ~waiting
-            m.d.comb += self.psum.ready.eq(waiting & (result.ready | ~valid[-1]))
-        m.d.comb += [result.valid.eq(valid[-1] & psum_here), result.payload.last.eq(last[-1]),
-                     enable.eq((result.ready | ~valid[-1]) & psum_here)]
+        m.d.comb += [result.valid.eq(valid[-1]), result.payload.last.eq(last[-1]),
+                     leave.eq(result.ready | ~valid[-1]),
+                     enable.eq(leave & (psum.valid | ~valid[needs_psum]) if p.preload
+                               else leave)]
 
         width = value_bits(p)
         outputs: list[Value] = []
@@ -260,7 +265,8 @@ class LutCore(wiring.Component):
                         for b in range(blocks)]
                 return _choose(rows, block)
 
-            m.d.comb += [lane.enable.eq(enable), lane.value.eq(of_row(head, width))]
+            m.d.comb += [lane.enable.eq(enable), lane.leave.eq(leave),
+                         lane.value.eq(of_row(head, width))]
             if "offset" in side:
                 m.d.comb += lane.offset.eq(side["offset"])
             for name, bits in (("invalid", 1), ("exponent", p.exponent_bits), ("scale", 32),
@@ -268,7 +274,7 @@ class LutCore(wiring.Component):
                 if name in side:
                     m.d.comb += getattr(lane, name).eq(of_row(side[name], bits))
             if p.preload:
-                m.d.comb += lane.psum.eq(self.psum.payload.values.word_select(i, p.psum.bits))
+                m.d.comb += lane.psum.eq(psum["values"].word_select(i, p.psum.bits))
             outputs.append(lane.result)
         m.d.comb += result.payload["values"].eq(Cat(outputs))
 

@@ -1,8 +1,10 @@
 """Output lane: an accumulator's value becomes a result. One lane serves many outputs in turn.
 
-Steps, each a pipeline stage held by ``enable``: resolve the pending carries and the offset of the
-entries; normalise to a float (aligned) and scale it (INT8 tables); add the partial sum; convert
-to the output format. Which steps exist follows from the parameters.
+Steps, each a pipeline stage: resolve the pending carries and the offset of the entries; normalise
+to a float (aligned) and scale it (INT8 tables); add the partial sum; convert to the output format.
+Which steps exist follows from the parameters. Stages before the partial sum are held by
+``enable``, those behind it by ``leave``: a result leaves while the next one waits for its partial
+sum.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def offset_bits(p: LutCoreParameters) -> int:
 
 
 def lane_latency(p: LutCoreParameters) -> tuple[int, int]:
-    """Enabled cycles from ``value`` to the use of ``psum``, and to ``result``."""
+    """Cycles, when nothing waits, from ``value`` to the use of ``psum``, and to ``result``."""
     before = 1 + (not p.is_float)
     if p.is_fixed and p.result_float is not None:
         before += 3
@@ -49,11 +51,14 @@ class OutputLane(wiring.Component):
     ``offset`` (active beats times groups, negative), ``odd`` (odd entries read), ``exponent`` or
     ``scale`` of the row, ``invalid``; ``psum`` comes :func:`lane_latency` cycles later.
     ``result`` is registered.
+
+    ``enable`` implies ``leave``. Without partial sums they are the same.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
-        members = {"enable": In(1), "value": In(value_bits(p)), "result": Out(p.out.bits)}
+        members = {"enable": In(1), "leave": In(1), "value": In(value_bits(p)),
+                   "result": Out(p.out.bits)}
         if offset_bits(p):
             members["offset"] = In(offset_bits(p))
         if p.common_lsb:
@@ -68,19 +73,20 @@ class OutputLane(wiring.Component):
             members["psum"] = In(p.psum.bits)
         super().__init__(members)
 
-    def _stage(self, m: Module, value: Value, name: str, stages: int = 1) -> Value:
-        """``value`` registered ``stages`` times under ``enable``."""
+    def _stage(self, m: Module, value: Value, name: str, stages: int = 1,
+               behind: int = 0) -> Value:
+        """``value`` registered ``stages`` times, the last ``behind`` of them under ``leave``."""
         for i in range(stages):
             register = Signal(value.shape(), name=f"{name}_{i + 1}" if stages > 1 else name,
                               reset_less=True)
-            with m.If(self.enable):
+            with m.If(self.leave if i >= stages - behind else self.enable):
                 m.d.sync += register.eq(value)
             value = register
         return value
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        total = lane_latency(p)[1]
+        before, total = lane_latency(p)
         value = self._stage(m, self.value, "raw")
         if p.is_fixed:
             value = self._fixed(m, value)
@@ -88,7 +94,7 @@ class OutputLane(wiring.Component):
         if p.preload:
             value = self._add_psum(m, value, fmt)
         if fmt is not None and p.has_invalid:
-            invalid = self._stage(m, self.invalid, "invalid_at", total - 1)
+            invalid = self._stage(m, self.invalid, "invalid_at", total - 1, total - 1 - before)
         if fmt is not None:
             assert isinstance(p.out, FloatFormat)
             if fmt != p.out:
@@ -99,8 +105,10 @@ class OutputLane(wiring.Component):
                 value = Mux(invalid, Const(p.out.nan, p.out.bits), value)
         else:
             value = value.as_signed()
-        with m.If(self.enable):
-            m.d.sync += self.result.eq(value)
+        result = Signal(p.out.bits, name="held", reset_less=True)
+        with m.If(self.leave):
+            m.d.sync += result.eq(value)
+        m.d.comb += self.result.eq(result)
         return m
 
     def _fixed(self, m: Module, value: Value) -> Value:
@@ -141,5 +149,5 @@ class OutputLane(wiring.Component):
         if fmt is None:
             return value + self.psum.as_signed()
         m.submodules.add = add = FpAdd(fmt, stages=2, style="fast")
-        m.d.comb += [add.a.eq(value), add.b.eq(self.psum), add.en.eq(self.enable)]
+        m.d.comb += [add.a.eq(value), add.b.eq(self.psum), add.en.eq(self.leave)]
         return add.sum

@@ -1,14 +1,15 @@
 """The table precompute unit: a stream of activations to a stream of tables.
 
 One unit serves all N columns (LUT Tensor Core: precompute once, broadcast). Latency: one cycle,
-or two with ``--pipeline 2``; one set of tables a cycle.
+or two with ``--pipeline 2``; one set of tables a cycle. A spare register at the activations, the
+narrower side, keeps the ready of the tables from reaching theirs.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,6 +17,7 @@ from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.parameters import LutCoreParameters, LutParameters, LutTableParameters
 
 from ..common.unit import Unit
+from ..fabric.elastic import Beat, backward, forward, of_port, to_port
 from .entries import AlignActivation, TableEntries, term_bits
 from .streams import activation_layout, existing, table_layout, table_notes
 
@@ -51,16 +53,14 @@ class LutTable(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        source, sink = self.activation, self.table
+        source = backward(m, of_port(self.activation), "activation_beat")
         per_row = p.groups * p.K
-        words = [source.payload["values"].word_select(i, p.activation.bits)
+        words = [source["values"].word_select(i, p.activation.bits)
                  for i in range(self.rows * per_row)]
-        take = Signal()
-        scan = Signal()
-        m.d.comb += scan.eq(source.payload.scan if p.is_aligned else 0)
+        scan = source["scan"] if p.is_aligned else Const(0, 1)
         exponent: list[Value] = []
         if p.is_aligned:
-            exponent = self._shared_exponents(m, words, per_row, source.valid & take)
+            exponent = self._shared_exponents(m, source, words)
 
         terms, finite = list(words), []
         if isinstance(p.activation, FloatFormat):
@@ -78,65 +78,44 @@ class LutTable(wiring.Component):
         if p.is_aligned:
             side["exponent"] = Cat(exponent)
 
-        # every stage is an elastic register: it takes a beat when it is empty or being emptied
-        valid: Value = source.valid & ~scan
+        # a scanned beat goes no further, and needs no room there
         side["terms"] = Cat(terms)
-        ready = Signal(name="ready_out")
-        m.d.comb += take.eq(ready)
+        beat = Beat(source.valid & ~scan, side, Signal(name="terms_ready"))
+        m.d.comb += source.ready.eq(beat.ready | scan)
         if self.stages == 2:
-            valid, side, ready = self._register(m, valid, side, ready, "aligned")
+            beat = forward(m, beat, "aligned")
         width = p.K * term_bits(p)
         entries = []
         for t in range(self.rows * p.groups):
             m.submodules[f"table_{t}"] = table = Unit(TableEntries(p), "lut_entries")
-            m.d.comb += table.terms.eq(side["terms"].word_select(t, width))
+            m.d.comb += table.terms.eq(beat["terms"].word_select(t, width))
             entries.append(table.entries)
-        del side["terms"]
-        side["entries"] = Cat(entries)
-        valid, side, ready = self._register(m, valid, side, ready, "table")
-        m.d.comb += [source.ready.eq(take | scan), sink.valid.eq(valid), ready.eq(sink.ready)]
-        for name, value in side.items():
-            m.d.comb += sink.payload[name].eq(value)
+        made = {name: value for name, value in beat.fields.items() if name != "terms"}
+        made["entries"] = Cat(entries)
+        to_port(m, forward(m, Beat(beat.valid, made, beat.ready), "table_beat"), self.table)
         return m
 
-    @staticmethod
-    def _register(m: Module, valid: Value, fields: dict[str, Value], ready: Signal,
-                  name: str) -> tuple[Value, dict[str, Value], Signal]:
-        """One elastic stage: drives ``ready`` of its source; returns what its sink sees."""
-        full = Signal(name=f"{name}_full")
-        sink_ready = Signal(name=f"{name}_sink_ready")
-        m.d.comb += ready.eq(~full | sink_ready)
-        held: dict[str, Any] = {}
-        with m.If(ready):
-            m.d.sync += full.eq(valid)
-        for field, value in fields.items():
-            held[field] = register = Signal(len(value), name=f"{name}_{field}", reset_less=True)
-            with m.If(ready & valid):
-                m.d.sync += register.eq(value)
-        return full, held, sink_ready
-
-    def _shared_exponents(self, m: Module, words: list[Value], per_row: int,
-                          moves: Value) -> list[Value]:
+    def _shared_exponents(self, m: Module, beat: Beat, words: list[Value]) -> list[Value]:
         """Shared exponent of each row for the tables of this beat."""
         p = self.parameters
         fmt = p.activation
         assert isinstance(fmt, FloatFormat)
-        payload = self.activation.payload
+        per_row = p.groups * p.K
         shared: list[Value] = []
         for row in range(self.rows):
             running = Signal(fmt.ebits, name=f"running_{row}", init=0)
             held = Signal(fmt.ebits, name=f"shared_{row}", reset_less=True)
             peak: Value = Mux(running == 0, 1, running)
-            current = Mux(payload.first, peak, held)
+            current = Mux(beat["first"], peak, held)
             fields: list[Value] = [running]
             for word in words[row * per_row:(row + 1) * per_row]:
                 field, fraction = word[fmt.mbits:-1], word[:fmt.mbits]
                 finite = ~(field.all() & fraction.all()) if fmt.fn else ~field.all()
                 fields.append(field & finite.replicate(fmt.ebits))
             largest = _largest(m, fields, f"largest_{row}")
-            with m.If(self.activation.valid & payload.scan):
+            with m.If(beat.valid & beat["scan"]):
                 m.d.sync += running.eq(largest)
-            with m.Elif(moves & payload.first):
+            with m.Elif(beat.valid & beat.ready & beat["first"]):
                 m.d.sync += [held.eq(peak), running.eq(0)]
             shared.append(current)
         return shared

@@ -56,12 +56,18 @@ class Mood:
 
 
 class Source:
-    """Drives a stream from a list of beats; idles as a :class:`Mood` says, fields scrambled."""
+    """Drives a stream from a list of beats; idles as a :class:`Mood` says, fields scrambled.
+
+    With probability ``withdraw`` a beat that was not taken goes away for a while, which no bus
+    does and no design may suffer from. ``may`` says whether beat i is there to be driven.
+    """
 
     def __init__(self, dut: Any, name: str, beats: Sequence[Beat], rng: random.Random,
-                 stall: float) -> None:
+                 stall: float, *, withdraw: float = 0.0,
+                 may: Callable[[int], bool] = lambda i: True) -> None:
         self.valid, self.ready = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_ready")
         self.name, self.beats, self.rng, self.mood = name, beats, rng, Mood(rng, stall)
+        self.withdraw, self.may = withdraw, may
         names = beats[0] if beats else {}
         self.fields = {field: getattr(dut, f"{name}_{field}") for field in names}
         self.widths = {field: len(handle) for field, handle in self.fields.items()}
@@ -78,9 +84,12 @@ class Source:
         if moved:
             self.next += 1
             self.driving = False
+        gone = False
         if self.driving:
-            return
-        if self.done or self.mood.idle():
+            if not self.withdraw or self.rng.random() >= self.withdraw:
+                return
+            gone, self.driving = True, False
+        if self.done or gone or self.mood.idle() or not self.may(self.next):
             self.valid.value = 0
             for field, handle in self.fields.items():
                 handle.value = self.rng.getrandbits(self.widths[field])
@@ -89,6 +98,10 @@ class Source:
             self.fields[field].value = value
         self.valid.value = 1
         self.driving = True
+
+    def at_rest(self) -> bool:
+        """In reset: nothing is taken."""
+        return int(self.ready.value) == 0
 
     def moves(self) -> bool:
         """Before a clock edge: will the beat be taken?"""
@@ -112,6 +125,10 @@ class Sink:
         if is_open != self.open:
             self.ready.value = int(is_open)
             self.open = is_open
+
+    def at_rest(self) -> bool:
+        """In reset: nothing is there."""
+        return int(self.valid.value) == 0
 
     def moves(self) -> bool:
         valid = int(self.valid.value) == 1
@@ -183,7 +200,8 @@ class Bench:
         self.started = 0.0
 
     async def reset(self, streams: Callable[[], Streams] = list) -> Streams:
-        """Start the clock (the first time) and reset; returns the ``streams`` made on the way.
+        """Start the clock (the first time) and reset; returns the ``streams`` made on the way,
+        of which none may be valid or ready in reset.
 
         The first time three cycles, with the streams idle; later the shortest that must do, one
         cycle of ``rst`` or a pulse of ``rst_n`` that no clock edge sees, in the midst of what the
@@ -209,6 +227,7 @@ class Bench:
                 reset.value = active
                 await Timer(1, "ns")
             made = streams()
+        assert all(stream.at_rest() for stream in made), "a stream is valid or ready in reset"
         reset.value = 1 - active
         await RisingEdge(self.dut.clk)
         self.started = time.perf_counter()

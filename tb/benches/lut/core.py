@@ -5,6 +5,8 @@ stall at random, and operations follow each other without a pause. A preloaded c
 partial sums, some of which nearly cancel the result. One operation is as long as ``max_k`` allows,
 with activations, weights and zero points as extreme as they come. Before all that the run is
 broken off by a reset a few times, among others while results leave; what came until then counts.
+At the end the first operations run again in lock-step: a partial sum comes when the result of the
+one before it has been taken. Beats that wait are withdrawn now and then.
 """
 
 from __future__ import annotations
@@ -152,14 +154,21 @@ async def equals_golden(dut: Any) -> None:
 
     stall = rng.choice([0.2, 0.5]) if plan.get("stalls", True) else 0.0
 
-    def streams() -> Streams:
+    def streams(lock_step: bool = False) -> Streams:
         name = "activation" if p.table_source == "internal" else "table"
+
+        def source(name: str, beats: list[dict[str, int]],
+                   may: Callable[[int], bool] = lambda i: True) -> Source:
+            return Source(dut, name, beats, rng, stall, may=may,
+                          withdraw=rng.choice([0.0, 0.3]) if stall else 0.0)
+
         found: Streams = [
-            Source(dut, name, stimulus.inputs, rng, stall),
-            Source(dut, "weight", stimulus.weights, rng, stall),
+            source(name, stimulus.inputs),
+            source("weight", stimulus.weights),
             Sink(dut, "result", ("values", "last"), take, rng, stall)]
         if p.preload:
-            found.append(Source(dut, "psum", stimulus.psums, rng, stall))
+            found.append(source("psum", stimulus.psums,
+                                (lambda i: i <= len(words)) if lock_step else lambda i: True))
         return found
 
     def broken_off(start: Streams, results: int, after_last: int | None
@@ -201,5 +210,13 @@ async def equals_golden(dut: Any) -> None:
             cocotb.log.error("operation %d, row %d, column %d: got %#x, golden %#x", i, m, n,
                              int(got[m, n]), int(golden[m, n]))
         wrong += int((got != golden).sum())
+    if p.preload:
+        start = await bench.reset(lambda: streams(lock_step=True))
+        words.clear()
+        lasts.clear()
+        some = min(total, 3 * per_operation)
+        await bench.run(start, lambda: len(words) == some)
+        assert words == expected[:some] and lasts == ends[:some], \
+            "wrong results in lock-step with the partial sums"
     bench.report(words=total * p.out_lanes, mismatches=wrong, operations=len(stimulus.expected))
     assert wrong == 0, f"{wrong} of {total * p.out_lanes} results differ from the golden model"

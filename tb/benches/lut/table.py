@@ -64,7 +64,7 @@ async def equals_golden(dut: Any) -> None:
     beats = interleave(rng, operations, p.is_aligned)
 
     def streams() -> Streams:
-        return [Source(dut, "activation", beats, draw, stall),
+        return [Source(dut, "activation", beats, draw, stall, withdraw=stall),
                 Sink(dut, "table", fields, got.append, draw, draw.choice([0.0, 0.4]))]
 
     # broken off a few times by a reset
