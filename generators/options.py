@@ -47,7 +47,9 @@ def _describe(field: dataclasses.Field[Any]) -> str:
         high = meta["high"]
         words.append(f"{meta['low']}..{high}" if high is not None else f"{meta['low']} or more")
     default = field.default
-    if default is None:
+    if meta["by_target"]:
+        default = "{asic}, with --target fpga {fpga}".format(**meta["by_target"])
+    elif default is None:
         default = "derived"
     elif isinstance(default, bool):     # not by equality: 1 == True
         default = "on" if default else "off"

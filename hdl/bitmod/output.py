@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 from lowbit.golden.formats import FP16, FP32
 
+from ..common.adders import Adders
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
 
@@ -31,7 +32,8 @@ class OutputLane(wiring.Component):
         word: Value = self.sum
         invalid: Value = self.invalid
         if p.channel_scale:
-            m.submodules.multiply = multiply = FpMul(FP32, FP32, FP32, stages=1)
+            m.submodules.multiply = multiply = FpMul(FP32, FP32, FP32, stages=1,
+                                                             adders=Adders(p.adder))
             held = Signal(name="invalid_held", reset_less=True)
             m.d.comb += [multiply.a.eq(word), multiply.b.eq(self.scale),
                          multiply.en.eq(self.enable)]
@@ -40,7 +42,7 @@ class OutputLane(wiring.Component):
             word, invalid = multiply.product, held
         fmt = FP32
         if p.out == "fp16":
-            m.submodules.convert = convert = FpConvert(FP32, FP16)
+            m.submodules.convert = convert = FpConvert(FP32, FP16, Adders(p.adder))
             m.d.comb += convert.code.eq(word)
             word, fmt = convert.result, FP16
         m.d.comb += self.result.eq(Mux(invalid, Const(fmt.nan, fmt.bits), word))

@@ -14,7 +14,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from lowbit.golden.lut.parameters import LutCoreParameters
 
-from ..common.adders import increment, ripple_add
+from ..common.adders import Adders
 
 __all__ = ["SegmentedAccumulator", "segment_starts"]
 
@@ -37,7 +37,7 @@ class SegmentedAccumulator:
         value = Signal(p.word_bits + len(starts) - 1, name="acc", reset_less=True)
         before = Signal.like(value, name="before")
         m.d.comb += before.eq(old(value))
-        carry = carry_in
+        carry, adders = carry_in, Adders(p.adder)
         for j, low in enumerate(starts):
             high = min(low + p.segment_bits, p.word_bits)
             segment = before[low:high]
@@ -47,11 +47,12 @@ class SegmentedAccumulator:
             cut = max(min(len(addend), high), low) - low
             parts = []
             if cut:
-                part, carry = ripple_add(m, segment[:cut], addend[low:low + cut], carry,
+                part, carry = adders.add(m, segment[:cut], addend[low:low + cut], carry,
                                          name=f"add_{low}")
                 parts.append(part)
             if cut < high - low:
-                part, carry = increment(m, segment[cut:], carry, name=f"count_{low + cut}")
+                part, carry = adders.increment(m, segment[cut:], carry,
+                                               name=f"count_{low + cut}")
                 parts.append(part)
             m.d.sync += value[low:high].eq(Cat(parts))
             if high < p.word_bits:
