@@ -42,6 +42,15 @@ def flag_name(field_name: str) -> str:
     return "--" + field_name.replace("_", "-")
 
 
+def default_text(field: dataclasses.Field[Any]) -> str:
+    """The default of a field as help and documentation say it."""
+    if field.metadata["by_target"]:
+        return "{asic}, with --target fpga {fpga}".format(**field.metadata["by_target"])
+    if isinstance(field.default, bool):     # not by equality: 1 == True
+        return "on" if field.default else "off"
+    return "derived" if field.default is None else str(field.default)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
     """Base of all parameter objects.

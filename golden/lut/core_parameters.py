@@ -43,9 +43,9 @@ class LutCoreParameters(WeightParameters):
         "enough)", choices=("fp32", "fp16", "int32", "int64"))
     lanes: int | None = parameter(None, "results per output beat and output converters; a "
                                   "divisor of M, default M", low=1, high=64)
-    buffer: str = parameter(None, "results drain from the accumulators while the core waits, "
+    buffer: str = parameter("single", "results drain from the accumulators while the core waits, "
                             "or from a second set while the next operation runs",
-                            choices=("single", "double"), asic="single", fpga="double")
+                            choices=("single", "double"))
     pipeline: int = parameter(None, "register stages: 0 none, 1 the weight beat, 2 the selected "
                               "value as well", low=0, high=2, asic=1, fpga=2)
     segment: int | None = parameter(

@@ -45,12 +45,17 @@ class SegmentedAccumulator:
                 carry = before[p.word_bits + j - 1]
             # the addend covers the low part of the segment; above it only the carry travels
             cut = max(min(len(addend), high), low) - low
-            parts = []
-            if cut:
+            parts: list[Value] = []
+            if adders.form == "operator":
+                # one chain; its first operand reaches it without a LUT where it is registered
+                wide = Cat(addend[low:low + cut], Const(0, high - low - cut))
+                part, carry = adders.add(m, wide, segment, carry, name=f"add_{low}")
+                parts.append(part)
+            elif cut:
                 part, carry = adders.add(m, segment[:cut], addend[low:low + cut], carry,
                                          name=f"add_{low}")
                 parts.append(part)
-            if cut < high - low:
+            if adders.form == "ripple" and cut < high - low:
                 part, carry = adders.increment(m, segment[cut:], carry,
                                                name=f"count_{low + cut}")
                 parts.append(part)
