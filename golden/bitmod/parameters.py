@@ -73,8 +73,8 @@ class BitmodPeParameters(TargetParameters):
                             "rounding then have no effect")
     max_group: int = parameter(4096, "largest group size; sizes the exact accumulator and the "
                                "group counter", low=4, high=65536)
-    accumulator: str = parameter(None, "word that floats by digits (small), or fixed point over the "
-                                 "whole range (short loop)", choices=("digits", "fixed"),
+    accumulator: str = parameter(None, "word that floats by digits (small), or fixed point over "
+                                 "the whole range (short loop)", choices=("digits", "fixed"),
                                  asic="digits", fpga="fixed")
     pipeline: int = parameter(None, "registers on the way to the accumulator: 1 the sum of the "
                               "lanes, 2 the largest exponent as well, 3 the sum in its place, 4 "

@@ -63,8 +63,8 @@ class Fp32Accumulate(Component):
     """``sum = RNE(acc + product)``, FP32; ``acc`` is an earlier ``sum``, or counts as +0 while
     ``clear``. Combinational. A NaN is canonical, inf - inf a NaN, a zero +0.
 
-    ``style``: ``"small"``, or ``"fast"`` with prefix adders (as :class:`FpAdd`); ``adders``: the form
-    of the others.
+    ``style``: ``"small"``, or ``"fast"`` with prefix adders (as :class:`FpAdd`);
+    ``adders``: the form of the others.
     """
 
     def __init__(self, style: str = "small", adders: Adders = RIPPLE) -> None:

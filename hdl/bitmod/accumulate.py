@@ -10,8 +10,10 @@ Two forms with equal values:
 - :class:`DigitAccumulator`: the word floats by whole digits of 8 bits. Sums enter with one
   fine shift, everything else is a choice between bytes; the cut to ``acc_bits`` is a mask on the
   lowest digit. Exponents have 3 bits.
-- :class:`FixedAccumulator`: fixed point over the whole range. Serves the exact accumulator, and
-  widths that the other form cannot take (an alignment wider than the accumulator).
+- :class:`FixedAccumulator`: fixed point over the whole range. What a sum is shifted by does not
+  depend on the old total, so the loop is an adder and the cut: the form for FPGAs. It also serves
+  the exact accumulator, and widths that the other form cannot take (an alignment wider than the
+  accumulator).
 """
 
 from __future__ import annotations
@@ -77,8 +79,9 @@ class GroupSum:
 
 
 def uses_digits(p: BitmodPeParameters) -> bool:
-    """The floating form serves where an aligned sum is narrower than its window."""
-    return p.accumulator == "digits" and not p.exact and sum_bits(p) - 1 + DIGIT - (1 << FINE) <= p.acc_bits + DIGIT - 2
+    """The floating form serves, if asked for, where an aligned sum is narrower than its window."""
+    return (p.accumulator == "digits" and not p.exact
+            and sum_bits(p) - 1 + DIGIT - (1 << FINE) <= p.acc_bits + DIGIT - 2)
 
 
 def accumulator(p: BitmodPeParameters) -> Component:

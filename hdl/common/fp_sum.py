@@ -71,7 +71,8 @@ class FpSum(Component):
         m.d.comb += total.eq(adder_tree([*terms[::2], negatives]))
         sign = Signal()
         m.d.comb += sign.eq(total[-1])
-        magnitude, _ = self.adders.increment(m, total[:-1] ^ sign.replicate(bits - 1), sign, name="abs")
+        magnitude, _ = self.adders.increment(m, total[:-1] ^ sign.replicate(bits - 1), sign,
+                                             name="abs")
         m.submodules.finish = finish = MagnitudeToFloat(
             self.fmt_out, bits - 1, (self.lsb, self.lsb), specials=True,
             adders=self.adders)

@@ -32,8 +32,8 @@ class MagnitudeToFloat(Component):
     Parameters: ``fmt`` of the result; ``width`` of the magnitude; ``exponent_range`` (lo, hi),
     inclusive: subnormal logic that the range rules out is not built, and with lo = hi there is
     no ``exponent`` port; ``stages`` 0, or 1 (a register before the rounding, advancing with
-    ``en``); ``method`` of :func:`.lzc.normalize_left`; ``adders``. With ``sticky`` the top ``precision + 2``
-    bits of the magnitude must not all be 0 unless the result is subnormal.
+    ``en``); ``method`` of :func:`.lzc.normalize_left`; ``adders``. With ``sticky`` the top
+    ``precision + 2`` bits of the magnitude must not all be 0 unless the result is subnormal.
 
     Ports: ``sign``, ``magnitude``, ``exponent``, ``code``; ``sticky``, ``infinite`` and ``nan``,
     ``en`` as the parameters say. Latency: ``stages``.
@@ -143,7 +143,8 @@ class FixedToFloat(Component):
         m.submodules.convert = convert = self.convert
         # -(2**(width-1)) needs the top bit of the unsigned magnitude: it is there
         sign = self.value[-1]
-        magnitude, _ = self.adders.increment(m, self.value ^ sign.replicate(self.width), sign, name="abs")
+        magnitude, _ = self.adders.increment(m, self.value ^ sign.replicate(self.width), sign,
+                                             name="abs")
         domain = m.d.sync if self.stages == 2 else m.d.comb
         fixed = [(convert.sign, sign), (convert.magnitude, magnitude)]
         if hasattr(self, "exponent"):
