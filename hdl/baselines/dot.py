@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.baselines.parameters import Fp16DotParameters
 from lowbit.golden.formats import FP16, FloatFormat
 
+from ..common.adders import Adders
 from ..common.fp_add import FpAdd
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
@@ -54,7 +55,7 @@ class Fp16Dot(wiring.Component):
         level: list[Value] = []
         for k in range(p.K):
             m.submodules[f"multiply_{k}"] = multiply = Unit(
-                FpMul(FP16, FP16, p.tree_format), "fp16_multiply")
+                FpMul(FP16, FP16, p.tree_format, adders=Adders(p.adder)), "fp16_multiply")
             m.d.comb += [multiply.a.eq(a.word_select(k, 16)), multiply.b.eq(b.word_select(k, 16))]
             level.append(multiply.product)
         depth = 0
@@ -66,7 +67,8 @@ class Fp16Dot(wiring.Component):
             depth += 1
         total = level[0]
         if p.tree_format != fmt:
-            m.submodules.convert = convert = FpConvert(p.tree_format, fmt)
+            m.submodules.convert = convert = FpConvert(p.tree_format, fmt,
+                                                          Adders(p.adder))
             m.d.comb += convert.code.eq(total)
             total = convert.result
         acc = Signal(fmt.bits, reset_less=True)
@@ -85,7 +87,8 @@ class Fp16Dot(wiring.Component):
         return register
 
     def _adder(self, fmt: FloatFormat) -> Unit:
-        return Unit(FpAdd(fmt, style=self.parameters.style), f"{fmt.name}_add")
+        p = self.parameters
+        return Unit(FpAdd(fmt, style=p.style, adders=Adders(p.adder)), f"{fmt.name}_add")
 
     def _add(self, m: Module, a: Value, b: Value, name: str) -> Value:
         m.submodules[name] = add = self._adder(self.parameters.tree_format)

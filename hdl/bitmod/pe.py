@@ -13,6 +13,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 
+from ..common.delay import delayed
 from ..common.unit import Unit
 from .accumulate import GroupSum, accumulator
 from .align import ACTIVATION, POWER_BITS, TERM, AlignedSum, ExactSum
@@ -81,7 +82,9 @@ class BitmodPeCore(Component):
         m.submodules.accumulate = accumulate = accumulator(p)
         m.d.comb += [products.activations.eq(self.activations), products.terms.eq(self.terms),
                      self.total.eq(accumulate.total)]
-        passed = [(accumulate.clear, self.clear), (accumulate.sum, products.sum)]
+        # `clear` meets the accumulator, the rest what stands before it
+        clear = delayed(m, self.clear, max(0, p.pipeline - 1), "clear_at", reset=False)
+        passed = [(accumulate.clear, clear), (accumulate.sum, products.sum)]
         if not p.exact:
             passed.append((accumulate.exponent, products.exponent))
         for target, value in passed:

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.parameters import LutDotParameters
 
+from ..common.adders import Adders
 from ..common.fp_sum import FpSum
 from .entries import AlignActivation, TableEntries, term_bits
 from .read import PatternDecoder, read_entry
@@ -70,7 +71,7 @@ class LutDot(wiring.Component):
         if p.is_float and p.groups > 1:
             m.submodules.group_sum = group_sum = FpSum(
                 p.table_float, p.groups, p.table_float, lsb=p.table_window[0],
-                msb=p.table_window[1])
+                msb=p.table_window[1], adders=Adders(p.adder))
             m.d.comb += [group_sum.operands.eq(Cat(terms)), self.dot.eq(group_sum.sum)]
         else:
             total: Value = terms[0]
