@@ -7,7 +7,7 @@ import dataclasses
 import re
 from typing import Any, NoReturn
 
-from lowbit.golden.parameters import Parameters, flag_name
+from lowbit.golden.parameters import Parameters, default_text, flag_name
 
 from .errors import UsageError
 
@@ -58,12 +58,7 @@ def _describe(field: dataclasses.Field[Any]) -> str:
     if meta["low"] is not None:
         high = meta["high"]
         words.append(f"{meta['low']}..{high}" if high is not None else f"{meta['low']} or more")
-    default = field.default
-    if default is None:
-        default = "derived"
-    elif isinstance(default, bool):     # not by equality: 1 == True
-        default = "on" if default else "off"
-    words.append(f"default {default}")
+    words.append(f"default {default_text(field)}")
     if meta["source"]:
         words.append(meta["source"])
     return "; ".join(words).replace("%", "%%")

@@ -11,7 +11,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = ["Parameters", "parameter", "ParameterError"]
+__all__ = ["Parameters", "TARGETS", "TargetParameters", "parameter", "ParameterError"]
+
+#: what a design is built from: standard cells, or the LUTs and carry chains of an FPGA
+TARGETS = ("asic", "fpga")
 
 
 class ParameterError(ValueError):
@@ -20,19 +23,32 @@ class ParameterError(ValueError):
 
 def parameter(default: Any, help: str, *, low: int | None = None, high: int | None = None,
               choices: tuple[str, ...] | None = None, source: str = "",
-              metavar: str | None = None) -> Any:
+              metavar: str | None = None, asic: Any = None, fpga: Any = None) -> Any:
     """Declare a field of a parameter object.
 
     ``default=None`` means that the value is derived from the other parameters unless given;
-    the help text says how. Integers take ``low`` and ``high`` (inclusive), strings ``choices``.
+    the help text says how. ``asic`` and ``fpga`` (with ``default=None``) say it by themselves:
+    the field takes the value of the design's ``target`` unless given, and then holds it.
+    Integers take ``low`` and ``high`` (inclusive), strings ``choices``.
     """
+    by_target = None if asic is None else dict(zip(TARGETS, (asic, fpga), strict=True))
     return dataclasses.field(default=default, metadata=dict(
-        help=help, low=low, high=high, choices=choices, source=source, metavar=metavar))
+        help=help, low=low, high=high, choices=choices, source=source, metavar=metavar,
+        by_target=by_target))
 
 
 def flag_name(field_name: str) -> str:
     """Command-line flag of a field: ``a_format`` -> ``--a-format``, ``M`` -> ``--M``."""
     return "--" + field_name.replace("_", "-")
+
+
+def default_text(field: dataclasses.Field[Any]) -> str:
+    """The default of a field as help and documentation say it."""
+    if field.metadata["by_target"]:
+        return "{asic}, with --target fpga {fpga}".format(**field.metadata["by_target"])
+    if isinstance(field.default, bool):     # not by equality: 1 == True
+        return "on" if field.default else "off"
+    return "derived" if field.default is None else str(field.default)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +74,16 @@ class Parameters:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             self._check_field(field, getattr(self, field.name))
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) is None:
+                # a frozen object has no other way to fill in a field
+                object.__setattr__(self, field.name, self.default(field))
         self.check()
+
+    def default(self, field: dataclasses.Field[Any]) -> Any:
+        """What ``field`` holds unless given; None where the other parameters say more."""
+        by_target = field.metadata["by_target"]
+        return by_target[getattr(self, "target")] if by_target else field.default  # noqa: B009
 
     def check(self) -> None:
         """Rules between parameters; raise :class:`ParameterError` through :meth:`refuse`."""
@@ -89,7 +114,7 @@ class Parameters:
                 self.refuse(field.name, rule, str(value))
 
     def as_dict(self) -> dict[str, Any]:
-        """Field values as given, in declaration order (JSON-ready)."""
+        """Field values in declaration order (JSON-ready), those of the target resolved."""
         return {field.name: getattr(self, field.name) for field in self.declared()}
 
     def derived_fields(self) -> dict[str, Any]:
@@ -112,7 +137,7 @@ class Parameters:
         words = []
         for field in self.declared():
             value = getattr(self, field.name)
-            if value == field.default:
+            if value == self.default(field):
                 continue
             if isinstance(value, bool):
                 words.append(flag_name(field.name) if value else
@@ -120,3 +145,19 @@ class Parameters:
             else:
                 words += [flag_name(field.name), str(value)]
         return " ".join(words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetParameters(Parameters):
+    """Base of the designs whose structure depends on what they are built from.
+
+    ``target`` chooses the defaults of ``adder`` and of every other field declared with ``asic``
+    and ``fpga``. Results never depend on it. ``dataclasses.replace`` keeps the values that the
+    object holds: for another target make a new object.
+    """
+
+    target: str = parameter("asic", "what the defaults of structure suit: standard cells, or an "
+                            "FPGA", choices=TARGETS)
+    adder: str = parameter(None, "adders: carry equations (small in standard cells), or the + "
+                           "operator (the carry chain of an FPGA)",
+                           choices=("ripple", "operator"), asic="ripple", fpga="operator")

@@ -24,7 +24,7 @@ from tables import number, table
 from lowbit.generators.registry import find
 from lowbit.generators.verilog.emit import emit
 from lowbit.golden.lut.parameters import LutCoreParameters
-from lowbit.golden.parameters import flag_name
+from lowbit.golden.parameters import default_text, flag_name
 from lowbit.tb.support import lut_space
 from lowbit.tb.support.lut_run import VECTORS
 
@@ -72,16 +72,15 @@ def parameters(generator: str) -> str:
     """Parameters of a generator, from its class."""
     rows = []
     for field in find(generator).parameter_class().declared():
-        meta, default = field.metadata, field.default
-        if isinstance(default, bool):
-            span, shown = "on, off", "on" if default else "off"
+        meta = field.metadata
+        if isinstance(field.default, bool):
+            span = "on, off"
         elif meta["choices"] is not None:
-            span, shown = ", ".join(meta["choices"]), default
+            span = ", ".join(meta["choices"])
         else:
-            span, shown = f"{meta['low']}..{meta['high']}", default
+            span = f"{meta['low']}..{meta['high']}"
         text = meta["help"] + (f" ({meta['source']})" if meta["source"] else "")
-        rows.append((f"`{flag_name(field.name)}`", span,
-                     "derived" if default is None else shown, text))
+        rows.append((f"`{flag_name(field.name)}`", span, default_text(field), text))
     return table(("parameter", "values", "default", "meaning"), rows)
 
 

@@ -15,7 +15,7 @@ from lowbit.generators.registry import find
 from lowbit.golden.bitmod.cycles import group_interval, layer_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
-from lowbit.golden.parameters import flag_name
+from lowbit.golden.parameters import default_text, flag_name
 
 __all__ = ["COMPUTED", "RECORDED", "WITH_COMMAND"]
 
@@ -37,11 +37,10 @@ def parameters() -> str:
         meta, default = field.metadata, field.default
         span = ", ".join(meta["choices"]) if meta["choices"] is not None else \
             "on, off" if isinstance(default, bool) else f"{meta['low']}..{meta['high']}"
-        shown = ("on" if default else "off") if isinstance(default, bool) else \
-            "derived" if default is None else default
         smallest = next(name for name in GENERATORS if field.name in names[name])
         text = meta["help"] + (f" ({meta['source']})" if meta["source"] else "")
-        rows.append((f"`{flag_name(field.name)}`", span, shown, f"`{smallest}`", text))
+        rows.append((f"`{flag_name(field.name)}`", span, default_text(field), f"`{smallest}`",
+                     text))
     return table(("parameter", "values", "default", "from", "meaning"), rows)
 
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..formats import FloatFormat, get_format
-from ..parameters import Parameters, parameter
+from ..parameters import TargetParameters, parameter
 
 __all__ = ["BaselineParameters", "Fp16DotParameters", "Fp16PeParameters", "Fp16TileParameters"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaselineParameters(Parameters):
+class BaselineParameters(TargetParameters):
     """An FP16 x FP16 design with a floating-point accumulator."""
 
     acc: str = parameter("fp32", "accumulator format", choices=("fp32", "fp16"))
-    style: str = parameter("small", "floating-point adders: least area (ripple carries), or short "
-                           "paths (prefix adders)", choices=("small", "fast"))
+    style: str = parameter(None, "floating-point adders: least area, or short paths",
+                           choices=("small", "fast"), asic="small", fpga="fast")
 
     @property
     def acc_format(self) -> FloatFormat:
@@ -37,7 +37,8 @@ class Fp16PeParameters(BaselineParameters):
 
     generator: ClassVar[str] = "fp16_pe"
 
-    pipeline: int = parameter(0, "registers between multiplication and addition", low=0, high=1)
+    pipeline: int = parameter(None, "registers between multiplication and addition", low=0, high=1,
+                              asic=0, fpga=1)
 
     @property
     def latency(self) -> int:
@@ -54,14 +55,14 @@ class Fp16TileParameters(BaselineParameters):
                           source="BitMoD, table X: 48 FP16 PEs")
     columns: int = parameter(8, "columns: one weight each, broadcast down the column", low=1,
                              high=64, source="BitMoD, table X: 48 FP16 PEs")
-    pipeline: int = parameter(0, "registers between multiplication and addition of a PE", low=0,
-                              high=1)
+    pipeline: int = parameter(None, "registers between multiplication and addition of a PE", low=0,
+                              high=1, asic=0, fpga=1)
 
     @property
     def pe(self) -> Fp16PeParameters:
         """Parameters of every processing element."""
-        return Fp16PeParameters(acc=self.acc, style=self.style, pipeline=self.pipeline,
-                                reset=self.reset)
+        return Fp16PeParameters(target=self.target, adder=self.adder, acc=self.acc,
+                                style=self.style, pipeline=self.pipeline, reset=self.reset)
 
     @property
     def latency(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from lowbit.golden.parameters import Parameters, parameter
+from lowbit.golden.parameters import Parameters, TargetParameters, parameter
 
 from .datatypes import MAX_SPECIAL_VALUES, DataType
 
@@ -19,6 +19,12 @@ ACTIVATION_BITS = 11
 MAX_ACTIVATION_EXPONENT = 30
 #: weight of one unit of an FP16 significand at exponent field e is 2**(e - 25)
 ACTIVATION_BIAS = 25
+
+#: Places of the first, second, ... pipeline register of a PE: behind the adder tree ("sum"), at
+#: the largest exponent, at the sum in the accumulator's place, before the adder tree, at the
+#: products' exponents. The exact PE has fewer places: some have two registers.
+REGISTERS = {"aligned": ("sum", "maximum", "placed", "aligned", "lanes"),
+             "exact": ("sum", "aligned", "placed", "lanes", "aligned")}
 
 
 def _clog2(n: int) -> int:
@@ -50,7 +56,7 @@ class BitmodEncoderParameters(Parameters):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BitmodPeParameters(Parameters):
+class BitmodPeParameters(TargetParameters):
     """Bit-serial processing element: a term of each lane times an FP16 activation, every cycle."""
 
     generator: ClassVar[str] = "bitmod_pe"
@@ -67,12 +73,21 @@ class BitmodPeParameters(Parameters):
                             "rounding then have no effect")
     max_group: int = parameter(4096, "largest group size; sizes the exact accumulator and the "
                                "group counter", low=4, high=65536)
-    pipeline: int = parameter(1, "registers between the adder tree and the accumulator", low=0,
-                              high=1, source="design choice")
+    accumulator: str = parameter(None, "word that floats by digits (small), or fixed point over "
+                                 "the whole range (short loop)", choices=("digits", "fixed"),
+                                 asic="digits", fpga="fixed")
+    pipeline: int = parameter(None, "registers on the way to the accumulator: 1 the sum of the "
+                              "lanes, 2 the largest exponent as well, 3 the sum in its place, 4 "
+                              "the aligned words, 5 the exponents", low=0, high=5, asic=1, fpga=5)
 
     def check(self) -> None:
         if self.max_group % self.lanes:
             self.refuse("max_group", f"must be a multiple of --lanes {self.lanes}")
+
+    def registers(self, place: str) -> int:
+        """Registers at a place on the way to the accumulator, see :data:`REGISTERS`."""
+        order = REGISTERS["exact" if self.exact else "aligned"]
+        return order[:self.pipeline].count(place)
 
     @property
     def exponent_bits(self) -> int:

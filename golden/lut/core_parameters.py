@@ -46,11 +46,12 @@ class LutCoreParameters(WeightParameters):
     buffer: str = parameter("single", "results drain from the accumulators while the core waits, "
                             "or from a second set while the next operation runs",
                             choices=("single", "double"))
-    pipeline: int = parameter(1, "register stages: 0 none, 1 the weight beat, 2 the selected "
-                              "value as well", low=0, high=2)
+    pipeline: int = parameter(None, "register stages: 0 none, 1 the weight beat, 2 the selected "
+                              "value as well", low=0, high=2, asic=1, fpga=2)
     segment: int | None = parameter(
         None, "accumulator bits per carry chain (0: one chain); carries between segments are "
-        "registered", low=0, high=62)
+        "registered; default equal chains of at most 21, with --target fpga one chain",
+        low=0, high=62)
 
     def check(self) -> None:
         super().check()
@@ -160,8 +161,9 @@ class LutCoreParameters(WeightParameters):
 
     @property
     def segment_bits(self) -> int:
-        """Accumulator bits per carry chain: by default equal chains of at most 21."""
-        if self.segment is not None:
+        """Accumulator bits per carry chain: by default equal chains of at most 21, or for an
+        FPGA one chain."""
+        if self.segment is not None or self.target == "fpga":
             return self.segment or self.word_bits
         return -(-self.word_bits // -(-self.word_bits // 21))
 
@@ -224,5 +226,5 @@ class LutCoreParameters(WeightParameters):
             lanes=self.out_lanes, out_format=self.out.name, psum_format=self.psum.name,
             accumulator=self.acc_format.name if self.acc_format else f"int{self.acc_bits}")
         if self.is_fixed:
-            facts.update(acc_bits=self.acc_bits)
+            facts.update(acc_bits=self.acc_bits, segment_bits=self.segment_bits)
         return facts

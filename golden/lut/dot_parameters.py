@@ -15,8 +15,8 @@ __all__ = ["LutDotParameters", "WeightParameters"]
 class WeightParameters(LutParameters):
     """How a weight pattern reaches the table."""
 
-    select: str = parameter("onehot", "read of the table: one-hot AND-OR, or binary multiplexer",
-                            choices=("onehot", "binary"))
+    select: str = parameter(None, "read of the table: one-hot AND-OR, or binary multiplexer",
+                            choices=("onehot", "binary"), asic="onehot", fpga="binary")
     negation: str = parameter(
         "offline", "who maps a pattern to index and sign: the weight packer, or the hardware",
         choices=("offline", "hardware"), source="LUT Tensor Core, offline weight remapping")

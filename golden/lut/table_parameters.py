@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..formats import BF16, FP32, FloatFormat, IntFormat, get_format
-from ..parameters import Parameters, parameter
+from ..parameters import TargetParameters, parameter
 
 __all__ = ["LutParameters", "LutTableParameters", "clog2"]
 
@@ -20,7 +20,7 @@ def clog2(n: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LutParameters(Parameters):
+class LutParameters(TargetParameters):
     """What a table entry is: activations, number of them, number format of the sum."""
 
     K: int = parameter(4, "activations per table", low=2, high=6,
@@ -213,5 +213,5 @@ class LutTableParameters(LutParameters):
     generator: ClassVar[str] = "lut_table"
 
     M: int = parameter(2, "rows: one table per row and group", low=1, high=64)
-    pipeline: int = parameter(1, "register stages: 1 the entries, 2 the aligned or decoded "
-                              "activations as well", low=1, high=2)
+    pipeline: int = parameter(None, "register stages: 1 the entries, 2 the aligned or decoded "
+                              "activations as well", low=1, high=2, asic=1, fpga=2)

@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.formats import FP16, FP32
 
-from ..common.adders import increment, ripple_add, ripple_less
+from ..common.adders import RIPPLE, Adders
 from ..common.fp_round import is_infinite, is_nan, significand
 from ..common.lzc import normalize_left, shift_right_sticky
 from ..common.struct import StructComponent
@@ -64,13 +64,14 @@ class Fp32Accumulate(StructComponent):
     """``sum = RNE(acc + product)``, FP32; ``acc`` is an earlier ``sum``, or counts as +0 while
     ``clear``. Combinational. A NaN is canonical, inf - inf a NaN, a zero +0.
 
-    ``style``: ``"small"`` ripple carries, or ``"fast"`` prefix adders (as :class:`FpAdd`).
+    ``style``: ``"small"``, or ``"fast"`` with prefix adders (as :class:`FpAdd`);
+    ``adders``: the form of the others.
     """
 
-    def __init__(self, style: str = "small") -> None:
+    def __init__(self, style: str = "small", adders: Adders = RIPPLE) -> None:
         if style not in ("small", "fast"):
             raise ValueError(f"style must be 'small' or 'fast'; got {style!r}")
-        self.fast = style == "fast"
+        self.fast, self.adders = style == "fast", adders
         super().__init__({"acc": In(32), "clear": In(1), "product": In(PRODUCT), "sum": Out(32)})
 
     def elaborate(self, platform: object) -> Module:
@@ -85,7 +86,7 @@ class Fp32Accumulate(StructComponent):
         swap = Signal()
         # the product has two places less: below them `augend` cannot be the smaller one
         m.d.comb += swap.eq(augend[2:] < addend[2:] if self.fast
-                            else ripple_less(m, augend[2:], addend[2:], name="swap"))
+                            else self.adders.less(m, augend[2:], addend[2:], name="swap"))
         big = Signal(31)
         small = Signal(31)
         m.d.comb += [big.eq(Mux(swap, addend, augend)), small.eq(Mux(swap, augend, addend))]
@@ -94,7 +95,8 @@ class Fp32Accumulate(StructComponent):
             m.d.comb += distance.eq(Mux(swap, addend[23:] - augend[23:],
                                         augend[23:] - addend[23:]))
         else:
-            m.d.comb += distance.eq(ripple_add(m, big[23:], ~small[23:], 1, name="apart")[0])
+            m.d.comb += distance.eq(
+                self.adders.add(m, big[23:], ~small[23:], 1, name="apart")[0])
         subtract = Signal()
         sign = Signal()
         m.d.comb += [subtract.eq(acc[31] ^ product.sign),
@@ -112,18 +114,18 @@ class Fp32Accumulate(StructComponent):
         if self.fast:
             m.d.comb += total.eq(Cat(Const(0, 3), high) + aligned + subtract)
         else:
-            m.d.comb += total.eq(Cat(*ripple_add(m, Cat(Const(0, 3), high), aligned, subtract,
-                                                 name="significand")))
+            m.d.comb += total.eq(Cat(*self.adders.add(m, Cat(Const(0, 3), high), aligned,
+                                                      subtract, name="significand")))
         word, field = normalize_left(m, Cat(total[:27], total[27] & ~subtract), big[23:],
                                      limited=False)
 
         fraction, guard = word[4:27], word[3]
         up = Signal()
         m.d.comb += up.eq(guard & (word[:3].any() | fraction[0]))
-        rounded, carry = increment(m, fraction, up, name="fraction")
+        rounded, carry = self.adders.increment(m, fraction, up, name="fraction")
         # the field is that of the bit below the carry: one more where the top bit is set
         hidden = word[27] & some_big
-        exponent, _ = ripple_add(m, field, Cat(hidden, Const(0, 7)), carry, name="field")
+        exponent, _ = self.adders.add(m, field, Cat(hidden, Const(0, 7)), carry, name="field")
 
         special = Signal()
         nan = Signal()

@@ -11,6 +11,7 @@ from lowbit.golden.baselines.parameters import Fp16DotParameters
 from lowbit.golden.formats import FP16, FloatFormat
 from lowbit.golden.timing import Timing
 
+from ..common.adders import Adders
 from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
@@ -50,7 +51,7 @@ class Fp16Dot(Design[Fp16DotParameters]):
         level: list[Value] = []
         for k in range(p.K):
             m.submodules[f"multiply_{k}"] = multiply = Unit(
-                FpMul(FP16, FP16, p.tree_format), "fp16_multiply")
+                FpMul(FP16, FP16, p.tree_format, adders=Adders(p.adder)), "fp16_multiply")
             m.d.comb += [multiply.a.eq(a[k]), multiply.b.eq(b[k])]
             level.append(multiply.product)
         depth = 0
@@ -62,7 +63,8 @@ class Fp16Dot(Design[Fp16DotParameters]):
             depth += 1
         total = level[0]
         if p.tree_format != fmt:
-            m.submodules.convert = convert = FpConvert(p.tree_format, fmt)
+            m.submodules.convert = convert = FpConvert(p.tree_format, fmt,
+                                                          Adders(p.adder))
             m.d.comb += convert.code.eq(total)
             total = convert.result
         acc = Signal(fmt.bits, reset_less=True)
@@ -83,7 +85,8 @@ class Fp16Dot(Design[Fp16DotParameters]):
         return register
 
     def _adder(self, fmt: FloatFormat) -> Unit:
-        return Unit(FpAdd(fmt, style=self.parameters.style), f"{fmt.name}_add")
+        p = self.parameters
+        return Unit(FpAdd(fmt, style=p.style, adders=Adders(p.adder)), f"{fmt.name}_add")
 
     def _add(self, m: Module, a: Value, b: Value, name: str) -> Value:
         m.submodules[name] = add = self._adder(self.parameters.tree_format)

@@ -9,6 +9,7 @@ from lowbit.golden.baselines.parameters import Fp16PeParameters
 from lowbit.golden.formats import FP16
 from lowbit.golden.timing import Timing
 
+from ..common.adders import Adders
 from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
@@ -60,9 +61,10 @@ class Fp16Pe(Design[Fp16PeParameters]):
         return m
 
     def _fp32(self, m: Module, clear: Value) -> Value:
-        style = self.parameters.style
+        style, adders = self.parameters.style, Adders(self.parameters.adder)
         m.submodules.multiply = multiply = Unit(ExactProduct(), "fp16_product", key="exact")
-        m.submodules.add = add = Unit(Fp32Accumulate(style), "fp32_accumulate", key=style)
+        m.submodules.add = add = Unit(Fp32Accumulate(style, adders), "fp32_accumulate",
+                                      key=(style, adders))
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight),
                      multiply.en.eq(self.en), add.acc.eq(self.result), add.clear.eq(clear)]
         if self.parameters.pipeline:
@@ -74,9 +76,10 @@ class Fp16Pe(Design[Fp16PeParameters]):
         return add.sum
 
     def _fp16(self, m: Module, clear: Value) -> Value:
-        style = self.parameters.style
-        m.submodules.multiply = multiply = Unit(FpMul(FP16, FP16, FP16), "fp16_multiply")
-        m.submodules.add = add = Unit(FpAdd(FP16, style=style), "fp16_add")
+        style, adders = self.parameters.style, Adders(self.parameters.adder)
+        m.submodules.multiply = multiply = Unit(FpMul(FP16, FP16, FP16, adders=adders),
+                                                "fp16_multiply")
+        m.submodules.add = add = Unit(FpAdd(FP16, style=style, adders=adders), "fp16_add")
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight)]
         term: Value = multiply.product & self.en.replicate(16)
         if self.parameters.pipeline:

@@ -10,8 +10,10 @@ Two forms with equal values:
 - :class:`DigitAccumulator`: the word floats by whole digits of 8 bits. Sums enter with one
   fine shift, everything else is a choice between bytes; the cut to ``acc_bits`` is a mask on the
   lowest digit. Exponents have 3 bits.
-- :class:`FixedAccumulator`: fixed point over the whole range. Serves the exact accumulator, and
-  widths that the other form cannot take (an alignment wider than the accumulator).
+- :class:`FixedAccumulator`: fixed point over the whole range. What a sum is shifted by does not
+  depend on the old total, so the loop is an adder and the cut: the form for FPGAs. It also serves
+  the exact accumulator, and widths that the other form cannot take (an alignment wider than the
+  accumulator).
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 
-from ..common.adders import ripple_add
+from ..common.adders import Adders
+from ..common.delay import delayed
 from ..common.field import Field
 from ..common.struct import StructComponent
 from .align import EXPONENT_BITS, FINE, exact_sum_bits, sum_bits
@@ -80,8 +83,9 @@ class GroupSum:
 
 
 def uses_digits(p: BitmodPeParameters) -> bool:
-    """The floating form serves where an aligned sum is narrower than its window."""
-    return not p.exact and sum_bits(p) - 1 + DIGIT - (1 << FINE) <= p.acc_bits + DIGIT - 2
+    """The floating form serves, if asked for, where an aligned sum is narrower than its window."""
+    return (p.accumulator == "digits" and not p.exact
+            and sum_bits(p) - 1 + DIGIT - (1 << FINE) <= p.acc_bits + DIGIT - 2)
 
 
 def accumulator(p: BitmodPeParameters) -> StructComponent:
@@ -105,12 +109,9 @@ def _cut(m: Module, word: Value, p: BitmodPeParameters, guard: Value | None = No
     # the bits that differ from the sign are those of the magnitude less one; the two lead
     # differently only for powers of two, which have nothing to drop.
     dropped = Signal(places, name="dropped")
-    above: Value = Const(0, 1)
-    for i in reversed(range(places)):
-        following = Signal(name=f"dropped_{i}")
-        m.d.comb += following.eq(above | (word[i + p.acc_bits] ^ sign))
-        m.d.comb += dropped[i].eq(following)
-        above = following
+    leads = [word[i + p.acc_bits] ^ sign for i in range(places)]
+    above = Adders(p.adder).any_above(m, leads, name="dropped")
+    m.d.comb += [dropped[i].eq(above[i]) for i in reversed(range(places))]
     lost = word[:places] & dropped
     up = Signal(name="round_up")
     if p.rounding == "truncate":
@@ -131,7 +132,8 @@ class FixedAccumulator(StructComponent):
 
     Ports: ``sum`` and ``exponent`` as :class:`.align.AlignedSum` gives them (:class:`.ExactSum`:
     no exponent); ``clear``: the old total counts as zero; ``total``: :class:`GroupSum`. One
-    clock edge; a ``sum`` of zero with exponent 0 changes nothing.
+    clock edge, or with a register at "placed" two for ``sum`` and ``exponent`` and one for
+    ``clear``. A ``sum`` of zero with exponent 0 changes nothing.
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
@@ -153,8 +155,9 @@ class FixedAccumulator(StructComponent):
                 addend = Mux(self.exponent[k], addend << (1 << FINE + k), addend)
         placed = Signal(signed(bits))
         m.d.comb += placed.eq(addend)
+        placed = delayed(m, placed, p.registers("placed"), "placed_held", reset=False)
         carry = Const(0, 1) if p.exact else self.total.pending & ~self.clear
-        total, _ = ripple_add(m, old, placed, carry, name="add")
+        total, _ = Adders(p.adder).add(m, old, placed, carry, name="add")
         word, pending = (total, None) if p.exact else _cut(m, total, p)
         state = Signal(bits, name="word", reset_less=True)
         m.d.sync += state.eq(word)
@@ -207,11 +210,14 @@ class DigitAccumulator(StructComponent):
             m.d.comb += shifted.eq(Mux(self.exponent[k - FINE], addend << (1 << k), addend))
             addend = shifted
         assert len(addend) == self.sum_bits + 1
+        there = self.parameters.registers("placed")
+        addend = delayed(m, addend, there, "addend", reset=False)
+        digit = delayed(m, self.exponent[3 - FINE:], there, "digit", reset=False)
         keep = ~self.clear
         base = Signal(len(total.exponent), name="base")
         m.d.comb += base.eq(total.exponent & keep.replicate(len(base)))
         distance = Signal(signed(len(base) + 2))
-        m.d.comb += distance.eq(self.exponent[3 - FINE:] - base)
+        m.d.comb += distance.eq(digit - base)
         places, drops = self._places(m, addend, distance)
 
         # the old word, without its `drop` lowest digits where the sum is far above it
@@ -240,7 +246,8 @@ class DigitAccumulator(StructComponent):
                 options.append((chosen, extended[-shift:].as_signed()))
                 sticky = sticky | (chosen & extended[:-shift].any())
         placed = self._choose(m, options, g + self.window + 1, "placed")
-        added, _ = ripple_add(m, old, placed[g:], Cat(carries).any(), name="add")
+        added, _ = Adders(self.parameters.adder).add(m, old, placed[g:], Cat(carries).any(),
+                                                     name="add")
         first = Signal(len(base), name="first_exponent")
         m.d.comb += first.eq(base + self._number(drops, 1))
         return self._store(m, Cat(placed[:g], added), first, sticky)

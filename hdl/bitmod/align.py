@@ -14,7 +14,8 @@ from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.golden.bitmod.parameters import ACTIVATION_BITS, BitmodPeParameters
 
-from ..common.adders import increment, ripple_add
+from ..common.adders import Adders
+from ..common.delay import delayed
 from ..common.lzc import shift_right_sticky
 
 __all__ = ["ACTIVATION", "TERM", "FINE", "POWER_BITS", "AlignedSum", "ExactSum", "exact_sum_bits",
@@ -34,6 +35,10 @@ ACTIVATION = StructLayout({"significand": ACTIVATION_BITS, "exponent": 5, "sign"
 TERM = StructLayout({"sign": 1, "power": POWER_BITS, "man": 1})
 
 
+#: (active, exponent, significand, negative) of a lane's product
+Lane = tuple[Value, Value, Value, Value]
+
+
 def sum_bits(p: BitmodPeParameters) -> int:
     """Bits of the signed sum of all lanes, mask places included."""
     return p.aligned_bits + (1 << FINE) - 1 + (p.lanes - 1).bit_length() + 1
@@ -45,11 +50,12 @@ def exact_sum_bits(p: BitmodPeParameters) -> int:
     return ACTIVATION_BITS + 37 + (p.lanes - 1).bit_length() + 1
 
 
-def _lane_sums(m: Module, words: list[Value], carries: list[Value], bits: int) -> Value:
-    """Sum of signed words and as many carries: a tree of ripple adders, each takes a carry."""
+def _lane_sums(m: Module, adders: Adders, words: list[Value], carries: list[Value],
+               bits: int) -> Value:
+    """Sum of signed words and as many carries: a tree of adders, each takes a carry."""
     words, carries = list(words), list(carries)
     # one carry more than adders
-    last, _ = increment(m, words[-1], carries.pop(), name="last_lane")
+    last, _ = adders.increment(m, words[-1], carries.pop(), name="last_lane")
     words[-1] = last.as_signed()
     level = 0
     while len(words) > 1:
@@ -57,11 +63,31 @@ def _lane_sums(m: Module, words: list[Value], carries: list[Value], bits: int) -
         for i in range(0, len(words) - 1, 2):
             width = max(len(words[i]), len(words[i + 1])) + 1
             a, b = (_extend(word, width) for word in words[i:i + 2])
-            total, _ = ripple_add(m, a, b, carries.pop(), name=f"tree_{level}_{i // 2}")
+            total, _ = adders.add(m, a, b, carries.pop(), name=f"tree_{level}_{i // 2}")
             sums.append(total.as_signed())
         words = sums + ([words[-1]] if len(words) % 2 else [])
         level += 1
     return _extend(words[0], bits).as_signed()
+
+
+def _registered(m: Module, p: BitmodPeParameters, place: str, lanes: list[Lane]) -> list[Lane]:
+    """The lanes behind the register at ``place``, where the parameters have one."""
+    names = ("active", "exponent", "significand", "negative")
+    held = []
+    for i, lane in enumerate(lanes):
+        active, exponent, significand, negative = (
+            delayed(m, value, p.registers(place), f"{name}_{i}_{place}", reset=False)
+            for name, value in zip(names, lane, strict=True))
+        held.append((active, exponent, significand, negative))
+    return held
+
+
+def _words(m: Module, p: BitmodPeParameters, words: list[Value],
+           carries: list[Value]) -> tuple[list[Value], list[Value]]:
+    """Aligned words and their carries behind the register before the adder tree, if any."""
+    there = p.registers("aligned")
+    return ([delayed(m, word, there, f"word_{i}", reset=False) for i, word in enumerate(words)],
+            [delayed(m, bit, there, f"carry_{i}", reset=False) for i, bit in enumerate(carries)])
 
 
 def _extend(word: Value, width: int) -> Value:
@@ -74,7 +100,8 @@ class AlignedSum(Component):
 
     ``activations`` and ``terms``: lanes of :data:`ACTIVATION` and :data:`TERM`, lane 0 lowest.
     ``exponent`` is the largest exponent without its ``FINE`` bits, 0 without products; the low
-    bits of ``sum`` that lie below the alignment are 0. Combinational.
+    bits of ``sum`` that lie below the alignment are 0. Latency: the registers that the parameters
+    have at "lanes", "maximum" and "aligned".
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
@@ -85,9 +112,12 @@ class AlignedSum(Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        lanes = list(_lanes(m, p, self.activations, self.terms))
+        lanes = _registered(m, p, "lanes", _lanes(m, p, self.activations, self.terms))
         top = self._maximum(m, [(active, exponent) for active, exponent, _, _ in lanes])
-        m.d.comb += self.exponent.eq(top[FINE:])
+        lanes = _registered(m, p, "maximum", lanes)
+        top = delayed(m, top, p.registers("maximum"), "largest", reset=False)
+        m.d.comb += self.exponent.eq(delayed(m, top[FINE:], p.registers("aligned"),
+                                             "sum_exponent", reset=False))
 
         # place i of a word is below the alignment when the largest exponent's low bits exceed i
         low = top[:FINE]
@@ -102,7 +132,8 @@ class AlignedSum(Component):
                 word, carry = word | Cat(below & up.replicate(len(below))), negative ^ up
             words.append((Cat(word, Const(0, 1)) ^ negative.replicate(len(word) + 1)).as_signed())
             carries.append(carry)
-        m.d.comb += self.sum.eq(_lane_sums(m, words, carries, sum_bits(p)))
+        words, carries = _words(m, p, words, carries)
+        m.d.comb += self.sum.eq(_lane_sums(m, Adders(p.adder), words, carries, sum_bits(p)))
         return m
 
     @staticmethod
@@ -136,7 +167,8 @@ class AlignedSum(Component):
             following = Signal(len(shifted) + (1 << k), name=f"fine_{lane}_{1 << k}")
             m.d.comb += following.eq(Mux(exponent[k], shifted << (1 << k), shifted))
             shifted = following
-        distance, _ = ripple_add(m, top[FINE:], ~exponent[FINE:], 1, name=f"distance_{lane}")
+        distance, _ = Adders(p.adder).add(m, top[FINE:], ~exponent[FINE:], 1,
+                                          name=f"distance_{lane}")
         aligned = Signal(width + int(nearest), name=f"aligned_{lane}")
         if nearest:
             # one place below the window decides, the rest is sticky
@@ -190,7 +222,7 @@ class AlignedSum(Component):
 
 
 def _lanes(m: Module, p: BitmodPeParameters, activations: Value,
-           terms: Value) -> list[tuple[Value, Value, Value, Value]]:
+           terms: Value) -> list[Lane]:
     """(active, exponent, significand, negative) of each lane's product."""
     lanes = []
     for i in range(p.lanes):
@@ -198,9 +230,9 @@ def _lanes(m: Module, p: BitmodPeParameters, activations: Value,
         w = TERM(terms.word_select(i, TERM.size))
         active = Signal(name=f"active_{i}")
         m.d.comb += active.eq(a.something & w.man)
-        total, _ = ripple_add(m, Cat(a.exponent, Const(0, 1)),
-                              Cat(w.power, Const(0, EXPONENT_BITS - POWER_BITS)),
-                              name=f"exponent_{i}")
+        total, _ = Adders(p.adder).add(m, Cat(a.exponent, Const(0, 1)),
+                                       Cat(w.power, Const(0, EXPONENT_BITS - POWER_BITS)),
+                                       name=f"exponent_{i}")
         negative = Signal(name=f"negative_{i}")
         m.d.comb += negative.eq(a.sign ^ w.sign)
         lanes.append((active, total, a.significand, negative))
@@ -219,11 +251,13 @@ class ExactSum(Component):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         words, carries = [], []
-        for active, exponent, significand, negative in _lanes(m, p, self.activations, self.terms):
+        lanes = _registered(m, p, "lanes", _lanes(m, p, self.activations, self.terms))
+        for active, exponent, significand, negative in lanes:
             kept = significand & active.replicate(ACTIVATION_BITS)
             placed = (kept << exponent)[1:ACTIVATION_BITS + 38]
             words.append((Cat(placed, Const(0, 1)) ^ negative.replicate(len(placed) + 1))
                          .as_signed())
             carries.append(negative)
-        m.d.comb += self.sum.eq(_lane_sums(m, words, carries, self.bits))
+        words, carries = _words(m, p, words, carries)
+        m.d.comb += self.sum.eq(_lane_sums(m, Adders(p.adder), words, carries, self.bits))
         return m

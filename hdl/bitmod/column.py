@@ -15,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 from lowbit.golden.formats import FP32
 
+from ..common.adders import Adders
 from ..common.fp_add import FpAdd
 from ..common.struct import StructComponent, signals
 from ..common.unit import Unit
@@ -95,7 +96,7 @@ class BitmodColumns(wiring.Component):
             chosen = chosen | (scales.word_select(i, SCALE_BITS) & line.replicate(SCALE_BITS))
         m.d.comb += [scale.total.eq(chain), scale.scale.eq(chosen)]
 
-        m.submodules.add = add = FpAdd(FP32, stages=1)
+        m.submodules.add = add = FpAdd(FP32, stages=1, adders=Adders(p.adder))
         partial = [Signal(32, name=f"partial_{i}", reset_less=True)
                    for i in range(p.sharing_sums - 1)]
         following = [*partial[1:], add.sum] if partial else []

@@ -11,7 +11,7 @@ from lowbit.golden.bitmod.parameters import BitmodDequantParameters
 from lowbit.golden.formats import FP32
 from lowbit.golden.timing import Timing
 
-from ..common.adders import increment, ripple_add
+from ..common.adders import Adders
 from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.normalize import MagnitudeToFloat
@@ -53,6 +53,7 @@ class BitmodDequant(Design[BitmodDequantParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p, shape = Module(), self.parameters, self.shape
+        adders = Adders(p.adder)
         bits, steps = shape.magnitude_bits, p.scale_bits
         # operands
         total = signals(shape.layout, "operand", reset_less=True)
@@ -67,13 +68,13 @@ class BitmodDequant(Design[BitmodDequantParameters]):
         word = total.word.as_unsigned()
         sign = word[-1]
         # |word + pending|: -(word + pending) = ~word + 1 - pending
-        magnitude, _ = increment(m, word ^ sign.replicate(len(word)), sign ^ pending,
+        magnitude, _ = adders.increment(m, word ^ sign.replicate(len(word)), sign ^ pending,
                                  name="magnitude")
 
         # multiply: add, and move to the right
         product = Signal(bits + steps, reset_less=True)
         before = product[steps:] & (~step[0]).replicate(bits)
-        added, carry = ripple_add(m, before, magnitude & scale[0].replicate(bits), name="add")
+        added, carry = adders.add(m, before, magnitude & scale[0].replicate(bits), name="add")
         with m.If(step.any()):
             m.d.sync += product.eq(Cat(product[1:steps], added, carry))
         # sign and exponent of the finished product, while the next operands come in
@@ -82,7 +83,7 @@ class BitmodDequant(Design[BitmodDequantParameters]):
             m.d.sync += done.eq(Cat(sign, total.exponent) if shape.digits else sign)
         span = DIGIT * shape.max_exponent
         m.submodules.finish = finish = MagnitudeToFloat(
-            FP32, bits + steps, (shape.unit, shape.unit + span))
+            FP32, bits + steps, (shape.unit, shape.unit + span), adders=adders)
         m.d.comb += [finish.sign.eq(done[0]), finish.magnitude.eq(product),
                      self.result.eq(finish.code), self.valid.eq(valid)]
         if span:

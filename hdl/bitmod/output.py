@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 from lowbit.golden.formats import FP16, FP32
 
+from ..common.adders import Adders
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
 
@@ -34,7 +35,8 @@ class OutputLane(wiring.Component):
             m.d.sync += invalid.eq(self.invalid)
         word: Value
         if p.channel_scale:
-            m.submodules.multiply = multiply = FpMul(FP32, FP32, FP32, stages=1)
+            m.submodules.multiply = multiply = FpMul(FP32, FP32, FP32, stages=1,
+                                                     adders=Adders(p.adder))
             m.d.comb += [multiply.a.eq(self.sum), multiply.b.eq(self.scale),
                          multiply.en.eq(self.enable)]
             word = multiply.product
@@ -44,7 +46,7 @@ class OutputLane(wiring.Component):
                 m.d.sync += word.eq(self.sum)
         fmt = FP32
         if p.out == "fp16":
-            m.submodules.convert = convert = FpConvert(FP32, FP16)
+            m.submodules.convert = convert = FpConvert(FP32, FP16, Adders(p.adder))
             m.d.comb += convert.code.eq(word)
             word, fmt = convert.result, FP16
         m.d.comb += self.result.eq(Mux(invalid, Const(fmt.nan, fmt.bits), word))

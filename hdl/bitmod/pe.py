@@ -15,6 +15,7 @@ from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from lowbit.golden.formats import FP16
 from lowbit.golden.timing import Timing
 
+from ..common.delay import delayed
 from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.struct import StructComponent
@@ -87,7 +88,9 @@ class BitmodPeCore(StructComponent):
         m.submodules.accumulate = accumulate = accumulator(p)
         m.d.comb += [products.activations.eq(self.activations), products.terms.eq(self.terms),
                      self.total.eq(accumulate.total)]
-        passed = [(accumulate.clear, self.clear), (accumulate.sum, products.sum)]
+        # `clear` meets the accumulator, the rest what stands before it
+        clear = delayed(m, self.clear, max(0, p.pipeline - 1), "clear_at", reset=False)
+        passed = [(accumulate.clear, clear), (accumulate.sum, products.sum)]
         if not p.exact:
             passed.append((accumulate.exponent, products.exponent))
         for target, value in passed:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from lowbit.golden.formats import FP32
 
-from ..common.adders import increment
+from ..common.adders import Adders
 from ..common.normalize import MagnitudeToFloat
 from ..common.struct import StructComponent
 from .accumulate import DIGIT, GroupSum
@@ -32,15 +32,17 @@ class GroupScale(StructComponent):
 
     def elaborate(self, platform: object) -> Module:
         m, shape = Module(), self.shape
+        adders = Adders(self.parameters.adder)
         word = self.total.word.as_unsigned()
         sign = word[-1]
         pending = Const(0, 1) if self.parameters.exact else self.total.pending
         # |word + pending|: -(word + pending) = ~word + 1 - pending
-        magnitude, _ = increment(m, word ^ sign.replicate(len(word)), sign ^ pending,
+        magnitude, _ = adders.increment(m, word ^ sign.replicate(len(word)), sign ^ pending,
                                  name="magnitude")
         span = DIGIT * shape.max_exponent
         m.submodules.round = finish = MagnitudeToFloat(
-            FP32, len(word) + SCALE_BITS, (shape.unit, shape.unit + span))
+            FP32, len(word) + SCALE_BITS, (shape.unit, shape.unit + span),
+            adders=adders)
         operands: list[tuple[Signal, Value]] = [(finish.sign, sign),
                                                 (finish.magnitude, magnitude * self.scale)]
         if span:

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.golden.formats import FloatFormat
 
-from .adders import ripple_add, ripple_less
+from .adders import RIPPLE, Adders
 from .fp_round import is_special, round_and_pack, significand
 from .lzc import normalize_left, shift_right_sticky
 
@@ -22,21 +22,22 @@ class FpAdd(Component):
 
     Parameters: ``fmt``; ``stages`` 0 (combinational), 1 (one register between the significand
     addition and the normaliser; ``en`` high lets it advance) or 2 (one more between the alignment
-    and the addition); ``style`` ``"small"`` (ripple
-    carries, searching normaliser) or ``"fast"`` (both exponent differences at once, prefix
-    adder, counting normaliser).
+    and the addition); ``style`` ``"small"``
+    (searching normaliser) or ``"fast"`` (both exponent differences at once, prefix adder, counting
+    normaliser); ``adders``: the form of all others.
 
     Ports: ``a``, ``b``, ``sum`` codes of ``fmt``; ``en`` with stages. Latency: ``stages``.
     """
 
-    def __init__(self, fmt: FloatFormat, stages: int = 0, style: str = "small") -> None:
+    def __init__(self, fmt: FloatFormat, stages: int = 0, style: str = "small",
+                 adders: Adders = RIPPLE) -> None:
         if stages not in (0, 1, 2):
             raise ValueError(f"stages must be 0, 1 or 2; got {stages}")
         if style not in ("small", "fast"):
             raise ValueError(f"style must be 'small' or 'fast'; got {style!r}")
-        self.fmt, self.stages, self.style = fmt, stages, style
+        self.fmt, self.stages, self.style, self.adders = fmt, stages, style, adders
         #: identity of the hardware, for modules that are emitted once and shared
-        self.parameters = (fmt, stages, style)
+        self.parameters = (fmt, stages, style, adders)
         ports = {"a": In(fmt.bits), "b": In(fmt.bits), "sum": Out(fmt.bits)}
         if stages:
             ports["en"] = In(1)
@@ -49,7 +50,7 @@ class FpAdd(Component):
 
         # order the operands by magnitude: the difference is never negative
         swap = Signal()
-        m.d.comb += swap.eq(ripple_less(m, self.a[:top], self.b[:top], name="swap"))
+        m.d.comb += swap.eq(self.adders.less(m, self.a[:top], self.b[:top], name="swap"))
         big = Signal(fmt.bits)
         small = Signal(fmt.bits)
         m.d.comb += [big.eq(Mux(swap, self.b, self.a)), small.eq(Mux(swap, self.a, self.b))]
@@ -82,7 +83,7 @@ class FpAdd(Component):
             m.d.comb += added.eq(augend + aligned + subtract)
             total, carry = added[:-1], added[-1]
         else:
-            total, carry = ripple_add(m, augend, aligned, subtract, name="significand")
+            total, carry = self.adders.add(m, augend, aligned, subtract, name="significand")
 
         special = is_special(fmt, big)
         if fmt.fn:
@@ -100,7 +101,7 @@ class FpAdd(Component):
                                          method="count" if fast else "search")
         # a sum of two IEEE numbers never rounds up beyond the infinity's exponent field
         code = round_and_pack(m, fmt, sign, word, remaining, infinite=infinite, nan=nan,
-                              field_bits=fmt.ebits + fmt.fn)
+                              field_bits=fmt.ebits + fmt.fn, adders=self.adders)
         m.d.comb += self.sum.eq(code)
         return m
 
@@ -109,7 +110,7 @@ class FpAdd(Component):
         mbits, top = self.fmt.mbits, self.fmt.bits - 1
         high, low = big[mbits:top], small[mbits:top]
         only_low_subnormal = high.any() & ~low.any()
-        return ripple_add(m, high, ~low, ~only_low_subnormal, name=name)[0]
+        return self.adders.add(m, high, ~low, ~only_low_subnormal, name=name)[0]
 
     def _stage(self, m: Module, **values: Value) -> list[Signal]:
         """Name the values between the two halves, through a register where one is asked for."""

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.golden.formats import FloatFormat
 
+from .adders import RIPPLE, Adders
 from .fp_round import is_infinite, is_nan, round_and_pack, significand
 from .lzc import shift_right_sticky
 from .normalize import MagnitudeToFloat
@@ -25,10 +26,10 @@ class FpConvert(Component):
     Ports: ``code`` of ``src``, ``result`` of ``dst``. Combinational.
     """
 
-    def __init__(self, src: FloatFormat, dst: FloatFormat) -> None:
-        self.src, self.dst = src, dst
+    def __init__(self, src: FloatFormat, dst: FloatFormat, adders: Adders = RIPPLE) -> None:
+        self.src, self.dst, self.adders = src, dst, adders
         #: identity of the hardware, for modules that are emitted once and shared
-        self.parameters = (src, dst)
+        self.parameters = (src, dst, adders)
         super().__init__({"code": In(src.bits), "result": Out(dst.bits)})
 
     def elaborate(self, platform: object) -> Module:
@@ -44,7 +45,7 @@ class FpConvert(Component):
             low = src.emin
             high = low + src.max_exponent_field - 1
             m.submodules.finish = finish = MagnitudeToFloat(dst, src.precision, (low, high),
-                                                            specials=True)
+                                                            specials=True, adders=self.adders)
             m.d.comb += [
                 finish.sign.eq(self.code[-1]), finish.magnitude.eq(word),
                 finish.exponent.eq(field - word[-1] + low),
@@ -72,6 +73,6 @@ class FpConvert(Component):
         highest = src.max_exponent_field - 1 - drop
         code = round_and_pack(m, dst, self.code[-1], word, remaining, sticky=sticky,
                               infinite=infinite, nan=nan,
-                              overflow=highest + 2 > dst.max_exponent_field)
+                              overflow=highest + 2 > dst.max_exponent_field, adders=self.adders)
         m.d.comb += self.result.eq(code)
         return m

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.golden.formats import FloatFormat
 
+from .adders import RIPPLE, Adders
 from .fp_round import is_infinite, is_nan, significand
 from .normalize import MagnitudeToFloat
 
@@ -22,18 +23,19 @@ class FpMul(Component):
     is not built: FP16 * FP16 to FP32 has neither overflow nor subnormal results.
 
     Parameters: ``fmt_a``, ``fmt_b``, ``fmt_out``; ``stages`` 0, or 1 (a register after the
-    significand product, advancing with ``en``).
+    significand product, advancing with ``en``); ``adders``.
 
     Ports: ``a``, ``b``, ``product``; ``en`` with ``stages=1``. Latency: ``stages``.
     """
 
     def __init__(self, fmt_a: FloatFormat, fmt_b: FloatFormat, fmt_out: FloatFormat,
-                 stages: int = 0) -> None:
+                 stages: int = 0, adders: Adders = RIPPLE) -> None:
         if stages not in (0, 1):
             raise ValueError(f"stages must be 0 or 1; got {stages}")
         self.fmt_a, self.fmt_b, self.fmt_out, self.stages = fmt_a, fmt_b, fmt_out, stages
         #: identity of the hardware, for modules that are emitted once and shared
-        self.parameters = (fmt_a, fmt_b, fmt_out, stages)
+        self.adders = adders
+        self.parameters = (fmt_a, fmt_b, fmt_out, stages, adders)
         low = fmt_a.emin + fmt_b.emin
         high = low + fmt_a.max_exponent_field + fmt_b.max_exponent_field - 2
         self.exponent_range = (low, high)
@@ -46,7 +48,8 @@ class FpMul(Component):
         m = Module()
         fmt_a, fmt_b = self.fmt_a, self.fmt_b
         m.submodules.finish = finish = MagnitudeToFloat(
-            self.fmt_out, fmt_a.precision + fmt_b.precision, self.exponent_range, specials=True)
+            self.fmt_out, fmt_a.precision + fmt_b.precision, self.exponent_range, specials=True,
+            adders=self.adders)
         a, b = significand(fmt_a, self.a), significand(fmt_b, self.b)
         # the field of a subnormal counts as 1, as the field 1 does
         exponent_a = self.a[fmt_a.mbits:-1] - a[-1]

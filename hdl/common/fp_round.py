@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, ValueLike
 
 from lowbit.golden.formats import FloatFormat
 
-from .adders import increment, ripple_add
+from .adders import RIPPLE, Adders
 
 __all__ = ["is_infinite", "is_nan", "is_special", "round_and_pack", "significand"]
 
@@ -36,7 +36,7 @@ def significand(fmt: FloatFormat, code: Value) -> Value:
 def round_and_pack(m: Module, fmt: FloatFormat, sign: ValueLike, word: Value, remaining: Value, *,
                    sticky: ValueLike = 0, infinite: ValueLike = 0, nan: ValueLike = 0,
                    overflow: bool = True, field_bits: int | None = None,
-                   name: str = "round") -> Value:
+                   adders: Adders = RIPPLE, name: str = "round") -> Value:
     """Round a normalised word once and pack it as a code of ``fmt``.
 
     The top bit of ``word`` is the hidden bit, with exponent field ``remaining + 1``; where it is
@@ -57,14 +57,14 @@ def round_and_pack(m: Module, fmt: FloatFormat, sign: ValueLike, word: Value, re
     rest = Value.cast(sticky)[0] | word[:width - 2 - mbits].any()
     up = Signal(name=f"{name}_up")
     m.d.comb += up.eq(guard & (rest | fraction[0]))
-    rounded, carry = increment(m, fraction, up, name=f"{name}_fraction")
+    rounded, carry = adders.increment(m, fraction, up, name=f"{name}_fraction")
 
     # field = hidden ? remaining + 1 : 0, plus the carry of the fraction
     if field_bits is None:
         field_bits = max(ebits, len(remaining) + 1) if overflow else ebits
     above = Const(0, max(0, field_bits - len(remaining)))
     masked = Cat(remaining, above)[:field_bits] & hidden.replicate(field_bits)
-    field, _ = ripple_add(m, masked, Cat(hidden, Const(0, field_bits - 1)), carry,
+    field, _ = adders.add(m, masked, Cat(hidden, Const(0, field_bits - 1)), carry,
                           name=f"{name}_field")
     nan, infinite = Value.cast(nan)[0], Value.cast(infinite)[0]
     beyond: Value = Const(0, 1)

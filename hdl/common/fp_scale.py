@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.golden.formats import FloatFormat
 
-from .adders import ripple_add
+from .adders import RIPPLE, Adders
 from .fp_round import is_special, significand
 
 __all__ = ["FpScale"]
@@ -24,12 +24,12 @@ class FpScale(Component):
     ``max_shift=0`` there is no ``shift``. Combinational.
     """
 
-    def __init__(self, fmt: FloatFormat, max_shift: int) -> None:
+    def __init__(self, fmt: FloatFormat, max_shift: int, adders: Adders = RIPPLE) -> None:
         if max_shift < 0:
             raise ValueError(f"max_shift must be at least 0; got {max_shift}")
-        self.fmt, self.max_shift = fmt, max_shift
+        self.fmt, self.max_shift, self.adders = fmt, max_shift, adders
         #: identity of the hardware, for modules that are emitted once and shared
-        self.parameters = (fmt, max_shift)
+        self.parameters = (fmt, max_shift, adders)
         ports = {"code": In(fmt.bits), "scaled": Out(fmt.bits)}
         if max_shift:
             ports["shift"] = In(max_shift.bit_length())
@@ -60,7 +60,7 @@ class FpScale(Component):
         # field = field + left, or 1 + left for a subnormal that has become normal, or 0
         bits = max(ebits, len(shift)) + 1
         subnormal = ~field.any()
-        total, _ = ripple_add(m, Cat(field, Const(0, bits - ebits)),
+        total, _ = self.adders.add(m, Cat(field, Const(0, bits - ebits)),
                               Cat(left & word[mbits].replicate(len(left)),
                                   Const(0, bits - len(left))),
                               word[mbits] & subnormal, name="field")

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.golden.formats import FloatFormat
 
-from .adders import adder_tree, increment
+from .adders import RIPPLE, Adders, adder_tree
 from .fp_round import is_infinite, is_nan, significand
 from .normalize import MagnitudeToFloat
 
@@ -30,7 +30,8 @@ class FpSum(Component):
     """
 
     def __init__(self, fmt_in: FloatFormat, n: int, fmt_out: FloatFormat, *,
-                 lsb: int | None = None, msb: int | None = None) -> None:
+                 lsb: int | None = None, msb: int | None = None,
+                 adders: Adders = RIPPLE) -> None:
         if n < 1:
             raise ValueError(f"n must be at least 1; got {n}")
         whole_msb = fmt_in.emin + fmt_in.mbits + fmt_in.max_exponent_field - 1
@@ -38,9 +39,9 @@ class FpSum(Component):
         self.msb = whole_msb if msb is None else min(msb, whole_msb)
         if self.lsb > self.msb:
             raise ValueError(f"lsb must not exceed msb; got {self.lsb} and {self.msb}")
-        self.fmt_in, self.n, self.fmt_out = fmt_in, n, fmt_out
+        self.fmt_in, self.n, self.fmt_out, self.adders = fmt_in, n, fmt_out, adders
         #: identity of the hardware, for modules that are emitted once and shared
-        self.parameters = (fmt_in, n, fmt_out, self.lsb, self.msb)
+        self.parameters = (fmt_in, n, fmt_out, self.lsb, self.msb, adders)
         super().__init__({"operands": In(n * fmt_in.bits), "sum": Out(fmt_out.bits)})
 
     def elaborate(self, platform: object) -> Module:
@@ -70,9 +71,11 @@ class FpSum(Component):
         m.d.comb += total.eq(adder_tree([*terms[::2], negatives]))
         sign = Signal()
         m.d.comb += sign.eq(total[-1])
-        magnitude, _ = increment(m, total[:-1] ^ sign.replicate(bits - 1), sign, name="abs")
+        magnitude, _ = self.adders.increment(m, total[:-1] ^ sign.replicate(bits - 1), sign,
+                                             name="abs")
         m.submodules.finish = finish = MagnitudeToFloat(
-            self.fmt_out, bits - 1, (self.lsb, self.lsb), specials=True)
+            self.fmt_out, bits - 1, (self.lsb, self.lsb), specials=True,
+            adders=self.adders)
         m.d.comb += [
             finish.sign.eq(Mux(plus | minus, minus, sign)), finish.magnitude.eq(magnitude),
             finish.infinite.eq(plus | minus), finish.nan.eq(any_nan | (plus & minus)),

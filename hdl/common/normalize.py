@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.golden.formats import FloatFormat
 
-from .adders import increment
+from .adders import RIPPLE, Adders
 from .fp_round import round_and_pack
 from .lzc import normalize_left
 
@@ -32,8 +32,8 @@ class MagnitudeToFloat(Component):
     Parameters: ``fmt`` of the result; ``width`` of the magnitude; ``exponent_range`` (lo, hi),
     inclusive: subnormal logic that the range rules out is not built, and with lo = hi there is
     no ``exponent`` port; ``stages`` 0, or 1 (a register before the rounding, advancing with
-    ``en``); ``method`` of :func:`.lzc.normalize_left`. With ``sticky`` the top ``precision + 2``
-    bits of the magnitude must not all be 0 unless the result is subnormal.
+    ``en``); ``method`` of :func:`.lzc.normalize_left`; ``adders``. With ``sticky`` the top
+    ``precision + 2`` bits of the magnitude must not all be 0 unless the result is subnormal.
 
     Ports: ``sign``, ``magnitude``, ``exponent``, ``code``; ``sticky``, ``infinite`` and ``nan``,
     ``en`` as the parameters say. Latency: ``stages``.
@@ -41,7 +41,7 @@ class MagnitudeToFloat(Component):
 
     def __init__(self, fmt: FloatFormat, width: int, exponent_range: tuple[int, int], *,
                  stages: int = 0, sticky: bool = False, specials: bool = False,
-                 method: str = "count") -> None:
+                 method: str = "count", adders: Adders = RIPPLE) -> None:
         low, high = exponent_range
         if width < 1:
             raise ValueError(f"width must be at least 1; got {width}")
@@ -51,9 +51,10 @@ class MagnitudeToFloat(Component):
             raise ValueError(f"stages must be 0 or 1; got {stages}")
         self.fmt, self.width, self.stages, self.method = fmt, width, stages, method
         self.low, self.high = low, high
-        self.sticky_input, self.specials = sticky, specials
+        self.sticky_input, self.specials, self.adders = sticky, specials, adders
         #: identity of the hardware, for modules that are emitted once and shared
-        self.parameters = (fmt, width, (low, high), stages, sticky, specials, method)
+        self.parameters = (fmt, width, (low, high), stages, sticky, specials, method,
+                           adders)
         ports = {"sign": In(1), "magnitude": In(width), "code": Out(fmt.bits)}
         if low != high:
             ports["exponent"] = In(exponent_shape(low, high))
@@ -103,7 +104,8 @@ class MagnitudeToFloat(Component):
         # the field of the top bit is highest + 1, and rounding may carry once more
         overflow = highest + 2 > fmt.max_exponent_field
         code = round_and_pack(m, fmt, flags[0], word, remaining, sticky=flags[1],
-                              infinite=flags[2], nan=flags[3], overflow=overflow)
+                              infinite=flags[2], nan=flags[3], overflow=overflow,
+                              adders=self.adders)
         m.d.comb += self.code.eq(code)
         return m
 
@@ -120,14 +122,14 @@ class FixedToFloat(Component):
     """
 
     def __init__(self, fmt: FloatFormat, width: int, exponent_range: tuple[int, int], *,
-                 stages: int = 0, method: str = "count") -> None:
+                 stages: int = 0, method: str = "count", adders: Adders = RIPPLE) -> None:
         if stages not in (0, 1, 2):
             raise ValueError(f"stages must be 0, 1 or 2; got {stages}")
-        self.width, self.stages = width, stages
+        self.width, self.stages, self.adders = width, stages, adders
         self.convert = MagnitudeToFloat(fmt, width, exponent_range, stages=min(stages, 1),
-                                        method=method)
+                                        method=method, adders=adders)
         #: identity of the hardware, for modules that are emitted once and shared
-        self.parameters = (fmt, width, exponent_range, stages, method)
+        self.parameters = (fmt, width, exponent_range, stages, method, adders)
         low, high = exponent_range
         ports = {"value": In(signed(width)), "code": Out(fmt.bits)}
         if low != high:
@@ -141,7 +143,8 @@ class FixedToFloat(Component):
         m.submodules.convert = convert = self.convert
         # -(2**(width-1)) needs the top bit of the unsigned magnitude: it is there
         sign = self.value[-1]
-        magnitude, _ = increment(m, self.value ^ sign.replicate(self.width), sign, name="abs")
+        magnitude, _ = self.adders.increment(m, self.value ^ sign.replicate(self.width), sign,
+                                             name="abs")
         domain = m.d.sync if self.stages == 2 else m.d.comb
         fixed = [(convert.sign, sign), (convert.magnitude, magnitude)]
         if hasattr(self, "exponent"):

@@ -14,7 +14,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from lowbit.golden.lut.parameters import LutCoreParameters
 
-from ..common.adders import increment, ripple_add
+from ..common.adders import Adders
 
 __all__ = ["SegmentedAccumulator", "segment_starts"]
 
@@ -37,7 +37,7 @@ class SegmentedAccumulator:
         value = Signal(p.word_bits + len(starts) - 1, name="acc", reset_less=True)
         before = Signal.like(value, name="before")
         m.d.comb += before.eq(old(value))
-        carry = carry_in
+        carry, adders = carry_in, Adders(p.adder)
         for j, low in enumerate(starts):
             high = min(low + p.segment_bits, p.word_bits)
             segment = before[low:high]
@@ -45,13 +45,19 @@ class SegmentedAccumulator:
                 carry = before[p.word_bits + j - 1]
             # the addend covers the low part of the segment; above it only the carry travels
             cut = max(min(len(addend), high), low) - low
-            parts = []
-            if cut:
-                part, carry = ripple_add(m, segment[:cut], addend[low:low + cut], carry,
+            parts: list[Value] = []
+            if adders.form == "operator":
+                # one chain; its first operand reaches it without a LUT where it is registered
+                wide = Cat(addend[low:low + cut], Const(0, high - low - cut))
+                part, carry = adders.add(m, wide, segment, carry, name=f"add_{low}")
+                parts.append(part)
+            elif cut:
+                part, carry = adders.add(m, segment[:cut], addend[low:low + cut], carry,
                                          name=f"add_{low}")
                 parts.append(part)
-            if cut < high - low:
-                part, carry = increment(m, segment[cut:], carry, name=f"count_{low + cut}")
+            if adders.form == "ripple" and cut < high - low:
+                part, carry = adders.increment(m, segment[cut:], carry,
+                                               name=f"count_{low + cut}")
                 parts.append(part)
             m.d.sync += value[low:high].eq(Cat(parts))
             if high < p.word_bits:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.lut.parameters import LutCoreParameters
 
-from ..common.adders import adder_tree
+from ..common.adders import Adders, adder_tree
 from ..common.fp_add import FpAdd
 from ..common.fp_sum import FpSum
 from ..common.unit import Unit
@@ -130,10 +130,11 @@ class LutCell(wiring.Component):
         if p.groups > 1 or fmt != p.table_float:
             low, high = p.table_window
             m.submodules.group_sum = group_sum = FpSum(
-                p.table_float, p.groups, fmt, lsb=low, msb=high + p.w_bits - 1)
+                p.table_float, p.groups, fmt, lsb=low, msb=high + p.w_bits - 1,
+                adders=Adders(p.adder))
             m.d.comb += group_sum.operands.eq(Cat(words))
             term = group_sum.sum
-        m.submodules.add = add = FpAdd(fmt)
+        m.submodules.add = add = FpAdd(fmt, adders=Adders(p.adder))
         acc = Signal(fmt.bits, reset_less=True)
         m.d.comb += [add.a.eq(self._before(acc)), add.b.eq(term)]
         m.d.sync += acc.eq(add.sum)

@@ -9,6 +9,7 @@ from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.parameters import LutDotParameters
 from lowbit.golden.timing import Timing
 
+from ..common.adders import Adders
 from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.fp_sum import FpSum
@@ -63,7 +64,7 @@ class LutDot(Design[LutDotParameters]):
         if p.is_float and p.groups > 1:
             m.submodules.group_sum = group_sum = FpSum(
                 p.table_float, p.groups, p.table_float, lsb=p.table_window[0],
-                msb=p.table_window[1])
+                msb=p.table_window[1], adders=Adders(p.adder))
             m.d.comb += [group_sum.operands.eq(Cat(terms)), self.dot.eq(group_sum.sum)]
         else:
             total: Value = terms[0]

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.parameters import LutParameters
 
+from ..common.adders import Adders
 from ..common.normalize import FixedToFloat
 
 __all__ = ["TableEntries", "AlignActivation", "term_bits"]
@@ -98,7 +99,7 @@ class TableEntries(wiring.Component):
             fmt = p.activation
             assert isinstance(fmt, FloatFormat)
             m.submodules[f"round_{pattern}"] = rounder = FixedToFloat(
-                p.table_float, len(exact), (fmt.emin, fmt.emin))
+                p.table_float, len(exact), (fmt.emin, fmt.emin), adders=Adders(p.adder))
             m.d.comb += rounder.value.eq(exact)
             return rounder.code
         bits = p.round_bits if p.is_aligned else 0

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.lut.parameters import LutCoreParameters
 
+from ..common.adders import Adders
 from ..common.fp_scale import FpScale
 from ..common.unit import Unit
 
@@ -34,8 +35,8 @@ class EntryStep(wiring.Component):
         if p.is_float:
             if p.plane_bits:
                 # a unit keeps the sign inside: otherwise Amaranth wires it around the module
-                m.submodules.scale = scale = Unit(FpScale(p.table_float, p.w_bits - 1),
-                                                  "lut_scale")
+                m.submodules.scale = scale = Unit(
+                    FpScale(p.table_float, p.w_bits - 1, Adders(p.adder)), "lut_scale")
                 m.d.comb += [scale.code.eq(self.entry), scale.shift.eq(self.plane),
                              self.stepped.eq(scale.scaled)]
             else:

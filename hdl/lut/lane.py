@@ -16,6 +16,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.formats import FP32, FloatFormat
 from lowbit.golden.lut.parameters import LutCoreParameters
 
+from ..common.adders import Adders
 from ..common.fp_add import FpAdd
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
@@ -98,7 +99,7 @@ class OutputLane(wiring.Component):
         if fmt is not None:
             assert isinstance(p.out, FloatFormat)
             if fmt != p.out:
-                m.submodules.convert = convert = FpConvert(fmt, p.out)
+                m.submodules.convert = convert = FpConvert(fmt, p.out, Adders(p.adder))
                 m.d.comb += convert.code.eq(value)
                 value = convert.result
             if p.has_invalid:
@@ -131,14 +132,16 @@ class OutputLane(wiring.Component):
         if p.is_aligned:
             assert isinstance(p.activation, FloatFormat)
             low, high = 1 + p.exponent_offset, p.activation.max_exponent_field + p.exponent_offset
-        m.submodules.to_float = to_float = FixedToFloat(fmt, p.acc_bits, (low, high), stages=2)
+        m.submodules.to_float = to_float = FixedToFloat(fmt, p.acc_bits, (low, high), stages=2,
+                                                       adders=Adders(p.adder))
         m.d.comb += [to_float.value.eq(exact), to_float.en.eq(self.enable)]
         if p.is_aligned:
             exponent = self._stage(m, self.exponent, "exponent_at", 2)
             m.d.comb += to_float.exponent.eq(exponent + p.exponent_offset)
         code = self._stage(m, to_float.code, "normalized")
         if p.is_quantized:
-            m.submodules.scale = product = FpMul(FP32, FP32, FP32, stages=1)
+            m.submodules.scale = product = FpMul(FP32, FP32, FP32, stages=1,
+                                                   adders=Adders(p.adder))
             m.d.comb += [product.a.eq(code),
                          product.b.eq(self._stage(m, self.scale, "scale_at", 5)),
                          product.en.eq(self.enable)]
@@ -148,6 +151,7 @@ class OutputLane(wiring.Component):
     def _add_psum(self, m: Module, value: Value, fmt: FloatFormat | None) -> Value:
         if fmt is None:
             return value + self.psum.as_signed()
-        m.submodules.add = add = FpAdd(fmt, stages=2, style="fast")
+        m.submodules.add = add = FpAdd(fmt, stages=2, style="fast",
+                                       adders=Adders(self.parameters.adder))
         m.d.comb += [add.a.eq(value), add.b.eq(self.psum), add.en.eq(self.leave)]
         return add.sum

@@ -28,6 +28,8 @@ __all__ = ["SPACES", "build", "row_of", "complaint", "regression_complaint",
 
 #: what a table is
 _TABLE: dict[str, tuple[Any, ...]] = dict(
+    target=("asic", "fpga"),
+    adder=("ripple", "operator"),
     a_format=("int8", "int16", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2"),
     datapath=(None, "float", "aligned"),
     K=(2, 3, 4, 5, 6),

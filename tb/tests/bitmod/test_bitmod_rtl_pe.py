@@ -25,7 +25,10 @@ WIDE: dict[str, Any] = dict(extra_bits=13, acc_bits=32)
 CONFIGURATIONS: list[dict[str, Any]] = [
     {}, dict(rounding="nearest"), WIDE, dict(exact=True), dict(lanes=1, pipeline=0),
     dict(lanes=2, rounding="nearest", **WIDE), dict(lanes=8, acc_bits=16),
-    dict(acc_bits=12, extra_bits=20)]
+    dict(acc_bits=12, extra_bits=20), dict(target="fpga"), dict(accumulator="fixed", pipeline=0),
+    dict(target="fpga", exact=True), dict(target="fpga", accumulator="digits", pipeline=3),
+    dict(target="fpga", rounding="nearest", pipeline=4, lanes=2),
+    dict(pipeline=2), dict(pipeline=4, exact=True)]
 
 
 @pytest.fixture(scope="module")
@@ -126,17 +129,17 @@ def specification(p: BitmodPeParameters) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_alignment_proved(lanes: int) -> None:
+@pytest.mark.parametrize(("lanes", "adder"), [(1, "ripple"), (2, "ripple"), (2, "operator")])
+def test_alignment_proved(lanes: int, adder: str) -> None:
     """Every activation and term, as the decoders give them (all 24 bits of a lane)."""
-    p = BitmodPeParameters(lanes=lanes)
+    p = BitmodPeParameters(lanes=lanes, adder=adder)
     design = emit_component(AlignedSum(p), top="aligned")
     verdict = prove_equal(design.verilog, "aligned", specification(p), timeout=60)
     assert verdict.proved, verdict
 
 
-@pytest.mark.parametrize("options", [{}, dict(rounding="nearest", pipeline=0), dict(exact=True)],
-                         ids=name)
+@pytest.mark.parametrize("options", [{}, dict(rounding="nearest", pipeline=0), dict(exact=True),
+                                     dict(target="fpga")], ids=name)
 def test_lint(options: dict[str, Any]) -> None:
     for cls in (BitmodPeParameters, BitmodDequantParameters):
         design = emit(cls(**options))

@@ -34,6 +34,19 @@ def test_tile():
     check(SMALL, seeds=(1, 2, 3))
 
 
+@pytest.mark.parametrize("options", [
+    dict(rows=1, columns=1), dict(rows=2, columns=3, accumulator="digits"),
+    dict(rows=2, columns=2, exact=True, channel_scale=False)], ids=str)
+def test_fpga_tile(options):
+    """Five registers in front of the accumulator: scales and results wait for them."""
+    check(BitmodTileParameters(target="fpga", **options), seeds=(1,))
+
+
+def test_fpga_array():
+    check(BitmodArrayParameters(**{**MESH.as_dict(), "target": "fpga", "pipeline": 5,
+                                   "accumulator": "fixed", "adder": "operator"}), seeds=(1,))
+
+
 def test_ragged_tile():
     check(BitmodTileParameters(rows=3, columns=5, lanes=3, max_group=3000, out="fp16"))
 
@@ -90,7 +103,7 @@ def test_emission_of_1024_pes():
 
 
 def test_latency_is_the_pe_s():
-    for pipeline in (0, 1):
+    for pipeline in range(6):
         p = BitmodTileParameters(pipeline=pipeline)
         pe = BitmodPe(p.pe)
         pe._MustUse__used = pe.core._MustUse__used = True

@@ -9,11 +9,12 @@ import pytest
 from amaranth.hdl import Cat, Fragment, Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-from lowbit.hdl.common.adders import adder_tree, compress_3_2, increment, ripple_add, ripple_less
+from lowbit.hdl.common.adders import OPERATOR, RIPPLE, Adders, adder_tree, compress_3_2
 from lowbit.hdl.common.lzc import count_leading_zeros, normalize_left, shift_right_sticky
 from lowbit.tb.support.combinational import Evaluator, evaluate
 
-WIDTHS = (1, 2, 5)
+WIDTHS = (1, 2, 5, 8)
+FORMS = (RIPPLE, OPERATOR)
 WORDS = (1, 2, 3, 7, 8)
 
 
@@ -23,8 +24,11 @@ class Small(Component):
     def __init__(self) -> None:
         ports = {"a": In(8), "b": In(8), "c": In(8), "tree": Out(signed(12))}
         for w in WIDTHS:
-            ports |= {f"add_{w}": Out(w + 1), f"less_{w}": Out(1), f"increment_{w}": Out(w + 1),
-                      f"save_{w}": Out(w)}
+            ports |= {f"save_{w}": Out(w)}
+            for form in ("ripple", "operator"):
+                ports |= {f"add_{form}_{w}": Out(w + 1), f"plus_{form}_{w}": Out(w + 1),
+                          f"less_{form}_{w}": Out(1), f"increment_{form}_{w}": Out(w + 1),
+                          f"above_{form}_{w}": Out(w)}
         for w in WORDS:
             ports |= {f"zeros_{w}": Out(4), f"right_{w}": Out(w), f"sticky_{w}": Out(1)}
             for method in ("count", "search"):
@@ -36,12 +40,17 @@ class Small(Component):
         m = Module()
         for w in WIDTHS:
             a, b, c = self.a[:w], self.b[:w], self.c[:w]
-            total, carry = ripple_add(m, a, b, self.c[0], name=f"add{w}")
-            one_more, out = increment(m, a, self.c[0], name=f"increment{w}")
             saved, carries = compress_3_2(m, a, b, c, name=f"save{w}")
-            outputs = {"add": Cat(total, carry), "increment": Cat(one_more, out),
-                       "less": ripple_less(m, a, b, name=f"less{w}"), "save": saved + carries}
-            m.d.comb += [getattr(self, f"{name}_{w}").eq(v) for name, v in outputs.items()]
+            m.d.comb += getattr(self, f"save_{w}").eq(saved + carries)
+            for adders in FORMS:
+                at = f"{adders.form}_{w}"
+                outputs = {
+                    "add": Cat(*adders.add(m, a, b, self.c[0], name=f"add_{at}")),
+                    "plus": Cat(*adders.add(m, a, b, name=f"plus_{at}")),
+                    "increment": Cat(*adders.increment(m, a, self.c[0], name=f"increment_{at}")),
+                    "less": adders.less(m, a, b, name=f"less_{at}"),
+                    "above": Cat(adders.any_above(m, list(a), name=f"above_{at}"))}
+                m.d.comb += [getattr(self, f"{name}_{at}").eq(v) for name, v in outputs.items()]
         for w in WORDS:
             count, zero = count_leading_zeros(m, self.a[:w], name=f"zeros{w}")
             word, sticky = shift_right_sticky(m, self.a[:w], self.b[:4], name=f"right{w}")
@@ -80,9 +89,13 @@ def signed8(x: Any) -> Any:
 def test_adders(small: Any, w: int) -> None:
     *operands, got = small
     a, b, c = (x & (1 << w) - 1 for x in operands)
-    np.testing.assert_array_equal(got[f"add_{w}"], a + b + (c & 1))
-    np.testing.assert_array_equal(got[f"less_{w}"], a < b)
-    np.testing.assert_array_equal(got[f"increment_{w}"], a + (c & 1))
+    leading = np.array([int(x).bit_length() for x in range(1 << w)])[a]
+    for form in ("ripple", "operator"):
+        np.testing.assert_array_equal(got[f"add_{form}_{w}"], a + b + (c & 1))
+        np.testing.assert_array_equal(got[f"plus_{form}_{w}"], a + b)
+        np.testing.assert_array_equal(got[f"less_{form}_{w}"], a < b)
+        np.testing.assert_array_equal(got[f"increment_{form}_{w}"], a + (c & 1))
+        np.testing.assert_array_equal(got[f"above_{form}_{w}"], (1 << leading) - 1)
     np.testing.assert_array_equal(got[f"save_{w}"], a + b + c & (1 << w) - 1)
 
 
@@ -150,7 +163,9 @@ def test_evaluator_ports() -> None:
 def test_errors() -> None:
     m = Module()
     with pytest.raises(ValueError, match="equal width; got 3 and 2"):
-        ripple_add(m, Signal(3), Signal(2))
+        RIPPLE.add(m, Signal(3), Signal(2))
+    with pytest.raises(ValueError, match="'ripple' or 'operator'; got 'fast'"):
+        Adders("fast")
     with pytest.raises(ValueError, match="equal width"):
         compress_3_2(m, Signal(3), Signal(2), Signal(3))
     with pytest.raises(ValueError, match="'count' or 'search'"):

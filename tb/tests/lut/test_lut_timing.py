@@ -33,7 +33,7 @@ async def started(ctx: Any) -> None:
     {}, {"pipeline": 0}, {"pipeline": 2}, {"buffer": "double"},
     {"buffer": "double", "pipeline": 2, "preload": False},
     {"a_format": "fp16", "datapath": "float"}, {"a_format": "fp16"},
-    {"table_format": "int8", "pipeline": 0}, {"out_format": "fp32"}])
+    {"table_format": "int8", "pipeline": 0}, {"out_format": "fp32"}, {"target": "fpga"}])
 def test_latency(options: dict[str, Any]) -> None:
     """An unstalled operation: a beat a cycle, and the first result ``latency`` cycles later."""
     p = LutCoreParameters(**{"M": 1, "N": 2, "K": 2, "w_bits": 2, "max_k": 64,
