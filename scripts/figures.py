@@ -30,7 +30,8 @@ from lowbit.tb.support.lut_run import VECTORS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS_FOLDER = ROOT / "docs" / "results"
-PAGES = ("docs/results.md", "docs/lut.md", "docs/bitmod.md", "docs/numerics.md")
+PAGES = tuple(f"docs/{name}.md" for name in
+              ("results", "models", "fpga", "lut", "bitmod", "numerics"))
 BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
 
 Json = Any
@@ -54,6 +55,8 @@ RESULTS = {
     "campaign.json": ".venv/bin/python scripts/campaign.py --minutes 13 --skip-large "
                      "--json docs/results/campaign.json",
     "proofs.json": ".venv/bin/python scripts/prove.py --json docs/results/proofs.json",
+    "smollm2.json": ".venv/bin/python scripts/demo_smollm2.py --json > docs/results/smollm2.json",
+    "fpga.json": ".venv/bin/python scripts/bench_fpga.py --json docs/results/fpga.json",
     "mutations.json": ".venv/bin/python scripts/mutate.py --json docs/results/mutations.json "
                       "(and again with --mutator yosys)",
 }
@@ -212,6 +215,27 @@ def accuracy(r: Json) -> str:
                      *(f"guard {g}" for g in r["guards"][1:])), rows))
 
 
+def smollm2(r: Json) -> str:
+    return (f"`{r['tensor']}` of SmolLM2-135M-Instruct ({r['shape'][0]} × {r['shape'][1]}), "
+            f"{r['format']}, {r['rows']} activation rows in FP16, through the simulated "
+            f"`{r['generator']}` M{r['parameters']['M']} N{r['parameters']['N']} "
+            f"K{r['parameters']['K']}: {r['differ']} of {r['outputs']:,} outputs differ from the "
+            f"golden model; against the float64 product with the dequantised weights the largest "
+            f"error is {r['max_error']:.2e}, the relative RMS error {r['relative_rms_error']:.2e}; "
+            f"{r['operations']} operations, {r['cycles']:,} cycles.")
+
+
+def fpga(r: Json) -> str:
+    c = r["conditions"]
+    rows = [(f"`{x['design']}`", number(x["xc7"]["lut"], 0), number(x["xc7"]["ff"], 0),
+             number(x["ecp5"]["lut"], 0), number(x["ecp5"]["ff"], 0), x["ecp5"]["dsp"],
+             x["ecp5"]["bram"], number(x["ecp5"]["median"], 1)) for x in r["designs"]]
+    return (f"{c['yosys']}, {c['nextpnr']}, `{c['device']}`, the median of {len(c['seeds'])} "
+            "seeds:\n\n"
+            + table(("design", "xc7 LUT", "xc7 FF", "ECP5 LUT4", "ECP5 FF", "DSP", "BRAM",
+                     "ECP5 MHz"), rows))
+
+
 def covering() -> str:
     """Size of the regression's covering arrays, from the code."""
     rows = sum(len(lut_space.regression(cls)) for cls in lut_space.SPACES)
@@ -278,6 +302,8 @@ TABLES: dict[str, Callable[[], str]] = {
     **{name: lambda name=name, render=render: recorded(  # type: ignore[misc]
         "bitmod_area.json", render, name in figures_bitmod.WITH_COMMAND)
        for name, render in figures_bitmod.RECORDED.items()},
+    "smollm2": lambda: recorded("smollm2.json", smollm2),
+    "fpga": lambda: recorded("fpga.json", fpga),
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }
 
