@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
@@ -41,7 +42,7 @@ def record(dut: wiring.Component, streams: Mapping[str, Sequence[Mapping[str, in
                 now[f"{name}_beat"] = at
                 ctx.set(port.valid, int(at < len(beats)))
                 for field, value in beats[min(at, len(beats) - 1)].items():
-                    ctx.set(port.payload[field], value)
+                    ctx.set(Value.cast(port.payload[field]).as_unsigned(), value)
                     now[f"{name}_{field}"] = value
             for name in (*streams, "result"):
                 port = getattr(dut, name)
@@ -51,7 +52,7 @@ def record(dut: wiring.Component, streams: Mapping[str, Sequence[Mapping[str, in
             for name in streams:
                 taken[name] += now[f"{name}_valid"] & now[f"{name}_ready"]
             if now["result_valid"]:
-                words.append(ctx.get(result.payload["values"]))
+                words.append(ctx.get(Value.cast(result.payload["values"]).as_unsigned()))
             await ctx.tick()
 
     simulator = Simulator(dut)

@@ -31,12 +31,12 @@ def scan_wrapper(manifest: dict[str, Any], name: str = "scan_wrapper") -> str:
     """A module with five pins around a design: a shift register loads the inputs, another one
     unloads the outputs. Every port meets a register of the wrapper."""
     clock, reset = manifest["clock"], manifest["reset"]
-    fixed = {clock, reset["port"] if reset else None}
+    fixed = {item["port"] for item in (clock, reset) if item}
     ports = [port for port in manifest["ports"] if port["name"] not in fixed]
-    connections = [f".{clock}(clk)"] if clock else []
+    connections = [f".{clock['port']}(clk)"] if clock else []
     if reset:
-        active_high = not reset["port"].endswith("_n")
-        connections.append(f".{reset['port']}({'reset' if active_high else '~reset'})")
+        net = "reset" if reset["active"] == "high" else "~reset"
+        connections.append(f".{reset['port']}({net})")
     widths = {}
     for direction, net in (("input", "driven"), ("output", "seen")):
         at = 0

@@ -141,12 +141,45 @@ class _Unit:
     modules: list[rtlil.Module]
 
 
+class _Signals:
+    """Signals of one component: those inside, and those that it reads from elsewhere."""
+
+    def __init__(self, name: str, fragment: Fragment, ports: list[Port]) -> None:
+        self.name = name
+        # by identity: signals have no other
+        driven: dict[int, Signal] = {}
+        read: dict[int, Signal] = {}
+        waiting = [fragment]
+        while waiting:
+            part = waiting.pop()
+            waiting += [inner for inner, _, _ in part.subfragments]
+            for statements in part.statements.values():
+                for statement in statements:
+                    driven |= {id(signal): signal for signal in statement._lhs_signals()}
+                    read |= {id(signal): signal for signal in statement._rhs_signals()}
+        own = {id(signal) for port in ports for value in (port.value, port.whole)
+               if value is not None for signal in Value.cast(value)._rhs_signals()}
+        self.foreign = read.keys() - driven.keys() - own
+        self.inner = {key: signal for key, signal in driven.items() if key not in own}
+
+
 class _Collector:
     """The emission under way: converts each unit once, hands out instances."""
 
     def __init__(self, prefix: str, reset: str) -> None:
         self.prefix, self.reset = prefix, reset
         self.units: dict[str, _Unit] = {}
+        self.signals: list[_Signals] = []
+
+    def check_signals(self) -> None:
+        """``ValueError`` where a component reads a signal of another one past its ports: it would
+        be a constant in the Verilog."""
+        for reader in self.signals:
+            for other in self.signals:
+                for key in reader.foreign & other.inner.keys():
+                    raise ValueError(f"{reader.name} reads the signal "
+                                     f"'{other.inner[key].name}' of {other.name}, which is no "
+                                     "port; make it one")
 
     def _parts(self, fragment: Fragment, name: str) -> list[rtlil.Module]:
         """Modules of the components inside, converted one by one: their ports are those of the
@@ -180,6 +213,7 @@ class _Collector:
         if isinstance(fragment, Instance):
             raise ValueError("the top component must not be an instance itself")
         parts = self._parts(fragment, name)
+        self.signals.append(_Signals(name, fragment, ports))
         source = amaranth_rtlil.convert(_Shell(fragment, ports, self.reset), name=name,
                                         emit_src=False, missing_domain=_no_domain)
         modules = rtlil.read(source)
@@ -362,6 +396,7 @@ def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "
     ports = component_ports(component)
     collector = _Collector(prefix, reset)
     own = collector.convert(component, "top", ports)
+    collector.check_signals()
     if "top" in collector.units:
         raise ValueError("a unit must not be named 'top'")
     clocked = ["clk"] if "\\clk" in own[0].wires else []

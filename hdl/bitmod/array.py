@@ -23,7 +23,7 @@ from lowbit.golden.timing import Timing
 from ..common.delay import delayed
 from ..common.design import Buffer, Design
 from ..common.unit import Unit
-from .buffers import BufferControl, OperandBank
+from .buffers import BufferControl, OperandBank, named_ports
 from .mesh import ColumnOperands, Mesh, RowOperands
 from .streams import (
     CODE_BITS,
@@ -146,10 +146,7 @@ class BitmodArray(Design[BitmodArrayParameters]):
         p, group = self.parameters, self.group.payload
         layout = _header_layout(p)
         m.submodules.headers = words = memory.Memory(shape=layout, depth=p.group_entries, init=[])
-        write, read = words.write_port(), words.read_port(domain="comb")
-        for way, port in (("write", write), ("read", read)):
-            for member in port.signature.members:       # Amaranth gives them no name
-                Value.cast(getattr(port, member)).name = f"headers_{way}_{member}"
+        write, read = named_ports(words, "headers", domain="comb")
         m.d.comb += [write.en.eq(control.write & control.ready),
                      write.addr.eq(control.write_address), read.addr.eq(control.read_address)]
         m.d.comb += [write.data[name].eq(group[name]) for name, _ in layout]

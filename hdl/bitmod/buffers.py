@@ -6,16 +6,28 @@ one another, as the tiles behind them work. A place is free again when the last 
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["BufferControl", "OperandBank", "address_bits"]
+__all__ = ["BufferControl", "OperandBank", "address_bits", "named_ports"]
 
 
 def address_bits(depth: int) -> int:
     """Address bits of a bank of ``depth`` (a power of two) words."""
     return depth.bit_length() - 1
+
+
+def named_ports(words: memory.Memory, name: str, domain: str = "sync") -> tuple[Any, Any]:
+    """A write port and a read port; Amaranth gives their signals no names that the Verilog could
+    keep."""
+    write, read = words.write_port(), words.read_port(domain=domain)
+    for way, port in (("write", write), ("read", read)):
+        for member in port.signature.members:
+            Value.cast(getattr(port, member)).name = f"{name}_{way}_{member}"
+    return write, read
 
 
 class OperandBank(wiring.Component):
@@ -31,7 +43,7 @@ class OperandBank(wiring.Component):
         m = Module()
         width, depth = self.parameters
         m.submodules.memory = words = memory.Memory(shape=width, depth=depth, init=[])
-        write, read = words.write_port(), words.read_port()
+        write, read = named_ports(words, "memory")
         m.d.comb += [write.en.eq(self.write), write.addr.eq(self.write_address),
                      write.data.eq(self.write_data), read.en.eq(1),
                      read.addr.eq(self.read_address), self.read_data.eq(read.data)]

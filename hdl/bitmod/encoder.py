@@ -54,15 +54,15 @@ class SpecialValues(wiring.Component):
     ``sv_write`` stores ``sv_value`` (sign on top, then 4 integer bits and 1 fraction bit) at
     ``sv_index``. A magnitude that needs three terms is stored as 0; software refuses it before.
     ``special`` is the term of each entry (entry 0 lowest) that ``second`` asks for: term 0 or 1.
-    Not reset: program it before the first FP3 or FP4 group. Written values count one cycle later.
+    ``decoded``: the terms of the value at the port. Not reset: program it before the first FP3 or
+    FP4 group. Written values count one cycle later.
     """
 
     def __init__(self) -> None:
-        #: terms of the value at the port
-        self.decoded = Signal(2 * P.term_bits)
         super().__init__({"sv_write": In(1), "sv_index": In(SELECTOR_BITS),
                           "sv_value": In(P.special_value_bits), "second": In(1),
-                          "special": Out(P.special_values * P.term_bits)})
+                          "special": Out(P.special_values * P.term_bits),
+                          "decoded": Out(2 * P.term_bits)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

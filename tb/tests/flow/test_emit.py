@@ -184,3 +184,33 @@ def test_refused_names(arguments, message):
     with pytest.raises(UsageError, match=re.escape(message)) as error:
         emit_component(unused(Grid()), **arguments)
     assert "\n" not in str(error.value)
+
+
+class _PastThePorts(wiring.Component):
+    """Reads a register of the component inside, which is no port of it."""
+
+    def __init__(self) -> None:
+        super().__init__({"seen": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.inner = inner = _Hidden()
+        m.d.comb += self.seen.eq(inner.secret)
+        return m
+
+
+class _Hidden(wiring.Component):
+    def __init__(self) -> None:
+        self.secret = Signal()
+        super().__init__({"out": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.sync += self.secret.eq(~self.secret)
+        m.d.comb += self.out.eq(self.secret)
+        return m
+
+
+def test_a_signal_past_the_ports_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"reads the signal 'secret' of .*inner, which is no port"):
+        emit_component(_PastThePorts(), top="past")
