@@ -7,6 +7,7 @@ of :mod:`.layout`. The same component and versions give the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -146,7 +147,7 @@ class _Signals:
 
     def __init__(self, name: str, fragment: Fragment, ports: list[Port]) -> None:
         self.name = name
-        # by identity: signals have no other
+        # by identity: signals have no other; they are kept, so that no later one has the same
         driven: dict[int, Signal] = {}
         read: dict[int, Signal] = {}
         waiting = [fragment]
@@ -156,10 +157,13 @@ class _Signals:
             for statements in part.statements.values():
                 for statement in statements:
                     driven |= {id(signal): signal for signal in statement._lhs_signals()}
-                    read |= {id(signal): signal for signal in statement._rhs_signals()}
+                    # a reset that is read stands for the design's own
+                    with contextlib.suppress(NotImplementedError):
+                        read |= {id(signal): signal for signal in statement._rhs_signals()}
         own = {id(signal) for port in ports for value in (port.value, port.whole)
                if value is not None for signal in Value.cast(value)._rhs_signals()}
-        self.foreign = read.keys() - driven.keys() - own
+        self.foreign = {key: signal for key, signal in read.items()
+                        if key not in driven and key not in own and len(signal)}
         self.inner = {key: signal for key, signal in driven.items() if key not in own}
 
 
@@ -176,7 +180,7 @@ class _Collector:
         be a constant in the Verilog."""
         for reader in self.signals:
             for other in self.signals:
-                for key in reader.foreign & other.inner.keys():
+                for key in reader.foreign.keys() & other.inner.keys():
                     raise ValueError(f"{reader.name} reads the signal "
                                      f"'{other.inner[key].name}' of {other.name}, which is no "
                                      "port; make it one")

@@ -48,6 +48,14 @@ def _compress(match: re.Match[str]) -> str:
     return "{ " + ", ".join(texts) + " }"
 
 
+def _named_reads(body: str) -> str:
+    """The register of a memory's read port, nameless from Yosys, is named for what it drives."""
+    for register in re.findall(r"^  reg (?:\[\d+:0\] )?(_\d+_);$", body, re.M):
+        if target := re.search(rf"^  assign (\w+) = {register};$", body, re.M):
+            body = re.sub(rf"\b{register}\b", f"{target[1]}_held", body)
+    return body
+
+
 def _clocked(body: str) -> str:
     """Registers whose next value has a combinational block of its own: one clocked block."""
     words = Counter(re.findall(r"\w+", body))
@@ -108,7 +116,7 @@ def _ordered(body: str, order: dict[str, list[str]]) -> str:
 
 def _module(name: str, ports: list[str], body: str, order: dict[str, list[str]],
             purpose: str, groups: dict[str, str]) -> str:
-    body = _clocked(_HELPER.sub("", body))
+    body = _named_reads(_clocked(_HELPER.sub("", body)))
     declared: dict[str, dict[str, str]] = {}
     for kind, high, wire in _DECLARED.findall(body):
         declared.setdefault(wire, {})[kind] = f"[{high}:0] " if high else ""

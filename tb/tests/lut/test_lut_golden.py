@@ -150,7 +150,7 @@ def test_nonfinite_rows_are_nan() -> None:
 def test_quantized_tables() -> None:
     """INT8 tables: codes, scales, and the result within the reference's own error bound."""
     tested = 0
-    for name, case in cases("table_quant_and_dequant.npz"):
+    for name, case in cases("lut_table_quant.npz"):
         if not name.startswith("tabq"):
             continue
         _, w, share = name.split("|")
