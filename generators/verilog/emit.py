@@ -449,7 +449,11 @@ def _reset(ports: list[str], style: str) -> dict[str, Any] | None:
 
 def emit_ports(parameters: Parameters) -> list[Port]:
     """The ports of a registered generator's design, clock and reset left out."""
-    return component_ports(registry.find(parameters.generator).component_class()(parameters))
+    component = registry.find(parameters.generator).component_class()(parameters)
+    for part in (component, *vars(component).values()):
+        if isinstance(part, Elaboratable):
+            part._MustUse__used = True      # not to be elaborated: Amaranth need not remark on it
+    return component_ports(component)
 
 
 def emit(parameters: Parameters, top: str | None = None, prefix: str = "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,11 @@ def test_fp16_and_files(tmp_path: Path) -> None:
     again = lowbit.load(matrix.save(tmp_path / "w.npz"))
     assert repr(again) == "<lowbit matrix: 5 x 9, bitmod3, groups of 4>"
     np.testing.assert_array_equal(again.dequantize(), matrix.dequantize())
+
+
+def test_designs_print_their_ports() -> None:
+    """Nothing is left behind that Amaranth would warn of."""
+    for name in ("lut_core", "bitmod_array"):
+        text = str(lowbit.design(name))
+        gc.collect()
+        assert "result_valid" in text and "the sender has a beat" in text
