@@ -19,7 +19,7 @@ __all__ = ["Unit", "Emission", "emitting"]
 
 
 class Emission(Protocol):
-    """What a unit needs from the emission under way (see ``generators/verilog/emit.py``)."""
+    """What a unit needs from the emission under way (see ``generators/verilog/convert.py``)."""
 
     def instance(self, unit: Unit) -> Any:
         """Register the unit's module if it is new; return an instance of it."""
