@@ -75,10 +75,14 @@ def test_flat_outside_an_emission():
 
 
 def test_many_instances_are_converted_once(monkeypatch):
-    converted = []
+    converted: list[str] = []
     conversion = amaranth_rtlil.convert
-    monkeypatch.setattr(amaranth_rtlil, "convert", lambda *arguments, **options: (
-        converted.append(options["name"]), conversion(*arguments, **options))[1])
+
+    def counted(*arguments, **options):
+        converted.append(options["name"])
+        return conversion(*arguments, **options)
+
+    monkeypatch.setattr(amaranth_rtlil, "convert", counted)
     design = emit_component(Row([PeParameters()] * 1024), top="row")
     assert design.manifest["modules"]["toy_pe"] == 1024
     assert len(design.verilog) < 400_000
