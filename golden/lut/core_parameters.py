@@ -145,6 +145,13 @@ class LutCoreParameters(WeightParameters):
         return self.is_integer or (self.is_aligned and self.round_bits == 0)
 
     @property
+    def offset_entries(self) -> bool:
+        """Outputs read integers offset by half their range, which makes them unsigned: above them
+        an accumulator only counts, and the lanes subtract the offset. Where every bit of a carry
+        chain costs the same they come signed, and nothing is to be subtracted."""
+        return self.is_fixed and self.target == "asic"
+
+    @property
     def step_bits(self) -> int:
         """Bits of an entry after the plane step, as an output reads it."""
         return self.entry_bits if self.is_float else self.scaled_bits - self.common_lsb
@@ -171,7 +178,10 @@ class LutCoreParameters(WeightParameters):
     def waiting_stream(self) -> str:
         """Which of weights and external tables has the register more in which it waits for the
         other: ``table`` or ``weight``, whichever costs less. A bit of a table costs a flip-flop
-        with enable, one of the weights that and a multiplexer (30 and 41 um2 in SKY130)."""
+        with enable, one of the weights that and a multiplexer (30 and 41 um2 in SKY130). In an
+        FPGA only the multiplexer costs: the flip-flops lie beside the LUTs."""
+        if self.target == "fpga":
+            return "table"
         rows = self.entries * self.entry_bits * self.groups
         if self.is_aligned:
             rows += self.exponent_bits

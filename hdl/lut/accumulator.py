@@ -27,7 +27,7 @@ def segment_starts(p: LutCoreParameters) -> list[int]:
 class SegmentedAccumulator:
     """``acc + carries`` of one output, as signals of the module ``m`` it is added to.
 
-    Each cycle adds ``addend`` (unsigned) and ``carry_in`` to what ``old`` makes of the word
+    Each cycle adds ``addend`` (a signed one is carried up to the top) and ``carry_in`` to what ``old`` makes of the word
     (with its pending carries on top): itself, zero, or a neighbour's. :attr:`value` is the word.
     """
 
@@ -38,6 +38,9 @@ class SegmentedAccumulator:
         before = Signal.like(value, name="before")
         m.d.comb += before.eq(old(value))
         carry, adders = carry_in, Adders(p.adder)
+        if addend.shape().signed:
+            sign = addend[-1].replicate(max(p.word_bits - len(addend), 0))
+            addend = Cat(addend, sign)
         for j, low in enumerate(starts):
             high = min(low + p.segment_bits, p.word_bits)
             segment = before[low:high]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,9 +30,9 @@ class LutCell(wiring.Component):
     """Read, sign and accumulate for one output.
 
     ``entries``: the row's tables after the plane step, ``groups`` x ``entries`` words. Integers
-    arrive offset by half their range (top bit inverted), which makes them unsigned: the part of
-    the accumulator above them is a counter, and the known offset is subtracted once, in the
-    output lane. An inactive cycle reads zeros and changes nothing.
+    arrive signed or, with ``offset_entries``, offset by half their range (top bit inverted), which
+    makes them unsigned: the part of the accumulator above them is a counter, and the known offset
+    is subtracted once, in the output lane. An inactive cycle reads zeros and changes nothing.
     Where the entries of a table have their lowest bit in common (``common_lsb``) they come
     without it, and the sum is one of halves: T = 2 V + ``odd``. Then -T = 2 (~V + 1 - odd) + odd,
     so only the carry depends on it here.
@@ -116,9 +116,12 @@ class LutCell(wiring.Component):
         """-T is ~T + 1: the ones are carries into the sum."""
         p = self.parameters
         carry = signs[0] if signs else Const(0, 1)
+        if not p.offset_entries:
+            words = [word.as_signed() for word in words]
         addend = words[0]
         if p.groups > 1:
-            addend = Signal(p.step_bits + (p.groups - 1).bit_length())
+            bits = p.step_bits + (p.groups - 1).bit_length()
+            addend = Signal(bits if p.offset_entries else signed(bits))
             m.d.comb += addend.eq(adder_tree([*words, *signs[1:]]))
         return SegmentedAccumulator(m, p, addend, carry, self._before).value
 

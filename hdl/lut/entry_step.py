@@ -1,8 +1,8 @@
 """The plane step: table entries times 2**plane, once per row instead of once per output.
 
-Integers are shifted, lose a lowest bit that all entries have in common, and are offset by half
-their range (top bit inverted), as :class:`~lowbit.hdl.lut.column.LutCell` expects; floats take
-an exact exponent step with IEEE behaviour at both ends.
+Integers are shifted, lose a lowest bit that all entries have in common, and with
+``offset_entries`` are offset by half their range (top bit inverted), as
+:class:`~lowbit.hdl.lut.column.LutCell` expects; floats take an exact exponent step with IEEE behaviour at both ends.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class EntryStep(wiring.Component):
         entry = self.entry.as_signed()
         stepped = entry << self.plane if p.plane_bits else entry
         m.d.comb += shifted.eq(stepped >> int(p.common_lsb))
-        m.d.comb += self.stepped.eq(Cat(shifted[:-1], ~shifted[-1]))
+        top = ~shifted[-1] if p.offset_entries else shifted[-1]
+        m.d.comb += self.stepped.eq(Cat(shifted[:-1], top))
         return m
 

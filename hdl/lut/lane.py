@@ -28,8 +28,8 @@ __all__ = ["OutputLane", "lane_latency", "offset_bits"]
 
 
 def offset_bits(p: LutCoreParameters) -> int:
-    """Bits of the beat counter that gives the offset to subtract (0: floats have none)."""
-    return 0 if p.is_float else max(p.acc_bits - p.scaled_bits + 1, 0)
+    """Bits of the beat counter that gives the offset to subtract (0: there is none)."""
+    return max(p.acc_bits - p.scaled_bits + 1, 0) if p.offset_entries else 0
 
 
 def lane_latency(p: LutCoreParameters) -> tuple[int, int]:

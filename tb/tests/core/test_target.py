@@ -56,6 +56,7 @@ def test_segment() -> None:
     p = LutCoreParameters(a_format="int8", target="fpga")
     assert p.segment_bits == p.word_bits == p.derived()["segment_bits"]
     assert LutCoreParameters(a_format="int8", target="fpga", segment=4).segment_bits == 4
+    assert p.waiting_stream == "table" and not p.offset_entries
     LutCoreParameters(datapath="float", target="fpga")
 
 
