@@ -27,8 +27,9 @@ def segment_starts(p: LutCoreParameters) -> list[int]:
 class SegmentedAccumulator:
     """``acc + carries`` of one output, as signals of the module ``m`` it is added to.
 
-    Each cycle adds ``addend`` (a signed one is carried up to the top) and ``carry_in`` to what ``old`` makes of the word
-    (with its pending carries on top): itself, zero, or a neighbour's. :attr:`value` is the word.
+    Each cycle adds ``addend`` (a signed one is extended to the top) and ``carry_in`` to what
+    ``old`` makes of the word (with its pending carries on top): itself, zero, or a neighbour's.
+    :attr:`value` is the word.
     """
 
     def __init__(self, m: Module, p: LutCoreParameters, addend: Value, carry_in: Value,

@@ -2,7 +2,8 @@
 
 Integers are shifted, lose a lowest bit that all entries have in common, and with
 ``offset_entries`` are offset by half their range (top bit inverted), as
-:class:`~lowbit.hdl.lut.column.LutCell` expects; floats take an exact exponent step with IEEE behaviour at both ends.
+:class:`~lowbit.hdl.lut.column.LutCell` expects; floats take an exact exponent step with IEEE
+behaviour at both ends.
 """
 
 from __future__ import annotations
