@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
         _drop_output()
         return 0
     except OSError as error:
-        # a full disk, for one
+        # for example, a full disk
         where = f"{error.filename}: " if error.filename else ""
         _complain(f"{where}{error.strerror or error}")
         _drop_output()

@@ -1,6 +1,6 @@
 """The embedded technology-neutral cell library, written out as a liberty file.
 
-It answers "how many gate equivalents" where no PDK is installed. It is nobody's process.
+It answers "how many gate equivalents" where no PDK is installed. It models no foundry's process.
 
 - Area: transistors of the usual static CMOS schematic over the four of a two-input NAND, so
   NAND2 = 1 GE. Every transistor counts alike: the wider p-channel devices of a NOR, wells and

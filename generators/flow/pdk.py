@@ -71,7 +71,7 @@ def find_pdk(name: str) -> list[Path]:
     found: list[Path] = []
     for patterns in PDKS[key].files:
         hits = (sorted(root.glob(pattern)) for pattern in patterns)
-        # of several releases of a file the newest: their names end in a date
+        # several releases of a file: take the newest, by the date at the end of its name
         file = next((matches[-1] for matches in hits if matches), None)
         if file is None:
             raise UsageError(f"--pdk {name}: no {patterns[0]} under PDK_ROOT={root}; install it "

@@ -175,7 +175,7 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
            folder: Path, blocks: Sequence[str]) -> tuple[Path, float]:
     """The folder of a finished build, and the seconds that it took (0 if it was there)."""
     arguments, versions = _BUILD_ARGS[simulator], _tool_versions(simulator)
-    # the model is linked to cocotb's libraries where they lie now
+    # the model is linked to cocotb's libraries by their present path
     key = json.dumps([verilog, top, simulator, waves, arguments, optimize, sys.prefix, versions,
                       list(blocks)])
     final = folder / hashlib.sha256(key.encode()).hexdigest()[:24]

@@ -99,7 +99,7 @@ def _run(commands: list[str], folder: Path, library: Library) -> str:
     try:
         return run_yosys(commands, folder)
     except YosysError as error:
-        # the design has been read and checked by then: the library is what is new
+        # the design has been read and checked by then: only the library is new
         if error.command.startswith(("dfflibmap", "abc", "tee -q -o stat")):
             raise UsageError(f"--liberty {', '.join(library.names)} cannot be used for synthesis: "
                              f"{_reason(error)}") from None

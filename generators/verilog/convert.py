@@ -163,7 +163,7 @@ class Collector:
         ``fragment`` is what the component has elaborated to, if it has."""
         widest = max(ports, key=lambda port: port.width)
         if widest.width > WIDEST:
-            # what hangs on the design below is dropped: Amaranth need not remark on it
+            # what is below this design is dropped on purpose: no warning from Amaranth
             warnings.simplefilter("ignore", UnusedElaboratable)
             raise UsageError(f"port {widest.name} would have {widest.width} bits; at most "
                              f"{WIDEST} can be emitted: choose fewer rows, columns or groups")

@@ -1,4 +1,4 @@
-"""Outputs that nobody reads: of every instance (the port goes), or of some (the pin is left open).
+"""Outputs that are not used: of every instance (the port goes), or of some (the pin is left open).
 
 A repeated module serves many places, and not all of them want all of its outputs.
 """

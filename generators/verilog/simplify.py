@@ -82,7 +82,7 @@ def _target(process: list[str]) -> str:
 
 
 def _drop_dead(module: Module) -> dict[str, list[tuple[str, int]]]:
-    """Remove aliases, cells and processes of which nobody reads the result.
+    """Remove aliases, cells and processes whose results are not used.
 
     Returns, for automatic wires, the source names (and widths) of the aliases that have gone.
     """
@@ -104,7 +104,7 @@ def _drop_dead(module: Module) -> dict[str, list[tuple[str, int]]]:
                     if lowest:
                         names[name].append((left, width))
                     elif whole is None or name.startswith("\\port$"):
-                        # not a sliced operator result: nobody may read its lowest bits
+                        # not a sliced operator result: its lowest bits may be unused
                         plain = re.sub(r"\$\d+$", "", left).replace("\\" + PIN, "\\")
                         names[name].append((f"{plain}_bits", 0))
         module.connects = [pair for pair in module.connects if pair not in gone] \

@@ -44,7 +44,7 @@ OLD_FORMATS = {"lowbit-lut-weights": "gen pack", "lowbit-bitmod-weights": "gen q
 
 
 def write_tensors(path: Path, tensors: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    """Write tensors (name, entries) as they come; only one at a time is held in memory."""
+    """Write tensors (name, entries) in the order given; only one at a time is held in memory."""
     names = []
     with zipfile.ZipFile(path, "w") as archive:
         # first, so that the mark of our files stands near the start

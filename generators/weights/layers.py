@@ -65,7 +65,7 @@ class Layers:
             takes = NO_MATRIX if len(shape) != 2 or 0 in shape else FLOAT if dtype in DTYPES else \
                 "not taken: " + ("integers without companion tensors"
                                  if dtype[0] in "IU" else "no importer of this type")
-            # the type says its bits: F8_E4M3, BF16, I32
+            # the name of the type gives its width: F8_E4M3, BF16, I32
             bits = int("".join(c for c in dtype.split("_")[0] if c.isdigit()) or 8)
             out.append(Listing(name, dtype, shape, bits, None, takes, False))
         return out

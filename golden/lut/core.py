@@ -83,7 +83,7 @@ def _group_sum(p: LutCoreParameters, values: Array) -> Array:
     if p.groups == 1 and fmt == p.table_float:
         return values[:, 0]
     # float64 sums are nearly always exact, and the error of each addition (Knuth's two-sum)
-    # says when; what is left, non-finite entries among it, takes the way of whole numbers
+    # says when; the rest, non-finite entries included, is summed in Python integers
     wide = values.astype(np.float64)
     total, exact = wide[:, 0], np.isfinite(wide[:, 0])
     for term in wide.swapaxes(0, 1)[1:]:

@@ -78,7 +78,7 @@ class Fp32Accumulate(StructComponent):
         m = Module()
         product: View = self.product
         acc, keep = self.acc, ~self.clear
-        # a cleared accumulator may keep its fraction: with field 0 nobody looks at it
+        # a cleared accumulator may keep its fraction: with field 0 it is not used
         addend = Cat(Const(0, 2), product.fraction, product.field)
         augend = Cat(acc[:23], acc[23:31] & keep.replicate(8))
 

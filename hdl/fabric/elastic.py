@@ -81,7 +81,7 @@ def backward(m: Module, beat: Beat, name: str) -> Beat:
 
     Registers ``NAME_open``, ``NAME_spare_valid`` and ``NAME_spare_FIELD``; the beat that is
     returned has the names ``NAME_FIELD``. It is there in the cycle in which it is taken; if
-    nobody reads it then, it waits in the spare register.
+    it is not read then, it waits in the spare register.
     """
     is_open, spare = Signal(name=f"{name}_open"), Signal(name=f"{name}_spare_valid")
     valid, ready, stays = (Signal(name=f"{name}_{what}") for what in ("valid", "ready", "stays"))
