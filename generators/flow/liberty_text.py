@@ -3,8 +3,8 @@
 Commercial tools take files that abc refuses: a function without quotes (``enable : (CLK);``), a
 second semicolon, a byte-order mark. :func:`reduce_liberty` writes such things in the form that
 every reader knows, and leaves out what this flow does not use (power, noise, current sources),
-which is most of some files. What it meets on the way that Yosys does not keep (units, cells not to be used)
-is in the :class:`Reduced` it returns.
+which is most of some files. What it meets on the way that Yosys does not keep (units, cells not to
+be used) is in the :class:`Reduced` it returns.
 """
 
 from __future__ import annotations
