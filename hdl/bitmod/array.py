@@ -13,8 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Value
-from amaranth.lib import data, memory, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, memory
 
 from lowbit.golden.bitmod.cycles import operation_timing
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters
@@ -25,18 +24,7 @@ from ..common.design import Buffer, Design
 from ..common.unit import Unit
 from .buffers import BufferControl, OperandBank, named_ports
 from .mesh import ColumnOperands, Mesh, RowOperands
-from .streams import (
-    CODE_BITS,
-    SCALE_BITS,
-    SELECTOR_BITS,
-    activation_layout,
-    channel_layout,
-    chunk_bits,
-    group_layout,
-    result_layout,
-    special_value_ports,
-    weight_layout,
-)
+from .streams import CODE_BITS, SCALE_BITS, SELECTOR_BITS, chunk_bits, mesh_ports
 
 __all__ = ["BitmodArray"]
 
@@ -55,16 +43,7 @@ class BitmodArray(Design[BitmodArrayParameters]):
     """
 
     def __init__(self, p: BitmodArrayParameters) -> None:
-        down, across = p.tile_rows, p.tile_columns
-        members: dict[str, Any] = {
-            **{name: In(field) for name, field in special_value_ports().items()},
-            "activation": In(stream.Signature(activation_layout(p, down))),
-            "weight": In(stream.Signature(weight_layout(p, across))),
-            "group": In(stream.Signature(group_layout(p, across, keep=True)))}
-        if p.channel_scale:
-            members["channel"] = In(stream.Signature(channel_layout(p, across)))
-        members["result"] = Out(stream.Signature(result_layout(p, down, across)))
-        super().__init__(p, members)
+        super().__init__(p, mesh_ports(p))
 
     def timing(self) -> Timing:
         return operation_timing(self.parameters)
@@ -85,7 +64,7 @@ class BitmodArray(Design[BitmodArrayParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        mesh = Mesh(m, p, p.tile_rows, p.tile_columns)
+        mesh = Mesh(m, p)
         sequencer = mesh.sequencer
         weights = self._control(m, "weight", self.weight, p.weight_chunks, p.tile_columns)
         inputs = self._control(m, "input", self.activation, p.input_chunks, p.tile_rows)

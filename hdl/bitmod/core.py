@@ -55,8 +55,8 @@ class BitmodCore(StructComponent):
         m.d.comb += [self.activations_out.eq(activations), self.terms_out.eq(terms),
                      self.scales_out.eq(scales), self.beat_out.eq(beat)]
 
-        capture = delayed(m, beat.last, p.pe_latency, "group_done")
-        fresh_group = delayed(m, beat.fresh, p.pe_latency, "fresh", reset=False)
+        capture = delayed(m, beat.last, p.pe.latency, "group_done")
+        fresh_group = delayed(m, beat.fresh, p.pe.latency, "fresh", reset=False)
         fresh = Signal(name="group_fresh", reset_less=True)
         with m.If(capture):
             m.d.sync += fresh.eq(fresh_group)

@@ -33,7 +33,7 @@ class BitmodDequant(Design[BitmodDequantParameters]):
     """
 
     def __init__(self, p: BitmodDequantParameters) -> None:
-        self.shape = GroupSum(p)
+        self.shape = GroupSum(p.pe)
         #: cycles from one start to the next
         self.interval = p.dequant_cycles
         #: clock edges from start to result

@@ -14,7 +14,7 @@ from typing import Any
 from amaranth.hdl import Array, Cat, Module, Signal, Value
 from amaranth.lib import data
 
-from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileParameters
+from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodMeshParameters
 
 from ..common.delay import delayed
 from ..common.unit import Unit
@@ -45,14 +45,15 @@ class RowOperands:
 
 
 class Mesh:
-    """Parts of a design of ``down`` x ``across`` tiles, added to the module ``m``.
+    """Parts of a design of ``p.tiles``, added to the module ``m``.
 
     First :attr:`sequencer` is there to be connected, then :meth:`connect` takes the operands of
     each tile row and column, then :meth:`results` connects the way out.
     """
 
-    def __init__(self, m: Module, p: BitmodTileParameters, down: int, across: int) -> None:
-        self.m, self.p, self.down, self.across = m, p, down, across
+    def __init__(self, m: Module, p: BitmodMeshParameters) -> None:
+        self.m, self.p = m, p
+        self.down, self.across = down, across = p.tiles
         self.sequencer = Sequencer(p)
         m.submodules.sequencer = self.sequencer
         step: data.View[Any] = self.sequencer.step
@@ -73,14 +74,14 @@ class Mesh:
 
     def connect(self, rows: list[RowOperands], columns: list[ColumnOperands]) -> None:
         m, p = self.m, self.p
-        cores = [[Unit(BitmodCore(p), "bitmod_core") for _ in columns] for _ in rows]
+        cores = [[Unit(BitmodCore(p.tile), "bitmod_core") for _ in columns] for _ in rows]
         for j, (step, operands) in enumerate(zip(self.column_steps, columns, strict=True)):
             self._encode(cores[0][j], j, step, operands)
         self.invalid: list[Value] = []
         for i, (step, row) in enumerate(zip(self.row_steps, rows, strict=True)):
             # laid out as for a single tile
-            values = chain.from_iterable(activation_layout(p)["values"].shape(row.values)[0])
-            m.submodules[f"finite_{i}"] = finite = Unit(FiniteRows(p), "bitmod_finite")
+            values = chain.from_iterable(activation_layout(p.tile)["values"].shape(row.values)[0])
+            m.submodules[f"finite_{i}"] = finite = Unit(FiniteRows(p.tile), "bitmod_finite")
             m.d.comb += [finite.exponents.eq(Cat(code[10:15] for code in values)),
                          finite.enable.eq(step.enable),
                          finite.begins.eq(step.begins), finite.ends.eq(step.ends),
@@ -104,8 +105,8 @@ class Mesh:
         special = self._special_terms(j, step)
         encoder = BitmodEncoderParameters(lanes=p.lanes)
         # laid out as for a single tile
-        codes = weight_layout(p)["codes"].shape(operands.codes)[0]
-        selectors = group_layout(p)["selectors"].shape(operands.selectors)[0]
+        codes = weight_layout(p.tile)["codes"].shape(operands.codes)[0]
+        selectors = group_layout(p.tile)["selectors"].shape(operands.selectors)[0]
         terms = []
         for c in range(p.columns):
             m.submodules[f"encoder_{j}_{c}"] = lanes = Unit(TermLanes(encoder), "bitmod_encoder")
@@ -159,7 +160,7 @@ class Mesh:
                 core = self.cores[i][j]
                 m.d.comb += [core.select.eq(drain.select), core.shift.eq(drain.advance)]
                 for lane in range(p.out_columns):
-                    m.submodules[f"lane_{i}_{j}_{lane}"] = out = Unit(OutputLane(p),
+                    m.submodules[f"lane_{i}_{j}_{lane}"] = out = Unit(OutputLane(p.tile),
                                                                       "bitmod_lane")
                     m.d.comb += [out.sum.eq(core.heads.word_select(lane, 32)),
                                  out.invalid.eq(invalid), out.enable.eq(enable)]

@@ -72,12 +72,11 @@ class BitmodPeCore(StructComponent):
     Ports: ``activations`` and ``terms`` (lanes of :data:`.align.ACTIVATION` and
     :data:`.align.TERM`, lane 0 lowest), ``clear`` (this cycle starts a group), ``total``
     (:class:`.accumulate.GroupSum`: value (word + pending) * 2**(unit + 8 * exponent)).
-    A cycle without a product changes nothing. Latency: :attr:`latency` clock edges.
+    A cycle without a product changes nothing. Latency: that of ``p`` in clock edges.
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
         self.parameters = p
-        self.latency = 1 + p.pipeline
         super().__init__({"activations": In(p.lanes * ACTIVATION.size),
                           "terms": In(p.lanes * TERM.size), "clear": In(1),
                           "total": Out(GroupSum(p).layout)})
@@ -115,12 +114,11 @@ class BitmodPe(Design[BitmodPeParameters]):
       the flag belongs to a row of PEs); the sum has no meaning then until the next ``first``
     - ``total``: the accumulator, :class:`.accumulate.GroupSum`
 
-    Latency: :attr:`latency` clock edges from ``enable`` to ``total``. No reset: ``first`` starts.
+    Latency: that of the parameters, in clock edges from ``enable`` to ``total``. No reset:
+    ``first`` starts.
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
-        self.core = BitmodPeCore(p)
-        self.latency = self.core.latency
         super().__init__(p, {
             "activations": In(Field(FP16, "activations", axes={"lane": p.lanes})),
             "terms": In(term_field(p.lanes)), "bsig": In(bsig_field()),
@@ -130,8 +128,8 @@ class BitmodPe(Design[BitmodPeParameters]):
             "total": Out(GroupSum(p).layout)})
 
     def timing(self) -> Timing:
-        return Timing(self.latency, 1, "terms taken to the accumulator that holds them; a term of "
-                      "each lane a cycle")
+        return Timing(self.parameters.latency, 1, "terms taken to the accumulator that holds "
+                      "them; a term of each lane a cycle")
 
     def derived(self) -> dict[str, Any]:
         """What the accumulator's fields stand for."""
@@ -139,7 +137,7 @@ class BitmodPe(Design[BitmodPeParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        m.submodules.core = core = self.core
+        m.submodules.core = core = BitmodPeCore(p)
         activations, terms, finite = [], [], []
         for i in range(p.lanes):
             m.submodules[f"activation_{i}"] = activation = Unit(

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 
 from ..common.struct import StructComponent
 from .encoder import INDEX_BITS, one_hot
@@ -32,7 +32,7 @@ class Sequencer(StructComponent):
     ``busy``: results are on their way; ``start``: they begin to leave the columns one cycle later.
     """
 
-    def __init__(self, p: BitmodTileParameters) -> None:
+    def __init__(self, p: BitmodMeshParameters) -> None:
         self.parameters = p
         super().__init__({
             "ready": In(1), "floating": In(1), "terms": In(INDEX_BITS),
@@ -91,7 +91,7 @@ class Drain(wiring.Component):
     ``last``: the last result; ``left``: it leaves now.
     """
 
-    def __init__(self, p: BitmodTileParameters) -> None:
+    def __init__(self, p: BitmodMeshParameters) -> None:
         self.parameters = p
         self.sets = p.output_sets
         super().__init__({"start": In(1), "enable": In(1), "valid": Out(1), "advance": Out(1),
