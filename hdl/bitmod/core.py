@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 
-from ..common.delay import delayed
+from ..common.pipeline import delayed
 from ..common.struct import StructComponent, signals
 from ..common.unit import Unit
 from .align import TERM
@@ -55,8 +55,8 @@ class BitmodCore(StructComponent):
         m.d.comb += [self.activations_out.eq(activations), self.terms_out.eq(terms),
                      self.scales_out.eq(scales), self.beat_out.eq(beat)]
 
-        capture = delayed(m, beat.last, p.pe.latency, "group_done")
-        fresh_group = delayed(m, beat.fresh, p.pe.latency, "fresh", reset=False)
+        capture = delayed(m, beat.last, p.pe.latency, "group_done", reset=True)
+        fresh_group = delayed(m, beat.fresh, p.pe.latency, "fresh")
         fresh = Signal(name="group_fresh", reset_less=True)
         with m.If(capture):
             m.d.sync += fresh.eq(fresh_group)
@@ -71,8 +71,8 @@ class BitmodCore(StructComponent):
             with m.If(row_left == 0):
                 m.d.sync += [row_left.eq(p.rows - 1), column.eq(Cat(0, column[:-1])),
                              leaving.eq(~column[-1])]
-        adding = delayed(m, leaving, 2, "adding")
-        fresh_at = delayed(m, fresh, 2, "adding_fresh", reset=False)
+        adding = delayed(m, leaving, 2, "adding", reset=True)
+        fresh_at = delayed(m, fresh, 2, "adding_fresh")
 
         clear = Signal()
         m.d.comb += clear.eq(beat.first & beat.enable)

@@ -15,6 +15,8 @@ shifted left by one. Integers arrive sign-extended to 8 bits, where a Booth digi
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -30,7 +32,8 @@ from ..common.design import Design
 from ..common.field import Field, flag
 from .streams import CODE_NOTE, SELECTOR_BITS, bsig_field, special_value_ports, term_field
 
-__all__ = ["BitmodEncoder", "SpecialValues", "TermLanes", "one_hot", "shared_significance"]
+__all__ = ["BitmodEncoder", "SpecialValues", "TermLanes", "one_hot", "shared_significance",
+           "special_values"]
 
 P = BitmodEncoderParameters
 INDEX_BITS = 2
@@ -87,6 +90,14 @@ class SpecialValues(wiring.Component):
             selected.append(Mux(self.second, entry[P.term_bits:], entry[:P.term_bits]))
         m.d.comb += self.special.eq(Cat(selected))
         return m
+
+
+def special_values(m: Module, ports: Any) -> SpecialValues:
+    """The register file of a design, programmed through its ``ports``."""
+    m.submodules.special_values = file = SpecialValues()
+    m.d.comb += [file.sv_write.eq(ports.sv_write), file.sv_index.eq(ports.sv_index),
+                 file.sv_value.eq(ports.sv_value)]
+    return file
 
 
 class TermLanes(wiring.Component):
@@ -148,8 +159,6 @@ class BitmodEncoder(Design[BitmodEncoderParameters]):
     """
 
     def __init__(self, p: BitmodEncoderParameters) -> None:
-        self.lanes = TermLanes(p)
-        self.special_values = SpecialValues()
         super().__init__(p, {
             **{name: In(field) for name, field in special_value_ports().items()},
             "codes": In(Field(P.code_bits, CODE_NOTE, name="code", axes={"lane": p.lanes})),
@@ -164,13 +173,12 @@ class BitmodEncoder(Design[BitmodEncoderParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.special_values = special = self.special_values
-        m.submodules.lanes = lanes = self.lanes
+        special = special_values(m, self)
+        m.submodules.lanes = lanes = TermLanes(self.parameters)
         lines = Signal(1 << INDEX_BITS)
         m.d.comb += [
             lines.eq(one_hot(self.index)),
-            special.sv_write.eq(self.sv_write), special.sv_index.eq(self.sv_index),
-            special.sv_value.eq(self.sv_value), special.second.eq(self.index[0]),
+            special.second.eq(self.index[0]),
             lanes.codes.eq(self.codes), lanes.floating.eq(self.floating), lanes.lines.eq(lines),
             lanes.selector.eq(self.selector), lanes.special.eq(special.special),
             self.terms.eq(lanes.terms), self.bsig.eq(shared_significance(lines, self.floating))]

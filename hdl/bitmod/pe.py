@@ -15,9 +15,9 @@ from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from lowbit.golden.formats import FP16
 from lowbit.golden.timing import Timing
 
-from ..common.delay import delayed
 from ..common.design import Design
 from ..common.field import Field, flag
+from ..common.pipeline import delayed
 from ..common.struct import StructComponent
 from ..common.unit import Unit
 from .accumulate import GroupSum, accumulator
@@ -88,7 +88,7 @@ class BitmodPeCore(StructComponent):
         m.d.comb += [products.activations.eq(self.activations), products.terms.eq(self.terms),
                      self.total.eq(accumulate.total)]
         # `clear` meets the accumulator, the rest what stands before it
-        clear = delayed(m, self.clear, max(0, p.pipeline - 1), "clear_at", reset=False)
+        clear = delayed(m, self.clear, max(0, p.pipeline - 1), "clear_at")
         passed = [(accumulate.clear, clear), (accumulate.sum, products.sum)]
         if not p.exact:
             passed.append((accumulate.exponent, products.exponent))

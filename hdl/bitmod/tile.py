@@ -10,7 +10,10 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..fabric.elastic import forward, of_port
-from .mesh import ColumnOperands, Mesh, RowOperands
+from .encoder import special_values
+from .mesh import ColumnOperands, mesh
+from .results import deliver
+from .sequencer import Sequencer
 from .streams import mesh_ports
 
 __all__ = ["BitmodTile"]
@@ -35,8 +38,7 @@ class BitmodTile(Design[BitmodTileParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        mesh = Mesh(m, p)
-        sequencer = mesh.sequencer
+        m.submodules.sequencer = sequencer = Sequencer(p)
         # each stream's beat waits in a register for the others: no ready follows another's valid
         activation = forward(m, of_port(self.activation), "activation_beat")
         weight = forward(m, of_port(self.weight), "weight_beat")
@@ -47,9 +49,9 @@ class BitmodTile(Design[BitmodTileParameters]):
             sequencer.chunks.eq(group["chunks"]), sequencer.ending.eq(group["last"]),
             activation.ready.eq(sequencer.take_chunk), weight.ready.eq(sequencer.take_chunk),
             group.ready.eq(sequencer.take_group)]
-        mesh.special_values(self.sv_write, self.sv_index, self.sv_value)
-        mesh.connect([RowOperands(Value.cast(activation["values"]))],
-                     [ColumnOperands(*(Value.cast(value) for value in (
-                         weight["codes"], group["selectors"], group["scales"])))])
-        mesh.results(self.result, self.channel if p.channel_scale else None)
+        operands = ColumnOperands(*(Value.cast(value) for value in (
+            weight["codes"], group["selectors"], group["scales"])))
+        tiles = mesh(m, p, sequencer.step, special_values(m, self),
+                     [Value.cast(activation["values"])], [operands])
+        deliver(m, p, sequencer, tiles, self.result, self.channel if p.channel_scale else None)
         return m

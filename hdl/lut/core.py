@@ -17,8 +17,8 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.timing import Timing
 
-from ..common.delay import delayed
 from ..common.design import Design
+from ..common.pipeline import delayed
 from ..common.unit import Unit
 from ..fabric.elastic import Beat, backward, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
@@ -107,8 +107,8 @@ class LutCore(Design[LutCoreParameters]):
         odd = self._odd(m, table["entries"], beat) if p.common_lsb else None
         # cycles from a beat to its accumulate; the accumulators are whole one cycle later
         delay = 1 if p.pipeline == 2 else 0
-        first = delayed(m, fire & beat["first"], delay, "first_at")
-        done = delayed(m, fire & beat["last"], delay + 1, "done_at")
+        first = delayed(m, fire & beat["first"], delay, "first_at", reset=True)
+        done = delayed(m, fire & beat["last"], delay + 1, "done_at", reset=True)
 
         shift = Signal(p.M)
         chain: Value = Const(0, p.M * value_bits(p))
@@ -123,7 +123,7 @@ class LutCore(Design[LutCoreParameters]):
             if p.buffer == "double":
                 m.d.comb += column.capture.eq(done)
             chain = column.value
-        start = delayed(m, done, 1, "start_at") if p.buffer == "double" else done
+        start = delayed(m, done, 1, "start_at", reset=True) if p.buffer == "double" else done
         self._drain(m, start, shift, chain, busy, fire & beat["last"],
                     self._side(m, table, fire, beat, odd))
         return m
