@@ -17,6 +17,7 @@ from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
+from ..common.pipeline import register
 from ..common.unit import Unit
 
 __all__ = ["Fp16Dot"]
@@ -79,10 +80,7 @@ class Fp16Dot(Design[Fp16DotParameters]):
         value = getattr(self, name)
         if not self.parameters.input_registers:
             return value
-        register = Signal(self.signature.members[name].shape, name=f"{name}_in",
-                          reset_less=name != "en")
-        m.d.sync += register.eq(value)
-        return register
+        return register(m, value, f"{name}_in", reset=name == "en")
 
     def _adder(self, fmt: FloatFormat) -> Unit:
         p = self.parameters

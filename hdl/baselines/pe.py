@@ -14,9 +14,9 @@ from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
 from ..common.fp_mul import FpMul
-from ..common.struct import signals
+from ..common.pipeline import register
 from ..common.unit import Unit
-from .accumulate import PRODUCT, ExactProduct, Fp32Accumulate
+from .accumulate import ExactProduct, Fp32Accumulate
 
 __all__ = ["Fp16Pe"]
 
@@ -48,9 +48,7 @@ class Fp16Pe(Design[Fp16PeParameters]):
         # a cycle without `en` adds zero: cheaper than registers that hold
         clear: Value = self.first & self.en
         if p.pipeline:
-            later = Signal(name="clear", reset_less=True)
-            m.d.sync += later.eq(clear)
-            clear = later
+            clear = register(m, clear, "clear")
         if p.acc_format == FP16:
             total = self._fp16(m, clear)
         else:
@@ -67,12 +65,10 @@ class Fp16Pe(Design[Fp16PeParameters]):
                                       key=(style, adders))
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight),
                      multiply.en.eq(self.en), add.acc.eq(self.result), add.clear.eq(clear)]
+        product = multiply.product
         if self.parameters.pipeline:
-            product = signals(PRODUCT, "product", reset_less=True)
-            m.d.sync += product.eq(multiply.product)
-            m.d.comb += add.product.eq(product)
-        else:
-            m.d.comb += add.product.eq(multiply.product)
+            product = register(m, product, "product")
+        m.d.comb += add.product.eq(product)
         return add.sum
 
     def _fp16(self, m: Module, clear: Value) -> Value:
@@ -83,8 +79,6 @@ class Fp16Pe(Design[Fp16PeParameters]):
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight)]
         term: Value = multiply.product & self.en.replicate(16)
         if self.parameters.pipeline:
-            product = Signal(16, reset_less=True)
-            m.d.sync += product.eq(term)
-            term = product
+            term = register(m, term, "product")
         m.d.comb += [add.a.eq(self.result & (~clear).replicate(16)), add.b.eq(term)]
         return add.sum

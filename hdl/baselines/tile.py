@@ -11,6 +11,7 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..common.field import Field, flag
+from ..common.pipeline import register
 from ..common.unit import Unit
 from .pe import Fp16Pe
 
@@ -45,12 +46,10 @@ class Fp16Tile(Design[Fp16TileParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        en = Signal(name="en_in")
-        first = Signal(name="first_in", reset_less=True)
-        activations = Signal(self.activations.shape(), name="activations_in", reset_less=True)
-        weights = Signal(self.weights.shape(), name="weights_in", reset_less=True)
-        m.d.sync += [en.eq(self.en), first.eq(self.first), activations.eq(self.activations),
-                     weights.eq(self.weights)]
+        en = register(m, self.en, "en_in", reset=True)
+        first = register(m, self.first, "first_in")
+        activations = register(m, self.activations, "activations_in")
+        weights = register(m, self.weights, "weights_in")
         drained: Value = Cat()
         for row in range(p.rows):
             results: list[Value] = []

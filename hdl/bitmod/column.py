@@ -17,6 +17,7 @@ from lowbit.golden.formats import FP32
 
 from ..common.adders import Adders
 from ..common.fp_add import FpAdd
+from ..common.pipeline import register
 from ..common.struct import StructComponent, signals
 from ..common.unit import Unit
 from .accumulate import GroupSum
@@ -88,9 +89,7 @@ class BitmodColumns(wiring.Component):
                     cell.terms.eq(terms), cell.clear.eq(self.clear),
                     cell.capture.eq(self.capture), cell.chain.eq(chain)]
                 chain = cell.held
-        scales = Signal(len(self.scales), name="scales", reset_less=True)
-        with m.If(self.capture):
-            m.d.sync += scales.eq(self.scales)
+        scales = register(m, self.scales, "scales", enable=self.capture)
         chosen: Value = Const(0, SCALE_BITS)
         for i, line in enumerate(self.column):
             chosen = chosen | (scales.word_select(i, SCALE_BITS) & line.replicate(SCALE_BITS))

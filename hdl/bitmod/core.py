@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 
-from ..common.pipeline import delayed
-from ..common.struct import StructComponent, signals
+from ..common.pipeline import delayed, register
+from ..common.struct import StructComponent
 from ..common.unit import Unit
 from .align import TERM
 from .column import BitmodColumns
@@ -44,22 +44,16 @@ class BitmodCore(StructComponent):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        activations = Signal(len(self.activations_in), name="activations", reset_less=True)
-        terms = Signal(len(self.terms_in), name="terms", reset_less=True)
-        scales = Signal(len(self.scales_in), name="scales", reset_less=True)
-        beat = signals(BEAT, "beat")
-        m.d.sync += [activations.eq(self.activations_in), terms.eq(self.terms_in),
-                     beat.eq(self.beat_in)]
-        with m.If(self.beat_in.last):
-            m.d.sync += scales.eq(self.scales_in)
+        activations = register(m, self.activations_in, "activations")
+        terms = register(m, self.terms_in, "terms")
+        beat = register(m, self.beat_in, "beat", reset=True)
+        scales = register(m, self.scales_in, "scales", enable=self.beat_in.last)
         m.d.comb += [self.activations_out.eq(activations), self.terms_out.eq(terms),
                      self.scales_out.eq(scales), self.beat_out.eq(beat)]
 
         capture = delayed(m, beat.last, p.pe.latency, "group_done", reset=True)
         fresh_group = delayed(m, beat.fresh, p.pe.latency, "fresh")
-        fresh = Signal(name="group_fresh", reset_less=True)
-        with m.If(capture):
-            m.d.sync += fresh.eq(fresh_group)
+        fresh = register(m, fresh_group, "group_fresh", enable=capture)
         # sums leave the PEs; scaled and rounded, they are added two cycles later
         leaving = Signal()
         column = Signal(p.sharing_columns, reset_less=True)

@@ -12,6 +12,7 @@ from lowbit.golden.formats import FP16, FP32
 from ..common.adders import Adders
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
+from ..common.pipeline import register
 
 __all__ = ["FiniteRows", "OutputLane"]
 
@@ -30,9 +31,7 @@ class OutputLane(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        invalid = Signal(name="invalid_held", reset_less=True)
-        with m.If(self.enable):
-            m.d.sync += invalid.eq(self.invalid)
+        invalid = register(m, self.invalid, "invalid_held", enable=self.enable)
         word: Value
         if p.channel_scale:
             m.submodules.multiply = multiply = FpMul(FP32, FP32, FP32, stages=1,
@@ -41,9 +40,7 @@ class OutputLane(wiring.Component):
                          multiply.en.eq(self.enable)]
             word = multiply.product
         else:
-            word = Signal(32, name="sum_held", reset_less=True)
-            with m.If(self.enable):
-                m.d.sync += word.eq(self.sum)
+            word = register(m, self.sum, "sum_held", enable=self.enable)
         fmt = FP32
         if p.out == "fp16":
             m.submodules.convert = convert = FpConvert(FP32, FP16, Adders(p.adder))

@@ -17,7 +17,7 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..common.field import Field, flag
-from ..common.pipeline import delayed
+from ..common.pipeline import delayed, register
 from ..common.struct import StructComponent
 from ..common.unit import Unit
 from .accumulate import GroupSum, accumulator
@@ -94,9 +94,7 @@ class BitmodPeCore(StructComponent):
             passed.append((accumulate.exponent, products.exponent))
         for target, value in passed:
             if p.pipeline:
-                held = Signal(target.shape(), name=f"{target.name}_held", reset_less=True)
-                m.d.sync += held.eq(value)
-                value = held
+                value = register(m, value, f"{target.name}_held", shape=target.shape())
             m.d.comb += target.eq(value)
         return m
 

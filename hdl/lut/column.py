@@ -11,6 +11,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 from ..common.adders import Adders, adder_tree
 from ..common.fp_add import FpAdd
 from ..common.fp_sum import FpSum
+from ..common.pipeline import register
 from ..common.unit import Unit
 from .accumulator import SegmentedAccumulator, segment_starts
 from .read import PatternDecoder, line_bits, read_entry
@@ -84,8 +85,8 @@ class LutCell(wiring.Component):
             if p.common_lsb:
                 signs = [sign & ~odd for sign, odd in zip(signs, self.odd, strict=True)]
         if p.pipeline == 2:
-            words = [self._register(m, word, f"word_{g}") for g, word in enumerate(words)]
-            signs = [self._register(m, sign, f"sign_{g}") for g, sign in enumerate(signs)]
+            words = [register(m, word, f"word_{g}") for g, word in enumerate(words)]
+            signs = [register(m, sign, f"sign_{g}") for g, sign in enumerate(signs)]
         total = self._float_accumulator(m, words) if p.is_float else \
             self._integer_accumulator(m, words, signs)
         if p.buffer == "double":
@@ -105,12 +106,6 @@ class LutCell(wiring.Component):
             return value & (~self.first).replicate(width)
         keep = ~(self.first | self.shift)
         return (value & keep.replicate(width)) | (self.chain & self.shift.replicate(width))
-
-    @staticmethod
-    def _register(m: Module, value: Value, name: str) -> Signal:
-        register = Signal(len(value), name=name, reset_less=True)
-        m.d.sync += register.eq(value)
-        return register
 
     def _integer_accumulator(self, m: Module, words: list[Value], signs: list[Value]) -> Signal:
         """-T is ~T + 1: the ones are carries into the sum."""

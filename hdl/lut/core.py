@@ -18,7 +18,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.timing import Timing
 
 from ..common.design import Design
-from ..common.pipeline import delayed
+from ..common.pipeline import delayed, register
 from ..common.unit import Unit
 from ..fabric.elastic import Beat, backward, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
@@ -188,12 +188,8 @@ class LutCore(Design[LutCoreParameters]):
             side["exponent"] = table["exponent"].as_value()
         if p.is_quantized:
             side["scale"] = table["scale"].as_value()
-        held: dict[str, Value] = {}
-        for name, value in side.items():
-            held[name] = register = Signal(len(value), name=f"{name}_held", reset_less=True)
-            with m.If(fire & beat["last"]):
-                m.d.sync += register.eq(value)
-        return held
+        return {name: register(m, value, f"{name}_held", enable=fire & beat["last"])
+                for name, value in side.items()}
 
     # -- result side --------------------------------------------------------------------------
     def _drain(self, m: Module, start: Value, shift: Signal, head: Value, busy: Signal,
