@@ -16,7 +16,7 @@ from lowbit.golden.parameters import Parameters, TargetParameters, parameter
 
 from .datatypes import MAX_SPECIAL_VALUES, DataType
 
-__all__ = ["BitmodEncoderParameters", "BitmodPeParameters", "BitmodDequantParameters",
+__all__ = ["BitmodTermGeneratorParameters", "BitmodPeParameters", "BitmodDequantParameters",
            "BitmodMeshParameters", "BitmodTileParameters", "BitmodArrayParameters"]
 
 #: largest exponent of a term's power of two (exp field), and bits of that field
@@ -39,7 +39,7 @@ def _clog2(n: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BitmodEncoderParameters(Parameters):
+class BitmodTermGeneratorParameters(Parameters):
     """Bit-serial term generator: weight codes to terms, all data types at run time."""
 
     generator: ClassVar[str] = "bitmod_encoder"

@@ -16,7 +16,7 @@ from .datatypes import DataType, check_special_values
 from .parameters import BitmodMeshParameters
 from .terms import Terms
 
-__all__ = ["Weights", "activation_beats", "channel_beats", "encoder_codes", "group_beats",
+__all__ = ["Weights", "activation_beats", "channel_beats", "port_codes", "group_beats",
            "layer_beats", "layer_results", "pack_terms", "results_of", "special_value_word",
            "stream_beats", "weight_beats"]
 
@@ -24,8 +24,8 @@ Array = NDArray[Any]
 Fields = list[dict[str, int]]
 
 
-def encoder_codes(codes: Array, dtype: DataType) -> Array:
-    """Codes of a data type as the encoder takes them, uint8: integers sign-extended to 8 bits,
+def port_codes(codes: Array, dtype: DataType) -> Array:
+    """Codes of a data type as the ports take them, uint8: integers sign-extended to 8 bits,
     FP4 as it is, FP3 as the FP4 code of the same value (shifted left by one)."""
     codes = np.asarray(codes).astype(np.int64)
     if dtype.kind == "float":
@@ -100,7 +100,7 @@ def activation_beats(p: BitmodMeshParameters, activations: Array, group_size: in
 
 def weight_beats(p: BitmodMeshParameters, weights: Weights) -> Fields:
     """The ``weight`` stream of one operation (columns of all tiles)."""
-    codes = encoder_codes(weights.codes, weights.dtype)
+    codes = port_codes(weights.codes, weights.dtype)
     return [{"codes": word} for word in _words(_chunks(codes, weights.group_size, p.lanes), 8)]
 
 

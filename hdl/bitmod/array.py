@@ -23,11 +23,11 @@ from ..common.design import Buffer, Design
 from ..common.unit import Unit
 from ..fabric.buffers import BufferControl, OperandBank, named_ports
 from ..fabric.skew import skewed
-from .encoder import special_values
 from .mesh import ColumnOperands, mesh
 from .results import deliver
 from .sequencer import Sequencer
 from .streams import CODE_BITS, SCALE_BITS, SELECTOR_BITS, chunk_bits, mesh_ports
+from .term_generator import special_values
 
 __all__ = ["BitmodArray"]
 

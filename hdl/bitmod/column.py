@@ -22,8 +22,8 @@ from ..common.struct import StructComponent, signals
 from ..common.unit import Unit
 from .accumulate import GroupSum
 from .align import ACTIVATION, TERM
-from .pe import BitmodPeCore
-from .scale import GroupScale
+from .group_scale import GroupScale
+from .pe import PeDatapath
 from .streams import SCALE_BITS
 
 __all__ = ["BitmodCell", "BitmodColumns"]
@@ -44,7 +44,7 @@ class BitmodCell(StructComponent):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.pe = pe = Unit(BitmodPeCore(self.parameters.pe), "bitmod_pe")
+        m.submodules.pe = pe = Unit(PeDatapath(self.parameters.pe), "bitmod_pe")
         m.d.comb += [pe.activations.eq(self.activations), pe.terms.eq(self.terms),
                      pe.clear.eq(self.clear)]
         held = signals(self.held.shape(), "held", reset_less=True)

@@ -1,8 +1,8 @@
-"""The tiles of a design and what feeds them: encoders above, activations from the left.
+"""The tiles of a design and what feeds them: term generators above, activations from the left.
 
 Operands reach the first tile of a row or column ``read_latency`` cycles after the sequencer has
-decided, and tile (i, j) i + j cycles later: the decision travels right along the encoders and
-down along the activations, one tile a cycle, so operands wait nowhere.
+decided, and tile (i, j) i + j cycles later: the decision travels right along the term generators
+and down along the activations, one tile a cycle, so operands wait nowhere.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Value
 
-from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodMeshParameters
+from lowbit.golden.bitmod.parameters import BitmodMeshParameters, BitmodTermGeneratorParameters
 
 from ..common.pipeline import delayed
 from ..common.unit import Unit
 from ..fabric.grid import connect_neighbours
 from ..fabric.skew import skewed
-from .core import BitmodCore
-from .encoder import SpecialValues, TermLanes, shared_significance
-from .output import FiniteRows
+from .finite import FiniteRows
 from .streams import activation_layout, group_layout, weight_layout
+from .term_generator import SpecialValues, TermLanes, shared_significance
+from .tile_datapath import TileDatapath
 
 __all__ = ["ColumnOperands", "Mesh", "mesh"]
 
@@ -60,7 +60,7 @@ def mesh(m: Module, p: BitmodMeshParameters, step: Any, special: SpecialValues,
     m.d.comb += special.second.eq(step.lines[1])
     special_terms = skewed(m, special.special, across, "special")
 
-    tiles = [[Unit(BitmodCore(p.tile), "bitmod_core") for _ in columns] for _ in rows]
+    tiles = [[Unit(TileDatapath(p.tile), "bitmod_core") for _ in columns] for _ in rows]
     for j, operands in enumerate(columns):
         _feed_column(m, p, j, column_steps[j], special_terms[j], operands, tiles[0][j])
     invalid = [_feed_row(m, p, i, row_steps[i], values, tiles[i][0])
@@ -87,12 +87,12 @@ def _feed_row(m: Module, p: BitmodMeshParameters, i: int, step: Any, activations
 def _feed_column(m: Module, p: BitmodMeshParameters, j: int, step: Any, special: Value,
                  operands: ColumnOperands, tile: Any) -> None:
     """Terms of a tile column and what goes with them, into its first ``tile``."""
-    encoder = BitmodEncoderParameters(lanes=p.lanes)
+    generator = BitmodTermGeneratorParameters(lanes=p.lanes)
     codes = weight_layout(p.tile)["codes"].shape(operands.codes)[0]
     selectors = group_layout(p.tile)["selectors"].shape(operands.selectors)[0]
     terms = []
     for c in range(p.columns):
-        m.submodules[f"encoder_{j}_{c}"] = lanes = Unit(TermLanes(encoder), "bitmod_encoder")
+        m.submodules[f"encoder_{j}_{c}"] = lanes = Unit(TermLanes(generator), "bitmod_encoder")
         m.d.comb += [
             lanes.codes.eq(codes[c]),
             lanes.floating.eq(step.floating), lanes.lines.eq(step.lines),

@@ -1,7 +1,7 @@
 """The BitMoD processing element: lanes of one-bit weight terms times FP16 activations.
 
 Paper section IV-B, Figure 5; contract in docs/numerics.md, section 7. Steps 1 and 2 (align, add)
-are :mod:`.align`, step 3 (group accumulation) is :mod:`.accumulate`, step 4 :mod:`.scale`.
+are :mod:`.align`, step 3 (group accumulation) is :mod:`.accumulate`, step 4 :mod:`.group_scale`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .accumulate import GroupSum, accumulator
 from .align import ACTIVATION, POWER_BITS, TERM, AlignedSum, ExactSum
 from .streams import bsig_field, term_field
 
-__all__ = ["BitmodPe", "BitmodPeCore", "DecodeActivation", "DecodeTerm"]
+__all__ = ["BitmodPe", "PeDatapath", "DecodeActivation", "DecodeTerm"]
 
 #: bits of a term: sign, exp (2), man
 TERM_BITS = 4
@@ -50,7 +50,7 @@ class DecodeActivation(StructComponent):
 
 
 class DecodeTerm(StructComponent):
-    """A ``term`` of the encoder (sign lowest, exp, man) with its ``bsig``: ``decoded``
+    """A ``term`` of the term generator (sign lowest, exp, man) with its ``bsig``: ``decoded``
     (:data:`.align.TERM`), nothing unless ``enable``. A column of PEs shares it. Combinational.
     """
 
@@ -66,7 +66,7 @@ class DecodeTerm(StructComponent):
         return m
 
 
-class BitmodPeCore(StructComponent):
+class PeDatapath(StructComponent):
     """The PE of an array, behind the decoders that a row and a column share.
 
     Ports: ``activations`` and ``terms`` (lanes of :data:`.align.ACTIVATION` and
@@ -135,7 +135,7 @@ class BitmodPe(Design[BitmodPeParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        m.submodules.core = core = BitmodPeCore(p)
+        m.submodules.core = core = PeDatapath(p)
         activations, terms, finite = [], [], []
         for i in range(p.lanes):
             m.submodules[f"activation_{i}"] = activation = Unit(

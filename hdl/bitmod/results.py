@@ -10,8 +10,8 @@ from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 
 from ..common.unit import Unit
 from ..fabric.elastic import Beat, backward, of_port
+from .channel_scale import ChannelScale
 from .mesh import Mesh
-from .output import OutputLane
 from .sequencer import Drain, Sequencer
 
 __all__ = ["deliver"]
@@ -51,7 +51,8 @@ def _lanes(m: Module, p: BitmodMeshParameters, drain: Drain, mesh: Mesh, scales:
         for j, tile in enumerate(row):
             m.d.comb += [tile.select.eq(drain.select), tile.shift.eq(drain.advance)]
             for lane in range(p.out_columns):
-                m.submodules[f"lane_{i}_{j}_{lane}"] = out = Unit(OutputLane(p.tile), "bitmod_lane")
+                out = Unit(ChannelScale(p.tile), "bitmod_lane")
+                m.submodules[f"lane_{i}_{j}_{lane}"] = out
                 m.d.comb += [out.sum.eq(tile.heads.word_select(lane, 32)),
                              out.invalid.eq(invalid), out.enable.eq(enable)]
                 if scales is not None:

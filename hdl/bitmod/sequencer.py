@@ -9,14 +9,14 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 
 from ..common.struct import StructComponent
-from .encoder import INDEX_BITS, one_hot
 from .streams import chunk_bits
+from .term_generator import INDEX_BITS, one_hot
 
 __all__ = ["STEP", "Drain", "Sequencer"]
 
 #: One cycle as all of a design sees it. ``enable``: a term is processed; ``lines`` of its index
-#: (:func:`.encoder.one_hot`), ``floating`` type; ``begins`` an operation; ``first`` and ``last``
-#: term of a group; ``fresh``: of the operation's first group; ``ends`` the operation.
+#: (:func:`.term_generator.one_hot`), ``floating`` type; ``begins`` an operation; ``first`` and
+#: ``last`` term of a group; ``fresh``: of the operation's first group; ``ends`` the operation.
 STEP = data.StructLayout({"enable": 1, "lines": 1 << INDEX_BITS, "floating": 1, "begins": 1,
                           "first": 1, "last": 1, "fresh": 1, "ends": 1})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodMeshParameters
+from lowbit.golden.bitmod.parameters import BitmodMeshParameters, BitmodTermGeneratorParameters
 from lowbit.golden.formats import FP16, FP32
 
 from ..common.field import Field, flag
@@ -16,8 +16,8 @@ from ..common.field import Field, flag
 __all__ = ["activation_layout", "bsig_field", "channel_layout", "chunk_bits", "group_layout",
            "mesh_ports", "result_layout", "special_value_ports", "term_field", "weight_layout"]
 
-CODE_BITS = BitmodEncoderParameters.code_bits
-SELECTOR_BITS = (BitmodEncoderParameters.special_values - 1).bit_length()
+CODE_BITS = BitmodTermGeneratorParameters.code_bits
+SELECTOR_BITS = (BitmodTermGeneratorParameters.special_values - 1).bit_length()
 SCALE_BITS = 8
 #: what a weight code is
 CODE_NOTE = "weight codes: a sign-extended integer, an FP4 code, or an FP3 code shifted left by one"
@@ -33,14 +33,14 @@ def special_value_ports() -> dict[str, Field]:
     return {"sv_write": flag("store sv_value at sv_index"),
             "sv_index": Field(SELECTOR_BITS, "entry of the register file of special values",
                               name="unsigned"),
-            "sv_value": Field(BitmodEncoderParameters.special_value_bits,
+            "sv_value": Field(BitmodTermGeneratorParameters.special_value_bits,
                               "special value: sign on top, 4 integer bits, 1 fraction bit",
                               name="sign-magnitude")}
 
 
 def term_field(lanes: int) -> Field:
     """Terms of a cycle."""
-    return Field(BitmodEncoderParameters.term_bits,
+    return Field(BitmodTermGeneratorParameters.term_bits,
                  "terms, from the lowest bit: sign, exp (2 bits), man", name="term",
                  axes={"lane": lanes})
 
@@ -59,7 +59,7 @@ def activation_layout(p: BitmodMeshParameters) -> data.StructLayout:
 
 
 def weight_layout(p: BitmodMeshParameters) -> data.StructLayout:
-    """A chunk: ``codes``, as the encoder takes them."""
+    """A chunk: ``codes``, as the term generator takes them."""
     _, across = p.tiles
     return data.StructLayout({"codes": Field(
         CODE_BITS, CODE_NOTE, name="code",

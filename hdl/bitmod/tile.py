@@ -10,11 +10,11 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..fabric.elastic import forward, of_port
-from .encoder import special_values
 from .mesh import ColumnOperands, mesh
 from .results import deliver
 from .sequencer import Sequencer
 from .streams import mesh_ports
+from .term_generator import special_values
 
 __all__ = ["BitmodTile"]
 

@@ -14,7 +14,7 @@ from ..common.fp_sum import FpSum
 from ..common.pipeline import register
 from ..common.unit import Unit
 from .accumulator import SegmentedAccumulator, segment_starts
-from .read import PatternDecoder, line_bits, read_entry
+from .select import PatternDecoder, line_bits, select_entry
 
 __all__ = ["LutColumn", "LutCell", "value_bits"]
 
@@ -67,7 +67,7 @@ class LutCell(wiring.Component):
             table = self.entries.word_select(g, p.entries * width)
             entries = [table.word_select(e, width) for e in range(p.entries)]
             word = Signal(width, name=f"selected_{g}")
-            m.d.comb += word.eq(read_entry(p, self.lines.word_select(g, lines), entries))
+            m.d.comb += word.eq(select_entry(p, self.lines.word_select(g, lines), entries))
             words.append(word)
         signs = list(self.negative) if p.table == "half" else []
         return words, signs

@@ -18,7 +18,8 @@ from lowbit.golden.timing import Timing
 from ..common.design import Design
 from ..common.unit import Unit
 from ..fabric.elastic import Beat, backward, forward, of_port, to_port
-from .entries import AlignActivation, TableEntries, term_bits
+from .align import AlignActivation, term_bits
+from .half_table import HalfTable
 from .streams import activation_layout, table_layout
 
 __all__ = ["LutTable"]
@@ -80,7 +81,7 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
         width = p.K * term_bits(p)
         entries = []
         for t in range(self.rows * p.groups):
-            m.submodules[f"table_{t}"] = table = Unit(TableEntries(p), "lut_entries")
+            m.submodules[f"table_{t}"] = table = Unit(HalfTable(p), "lut_entries")
             m.d.comb += table.terms.eq(beat["terms"].word_select(t, width))
             entries.append(table.entries)
         made = {name: value for name, value in beat.fields.items() if name != "terms"}

@@ -1,4 +1,4 @@
-"""The tile itself: rows x columns of PEs between operand registers (paper section IV-C)."""
+"""The datapath of a tile: rows x columns of PEs between operand registers (paper section IV-C)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .column import BitmodColumns
 from .pe import TERM_BITS, DecodeActivation, DecodeTerm
 from .streams import SCALE_BITS
 
-__all__ = ["BEAT", "BitmodCore"]
+__all__ = ["BEAT", "TileDatapath"]
 
 #: What travels down with the terms; see :data:`.sequencer.STEP`.
 BEAT = data.StructLayout({"enable": 1, "first": 1, "last": 1, "fresh": 1, "bsig": signed(4)})
 
 
-class BitmodCore(StructComponent):
+class TileDatapath(StructComponent):
     """Terms come from above, activations from the left; both leave one cycle later, below and to
     the right. ``scales`` come with a ``last`` beat and stay for the tile below.
 

@@ -23,7 +23,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.datatypes import is_two_term
-from lowbit.golden.bitmod.parameters import BitmodEncoderParameters
+from lowbit.golden.bitmod.parameters import BitmodTermGeneratorParameters
 from lowbit.golden.bitmod.ports import pack_terms
 from lowbit.golden.bitmod.terms import fixed_point_terms
 from lowbit.golden.timing import Timing
@@ -32,10 +32,10 @@ from ..common.design import Design
 from ..common.field import Field, flag
 from .streams import CODE_NOTE, SELECTOR_BITS, bsig_field, special_value_ports, term_field
 
-__all__ = ["BitmodEncoder", "SpecialValues", "TermLanes", "one_hot", "shared_significance",
+__all__ = ["BitmodTermGenerator", "SpecialValues", "TermLanes", "one_hot", "shared_significance",
            "special_values"]
 
-P = BitmodEncoderParameters
+P = BitmodTermGeneratorParameters
 INDEX_BITS = 2
 
 
@@ -108,7 +108,7 @@ class TermLanes(wiring.Component):
     among ``special``. ``terms``: 4 bits a lane, from the lowest: sign, exp (2), man.
     """
 
-    def __init__(self, p: BitmodEncoderParameters) -> None:
+    def __init__(self, p: BitmodTermGeneratorParameters) -> None:
         self.parameters = p.lanes
         self.lanes = p.lanes
         super().__init__({"codes": In(p.lanes * P.code_bits), "floating": In(1),
@@ -150,7 +150,7 @@ class TermLanes(wiring.Component):
         return term
 
 
-class BitmodEncoder(Design[BitmodEncoderParameters]):
+class BitmodTermGenerator(Design[BitmodTermGeneratorParameters]):
     """Term generator of one column: ``terms`` of the weights ``codes`` for the term ``index``.
 
     See :class:`TermLanes` and :class:`SpecialValues` for the ports. ``bsig`` is the significance
@@ -158,7 +158,7 @@ class BitmodEncoder(Design[BitmodEncoderParameters]):
     A weight takes 2 indices (FP3, FP4) or ceil(bits / 2). Combinational but for programming.
     """
 
-    def __init__(self, p: BitmodEncoderParameters) -> None:
+    def __init__(self, p: BitmodTermGeneratorParameters) -> None:
         super().__init__(p, {
             **{name: In(field) for name, field in special_value_ports().items()},
             "codes": In(Field(P.code_bits, CODE_NOTE, name="code", axes={"lane": p.lanes})),

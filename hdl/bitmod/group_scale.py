@@ -1,4 +1,7 @@
-"""Group sum times 8-bit scale, rounded once to FP32: one a cycle."""
+"""First level of the scales, as tiles have it: group sum times 8-bit scale, one a cycle.
+
+The results are those of :mod:`.dequant`, the paper's bit-serial form, which stands alone.
+"""
 
 from __future__ import annotations
 
