@@ -18,7 +18,7 @@ from ..common.fp_add import FpAdd
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
 from ..common.pipeline import register
-from ..common.unit import Unit
+from ..common.shared import Shared
 
 __all__ = ["Fp16Dot"]
 
@@ -51,7 +51,7 @@ class Fp16Dot(Design[Fp16DotParameters]):
             "en", "first", "activations", "weights"))
         level: list[Value] = []
         for k in range(p.K):
-            m.submodules[f"multiply_{k}"] = multiply = Unit(
+            m.submodules[f"multiply_{k}"] = multiply = Shared(
                 FpMul(FP16, FP16, p.tree_format, adders=Adders(p.adder)), "fp16_multiply")
             m.d.comb += [multiply.a.eq(a[k]), multiply.b.eq(b[k])]
             level.append(multiply.product)
@@ -82,9 +82,9 @@ class Fp16Dot(Design[Fp16DotParameters]):
             return value
         return register(m, value, f"{name}_in", reset=name == "en")
 
-    def _adder(self, fmt: FloatFormat) -> Unit:
+    def _adder(self, fmt: FloatFormat) -> Shared:
         p = self.parameters
-        return Unit(FpAdd(fmt, style=p.style, adders=Adders(p.adder)), f"{fmt.name}_add")
+        return Shared(FpAdd(fmt, style=p.style, adders=Adders(p.adder)), f"{fmt.name}_add")
 
     def _add(self, m: Module, a: Value, b: Value, name: str) -> Value:
         m.submodules[name] = add = self._adder(self.parameters.tree_format)

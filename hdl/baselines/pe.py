@@ -15,7 +15,7 @@ from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
 from ..common.fp_mul import FpMul
 from ..common.pipeline import register
-from ..common.unit import Unit
+from ..common.shared import Shared
 from .accumulate import ExactProduct, Fp32Accumulate
 
 __all__ = ["Fp16Pe"]
@@ -60,8 +60,8 @@ class Fp16Pe(Design[Fp16PeParameters]):
 
     def _fp32(self, m: Module, clear: Value) -> Value:
         style, adders = self.parameters.style, Adders(self.parameters.adder)
-        m.submodules.multiply = multiply = Unit(ExactProduct(), "fp16_product", key="exact")
-        m.submodules.add = add = Unit(Fp32Accumulate(style, adders), "fp32_accumulate",
+        m.submodules.multiply = multiply = Shared(ExactProduct(), "fp16_product", key="exact")
+        m.submodules.add = add = Shared(Fp32Accumulate(style, adders), "fp32_accumulate",
                                       key=(style, adders))
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight),
                      multiply.en.eq(self.en), add.acc.eq(self.result), add.clear.eq(clear)]
@@ -73,9 +73,9 @@ class Fp16Pe(Design[Fp16PeParameters]):
 
     def _fp16(self, m: Module, clear: Value) -> Value:
         style, adders = self.parameters.style, Adders(self.parameters.adder)
-        m.submodules.multiply = multiply = Unit(FpMul(FP16, FP16, FP16, adders=adders),
+        m.submodules.multiply = multiply = Shared(FpMul(FP16, FP16, FP16, adders=adders),
                                                 "fp16_multiply")
-        m.submodules.add = add = Unit(FpAdd(FP16, style=style, adders=adders), "fp16_add")
+        m.submodules.add = add = Shared(FpAdd(FP16, style=style, adders=adders), "fp16_add")
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight)]
         term: Value = multiply.product & self.en.replicate(16)
         if self.parameters.pipeline:

@@ -12,7 +12,7 @@ from lowbit.golden.timing import Timing
 from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.pipeline import register
-from ..common.unit import Unit
+from ..common.shared import Shared
 from .pe import Fp16Pe
 
 __all__ = ["Fp16Tile"]
@@ -54,7 +54,7 @@ class Fp16Tile(Design[Fp16TileParameters]):
         for row in range(p.rows):
             results: list[Value] = []
             for column in range(p.columns):
-                m.submodules[f"pe_{row}_{column}"] = pe = Unit(Fp16Pe(p.pe), "fp16_pe")
+                m.submodules[f"pe_{row}_{column}"] = pe = Shared(Fp16Pe(p.pe), "fp16_pe")
                 m.d.comb += [pe.en.eq(en), pe.first.eq(first),
                              pe.activation.eq(activations[row]),
                              pe.weight.eq(weights[column])]

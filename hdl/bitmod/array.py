@@ -20,7 +20,7 @@ from lowbit.golden.bitmod.parameters import BitmodArrayParameters
 from lowbit.golden.timing import Timing
 
 from ..common.design import Buffer, Design
-from ..common.unit import Unit
+from ..common.shared import Shared
 from ..fabric.buffers import BufferControl, OperandBank, named_ports
 from ..fabric.skew import skewed
 from .mesh import ColumnOperands, mesh
@@ -109,7 +109,7 @@ class BitmodArray(Design[BitmodArrayParameters]):
         words = []
         addresses = skewed(m, control.read_address, len(written), f"{name}_address")
         for i, (word, address) in enumerate(zip(written, addresses, strict=True)):
-            m.submodules[f"{name}_bank_{i}"] = bank = Unit(OperandBank(width, depth),
+            m.submodules[f"{name}_bank_{i}"] = bank = Shared(OperandBank(width, depth),
                                                            f"bitmod_{name}_bank")
             m.d.comb += [
                 bank.write.eq(control.write & control.ready),

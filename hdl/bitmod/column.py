@@ -18,8 +18,8 @@ from lowbit.golden.formats import FP32
 from ..common.adders import Adders
 from ..common.fp_add import FpAdd
 from ..common.pipeline import register
+from ..common.shared import Shared
 from ..common.struct import StructComponent, signals
-from ..common.unit import Unit
 from .accumulate import GroupSum
 from .align import ACTIVATION, TERM
 from .group_scale import GroupScale
@@ -44,7 +44,7 @@ class BitmodCell(StructComponent):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.pe = pe = Unit(PeDatapath(self.parameters.pe), "bitmod_pe")
+        m.submodules.pe = pe = Shared(PeDatapath(self.parameters.pe), "bitmod_pe")
         m.d.comb += [pe.activations.eq(self.activations), pe.terms.eq(self.terms),
                      pe.clear.eq(self.clear)]
         held = signals(self.held.shape(), "held", reset_less=True)
@@ -82,7 +82,7 @@ class BitmodColumns(wiring.Component):
         for column in reversed(range(p.sharing_columns)):
             terms = self.terms.word_select(column, p.lanes * TERM.size)
             for row in reversed(range(p.rows)):
-                m.submodules[f"cell_{column}_{row}"] = cell = Unit(BitmodCell(p), "bitmod_cell")
+                m.submodules[f"cell_{column}_{row}"] = cell = Shared(BitmodCell(p), "bitmod_cell")
                 m.d.comb += [
                     cell.activations.eq(self.activations.word_select(
                         row, p.lanes * ACTIVATION.size)),

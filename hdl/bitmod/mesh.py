@@ -17,7 +17,7 @@ from amaranth.hdl import Cat, Module, Value
 from lowbit.golden.bitmod.parameters import BitmodMeshParameters, BitmodTermGeneratorParameters
 
 from ..common.pipeline import delayed
-from ..common.unit import Unit
+from ..common.shared import Shared
 from ..fabric.grid import connect_neighbours
 from ..fabric.skew import skewed
 from .finite import FiniteRows
@@ -60,7 +60,7 @@ def mesh(m: Module, p: BitmodMeshParameters, step: Any, special: SpecialValues,
     m.d.comb += special.second.eq(step.lines[1])
     special_terms = skewed(m, special.special, across, "special")
 
-    tiles = [[Unit(TileDatapath(p.tile), "bitmod_core") for _ in columns] for _ in rows]
+    tiles = [[Shared(TileDatapath(p.tile), "bitmod_core") for _ in columns] for _ in rows]
     for j, operands in enumerate(columns):
         _feed_column(m, p, j, column_steps[j], special_terms[j], operands, tiles[0][j])
     invalid = [_feed_row(m, p, i, row_steps[i], values, tiles[i][0])
@@ -76,7 +76,7 @@ def _feed_row(m: Module, p: BitmodMeshParameters, i: int, step: Any, activations
               tile: Any) -> Value:
     """Activations of a tile row into its first ``tile``; returns which of its rows are invalid."""
     values = chain.from_iterable(activation_layout(p.tile)["values"].shape(activations)[0])
-    m.submodules[f"finite_{i}"] = finite = Unit(FiniteRows(p.tile), "bitmod_finite")
+    m.submodules[f"finite_{i}"] = finite = Shared(FiniteRows(p.tile), "bitmod_finite")
     m.d.comb += [finite.exponents.eq(Cat(code[10:15] for code in values)),
                  finite.enable.eq(step.enable),
                  finite.begins.eq(step.begins), finite.ends.eq(step.ends),
@@ -92,7 +92,7 @@ def _feed_column(m: Module, p: BitmodMeshParameters, j: int, step: Any, special:
     selectors = group_layout(p.tile)["selectors"].shape(operands.selectors)[0]
     terms = []
     for c in range(p.columns):
-        m.submodules[f"encoder_{j}_{c}"] = lanes = Unit(TermLanes(generator), "bitmod_encoder")
+        m.submodules[f"encoder_{j}_{c}"] = lanes = Shared(TermLanes(generator), "bitmod_encoder")
         m.d.comb += [
             lanes.codes.eq(codes[c]),
             lanes.floating.eq(step.floating), lanes.lines.eq(step.lines),

@@ -18,8 +18,8 @@ from lowbit.golden.timing import Timing
 from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.pipeline import delayed, register
+from ..common.shared import Shared
 from ..common.struct import StructComponent
-from ..common.unit import Unit
 from .accumulate import GroupSum, accumulator
 from .align import ACTIVATION, POWER_BITS, TERM, AlignedSum, ExactSum
 from .streams import bsig_field, term_field
@@ -138,9 +138,9 @@ class BitmodPe(Design[BitmodPeParameters]):
         m.submodules.core = core = PeDatapath(p)
         activations, terms, finite = [], [], []
         for i in range(p.lanes):
-            m.submodules[f"activation_{i}"] = activation = Unit(
+            m.submodules[f"activation_{i}"] = activation = Shared(
                 DecodeActivation(), "bitmod_activation", key=())
-            m.submodules[f"term_{i}"] = term = Unit(
+            m.submodules[f"term_{i}"] = term = Shared(
                 DecodeTerm(), "bitmod_term", key=())
             m.d.comb += [activation.code.eq(self.activations[i]),
                          term.term.eq(self.terms[i]),

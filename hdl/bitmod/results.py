@@ -8,7 +8,7 @@ from amaranth.hdl import Array, Cat, Module, Signal, Value
 
 from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 
-from ..common.unit import Unit
+from ..common.shared import Shared
 from ..fabric.elastic import Beat, backward, of_port
 from .channel_scale import ChannelScale
 from .mesh import Mesh
@@ -51,7 +51,7 @@ def _lanes(m: Module, p: BitmodMeshParameters, drain: Drain, mesh: Mesh, scales:
         for j, tile in enumerate(row):
             m.d.comb += [tile.select.eq(drain.select), tile.shift.eq(drain.advance)]
             for lane in range(p.out_columns):
-                out = Unit(ChannelScale(p.tile), "bitmod_lane")
+                out = Shared(ChannelScale(p.tile), "bitmod_lane")
                 m.submodules[f"lane_{i}_{j}_{lane}"] = out
                 m.d.comb += [out.sum.eq(tile.heads.word_select(lane, 32)),
                              out.invalid.eq(invalid), out.enable.eq(enable)]

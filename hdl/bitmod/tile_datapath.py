@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 
 from ..common.pipeline import delayed, register
+from ..common.shared import Shared
 from ..common.struct import StructComponent
-from ..common.unit import Unit
 from .align import TERM
 from .column import BitmodColumns
 from .pe import TERM_BITS, DecodeActivation, DecodeTerm
@@ -80,7 +80,7 @@ class TileDatapath(StructComponent):
             m.d.comb += select.eq(self.select[first:first + sharing].any())
             for lane in range(p.out_columns):
                 members = [n * p.out_columns + lane for n in range(first, first + sharing)]
-                m.submodules[f"columns_{members[0]}"] = columns = Unit(BitmodColumns(p),
+                m.submodules[f"columns_{members[0]}"] = columns = Shared(BitmodColumns(p),
                                                                        "bitmod_columns")
                 m.d.comb += [
                     columns.activations.eq(decoded), columns.clear.eq(clear),
@@ -101,7 +101,7 @@ class TileDatapath(StructComponent):
         """Activations with their hidden bits, once for all columns."""
         words = []
         for i in range(self.parameters.rows * self.parameters.lanes):
-            m.submodules[f"activation_{i}"] = decode = Unit(DecodeActivation(),
+            m.submodules[f"activation_{i}"] = decode = Shared(DecodeActivation(),
                                                             "bitmod_activation", key=())
             m.d.comb += decode.code.eq(activations.word_select(i, 16))
             words.append(Value.cast(decode.activation))
@@ -111,7 +111,7 @@ class TileDatapath(StructComponent):
         """Terms of the columns with their powers of two, once for all rows."""
         words = []
         for i in range(self.parameters.columns * self.parameters.lanes):
-            m.submodules[f"term_{i}"] = decode = Unit(DecodeTerm(), "bitmod_term", key=())
+            m.submodules[f"term_{i}"] = decode = Shared(DecodeTerm(), "bitmod_term", key=())
             m.d.comb += [decode.term.eq(terms.word_select(i, TERM_BITS)),
                          decode.bsig.eq(beat.bsig), decode.enable.eq(beat.enable)]
             words.append(Value.cast(decode.decoded))

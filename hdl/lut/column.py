@@ -12,7 +12,7 @@ from ..common.adders import Adders, adder_tree
 from ..common.fp_add import FpAdd
 from ..common.fp_sum import FpSum
 from ..common.pipeline import register
-from ..common.unit import Unit
+from ..common.shared import Shared
 from .accumulator import SegmentedAccumulator, segment_starts
 from .select import PatternDecoder, line_bits, select_entry
 
@@ -161,7 +161,7 @@ class LutColumn(wiring.Component):
         m, p = Module(), self.parameters
         lines, negative = [], []
         for g in range(p.groups):
-            m.submodules[f"decoder_{g}"] = decoder = Unit(PatternDecoder(p), "lut_decoder")
+            m.submodules[f"decoder_{g}"] = decoder = Shared(PatternDecoder(p), "lut_decoder")
             m.d.comb += [decoder.active.eq(self.active),
                          decoder.pattern.eq(self.patterns.word_select(g, p.K))]
             lines.append(decoder.lines)
@@ -170,7 +170,7 @@ class LutColumn(wiring.Component):
         row_bits = p.groups * p.entries * p.step_bits
         values = []
         for row in range(p.M):
-            m.submodules[f"cell_{row}"] = cell = Unit(LutCell(p), "lut_cell")
+            m.submodules[f"cell_{row}"] = cell = Shared(LutCell(p), "lut_cell")
             m.d.comb += [cell.lines.eq(Cat(lines)), cell.first.eq(self.first),
                          cell.entries.eq(self.entries.word_select(row, row_bits)),
                          cell.shift.eq(self.shift[row]),

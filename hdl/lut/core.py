@@ -19,7 +19,7 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..common.pipeline import delayed, register
-from ..common.unit import Unit
+from ..common.shared import Shared
 from ..fabric.elastic import Beat, backward, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
 from .entry_step import EntryStep
@@ -113,7 +113,7 @@ class LutCore(Design[LutCoreParameters]):
         shift = Signal(p.M)
         chain: Value = Const(0, p.M * value_bits(p))
         for n in reversed(range(p.N)):
-            m.submodules[f"column_{n}"] = column = Unit(LutColumn(p), "lut_column")
+            m.submodules[f"column_{n}"] = column = Shared(LutColumn(p), "lut_column")
             m.d.comb += [
                 column.patterns.eq(beat["patterns"][n]),
                 column.active.eq(fire), column.first.eq(first), column.entries.eq(entries),
@@ -134,7 +134,7 @@ class LutCore(Design[LutCoreParameters]):
         stepped = []
         places = product(range(p.M), range(p.groups), range(p.entries))
         for i, (row, group, entry) in enumerate(places):
-            m.submodules[f"step_{i}"] = step = Unit(EntryStep(p), "lut_entry_step")
+            m.submodules[f"step_{i}"] = step = Shared(EntryStep(p), "lut_entry_step")
             m.d.comb += step.entry.eq(entries[row][group][entry])
             if p.plane_bits:
                 m.d.comb += step.plane.eq(beat["plane"])
@@ -240,7 +240,7 @@ class LutCore(Design[LutCoreParameters]):
         width = value_bits(p)
         outputs: list[Value] = []
         for i in range(p.out_lanes):
-            m.submodules[f"lane_{i}"] = lane = Unit(OutputLane(p), "lut_lane")
+            m.submodules[f"lane_{i}"] = lane = Shared(OutputLane(p), "lut_lane")
 
             def of_row(word: Value, bits: int, lane_index: int = i) -> Value:
                 rows = [word.word_select(b * p.out_lanes + lane_index, bits)
