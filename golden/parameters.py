@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 __all__ = ["Parameters", "TARGETS", "TargetParameters", "parameter", "ParameterError"]
 
 #: what a design is built from: standard cells, or the LUTs and carry chains of an FPGA
 TARGETS = ("asic", "fpga")
+
+P = TypeVar("P", bound="Parameters")
 
 
 class ParameterError(ValueError):
@@ -92,6 +94,10 @@ class Parameters:
         """Raise the one-line error for parameter ``name``."""
         shown = getattr(self, name) if value is None else value
         raise ParameterError(f"{flag_name(name)} {rule}; got {shown}")
+
+    def part(self, cls: type[P]) -> P:
+        """The parameters of a part of the design, whose fields it has itself."""
+        return cls(**{field.name: getattr(self, field.name) for field in cls.declared()})
 
     def _check_field(self, field: dataclasses.Field[Any], value: Any) -> None:
         meta = field.metadata

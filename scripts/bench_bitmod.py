@@ -132,7 +132,7 @@ def tile_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
     rows: list[Row] = []
     groups = list(dict.fromkeys([*PARTS.values(), "other"]))
     titles = {"pe": f"{number} PEs", "decoders": "decoders of rows and columns",
-              "encoders": "term encoders, special values", "capture": "capture of group sums",
+              "encoders": "term generators, special values", "capture": "capture of group sums",
               "dequantiser": "scale multipliers, rounding", "sums": "FP32 partial sums, adders",
               "other": "operand registers, control, output"}
     whole = _each(parts, 1)

@@ -34,7 +34,11 @@ from lowbit.generators.progress import Progress
 from lowbit.generators.running import differing
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.gemm import Operands
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
+from lowbit.golden.bitmod.parameters import (
+    BitmodArrayParameters,
+    BitmodMeshParameters,
+    BitmodTileParameters,
+)
 from lowbit.golden.bitmod.quantizer import quantize
 from lowbit.golden.bitmod.workload import BitmodWorkload
 from lowbit.golden.formats import FP16
@@ -44,7 +48,7 @@ Array = NDArray[Any]
 SENTENCE = "every group of weights picks the special value that leaves the smallest error behind"
 GROUP = 128
 TYPES = ("bitmod4", "bitmod3", "int6")
-DESIGNS: dict[str, BitmodTileParameters] = {"tile": BitmodTileParameters(),
+DESIGNS: dict[str, BitmodMeshParameters] = {"tile": BitmodTileParameters(),
                                             "array": BitmodArrayParameters()}
 
 

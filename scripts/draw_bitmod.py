@@ -232,7 +232,7 @@ def array() -> Canvas:
         x = left + j * pitch
         c.box(x, 46, size, 22, "grey", f"bank {j}", style="small")
         c.arrow((x + size / 2, 68), (x + size / 2, 82))
-        c.box(x, 82, size, 22, "yellow", "encoder", style="small")
+        c.box(x, 82, size, 22, "yellow", "terms", style="small")
     for i in range(p.tile_rows):
         y = top + i * pitch
         c.box(20, y + 18, 54, 22, "blue", f"bank {i}", style="small")
@@ -259,7 +259,7 @@ def _tile(c: Canvas, x0: float) -> None:
     for x, name in zip(columns, ("column 0", "column 1", f"column {p.columns - 1}"), strict=True):
         c.label(x + wide / 2, 59, name, "dim small", anchor="middle")
         c.arrow((x + wide / 2, 68), (x + wide / 2, 82), style="line dash")
-        c.box(x, 82, wide, 24, "yellow", "encoder")
+        c.box(x, 82, wide, 24, "yellow", "terms")
         side = x + wide + 13
         c.line([(x + wide, 94), (side, 94), (side, rows[-1] + 16)])
     for y, name in zip(rows, ("row 0", "row 1", f"row {p.rows - 1}"), strict=True):
@@ -299,7 +299,7 @@ def _tile(c: Canvas, x0: float) -> None:
 # -- areas ---------------------------------------------------------------------------------
 PART_COLOURS = {"pe": "green", "decoders": "blue", "encoders": "yellow", "capture": "blue",
                 "dequantiser": "purple", "sums": "yellow", "other": "grey"}
-PART_NAMES = {"pe": "PEs", "decoders": "decoders", "encoders": "encoders", "capture": "capture",
+PART_NAMES = {"pe": "PEs", "decoders": "decoders", "encoders": "terms", "capture": "capture",
               "dequantiser": "scales", "sums": "partial sums", "other": "everything else"}
 
 

@@ -44,7 +44,7 @@ def simulate() -> Trace:
         before=[*writes, {"sv_write": 0}])
     expected = layer(FP16.to_array(rows), weights.codes, dtype, weights.scale_codes, GROUP,
                      special_values=special[weights.selectors],
-                     channel_scale=weights.channel_scale, parameters=p)
+                     channel_scale=weights.channel_scale, parameters=p.pe)
     got = layer_results(p, words, p.rows, channels)
     assert (got == FP32.from_array(expected)).all(), "the simulated tile is wrong"
     assert len(trace) == model, f"{len(trace)} cycles; the cycle model says {model}"
@@ -75,7 +75,7 @@ def schedule() -> Canvas:
     # a beat passes a register, which the next beat enters when the last term of the one before is
     # taken: the first term follows when the first beats are there
     start = group_start = p.port_latency
-    latency = 1 + p.pe_latency       # the tile's operand register, then the PE
+    latency = 1 + p.pe.latency       # the tile's operand register, then the PE
     scaling = p.sharing_sums
     taken = 0
     for cycle, now in enumerate(trace):

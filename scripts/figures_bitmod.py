@@ -29,7 +29,7 @@ LAYERS = (("256 × 4096 × 4096", 256, 4096, 4096), ("16 × 1536 × 384", 16, 15
 
 # -- from the code ------------------------------------------------------------------------------
 def parameters() -> str:
-    """Parameters of all BitMoD generators but the encoder, whose lanes are the PE's."""
+    """Parameters of all BitMoD generators but the term generator, whose lanes are the PE's."""
     names = {name: [f.name for f in find(name).parameter_class().declared()]
              for name in GENERATORS}
     rows = []
@@ -193,7 +193,7 @@ def summary(r: Json) -> str:
         ("the same, INT6", f"{alone['int6_best']:.2f} / {alone['int6_sized']:.2f}", "0.57"),
         ("the same, FP4, whole tile (scales, FP32 sums, control, output) over whole tile",
          f"{whole['fp4_best']:.2f} / {whole['fp4_sized']:.2f}", "–"),
-        ("term encoders over PEs", f"{100 * _part(r, 'encoders')['to_pes']:.1f} %", "2.5 %"),
+        ("term generators over PEs", f"{100 * _part(r, 'encoders')['to_pes']:.1f} %", "2.5 %"),
         ("64 PEs over 48 FP16 PEs", f"{ratios['ratio without encoders']['best']:.2f} / "
          f"{ratios['ratio without encoders']['sized']:.2f}", "1.017"),
         ("longest path over that of the FP16 PE",

@@ -1,7 +1,7 @@
 """Components to RTLIL, module by module: what stands between Amaranth's netlist and ours.
 
 Every component is a module with the ports of its source; a
-:class:`lowbit.hdl.common.unit.Unit` is converted once however often it occurs.
+:class:`lowbit.hdl.common.shared.Shared` is converted once however often it occurs.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from amaranth.hdl import (
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out, Signature
 
-from lowbit.hdl.common.unit import Unit, emitting
+from lowbit.hdl.common.shared import Shared, emitting
 
 from ..errors import UsageError
 from . import rtlil
 from .ports import Port, check_identifier, component_ports
 
-__all__ = ["Collector", "ConvertedUnit", "RESETS"]
+__all__ = ["Collector", "Converted", "RESETS"]
 
 #: reset styles: the reset port of each, and what it is
 RESETS = {"sync": ("rst", "synchronous, active high"),
@@ -90,8 +90,8 @@ class _Shell(Elaboratable):
 
 
 @dataclass
-class ConvertedUnit:
-    """A registered unit: its key, its modules (its own first) and its used ports."""
+class Converted:
+    """A shared module that is known: its key, its modules (its own first) and its used ports."""
 
     key: Hashable
     ports: list[Port]
@@ -124,11 +124,11 @@ class _Signals:
 
 
 class Collector:
-    """The emission under way: converts each unit once, hands out instances."""
+    """The emission under way: converts each shared module once, hands out instances."""
 
     def __init__(self, prefix: str, reset: str) -> None:
         self.prefix, self.reset = prefix, reset
-        self.units: dict[str, ConvertedUnit] = {}
+        self.shared: dict[str, Converted] = {}
         self.signals: list[_Signals] = []
 
     def check_signals(self) -> None:
@@ -200,22 +200,22 @@ class Collector:
                             cell.ports.pop(port, None)
         return modules + parts
 
-    def instance(self, unit: Unit) -> Instance:
-        ports = component_ports(unit.component)
-        known = self.units.get(unit.name)
+    def instance(self, shared: Shared) -> Instance:
+        ports = component_ports(shared.component)
+        known = self.shared.get(shared.name)
         if known is None:
-            check_identifier("unit name", unit.name)
-            known = ConvertedUnit(unit.key, ports, [])
-            modules = self.convert(unit.component, unit.name, ports)
-            if unit.name in self.units:
-                raise ValueError(f"unit '{unit.name}' contains another unit of the same name")
+            check_identifier("module name", shared.name)
+            known = Converted(shared.key, ports, [])
+            modules = self.convert(shared.component, shared.name, ports)
+            if shared.name in self.shared:
+                raise ValueError(f"shared module '{shared.name}' contains another one of its name")
             known.modules = modules
-            self.units[unit.name] = known
-        elif (known.key != unit.key
+            self.shared[shared.name] = known
+        elif (known.key != shared.key
               or [port.shape() for port in known.ports] != [port.shape() for port in ports]):
-            raise ValueError(f"two different units are named '{unit.name}': {known.key} and "
-                             f"{unit.key}")
-        return self._instance(unit.name, ports, known.modules[0])
+            raise ValueError(f"two different shared modules are named '{shared.name}': "
+                             f"{known.key} and {shared.key}")
+        return self._instance(shared.name, ports, known.modules[0])
 
     def _instance(self, name: str, ports: list[Port], module: rtlil.Module) -> Instance:
         connections: list[tuple[str, str, Any]] = []

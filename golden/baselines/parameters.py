@@ -61,8 +61,7 @@ class Fp16TileParameters(BaselineParameters):
     @property
     def pe(self) -> Fp16PeParameters:
         """Parameters of every processing element."""
-        return Fp16PeParameters(target=self.target, adder=self.adder, acc=self.acc,
-                                style=self.style, pipeline=self.pipeline, reset=self.reset)
+        return self.part(Fp16PeParameters)
 
     @property
     def latency(self) -> int:

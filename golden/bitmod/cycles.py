@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ..timing import Timing
 from .datatypes import DataType
-from .parameters import BitmodArrayParameters, BitmodTileParameters
+from .parameters import BitmodMeshParameters
 
 __all__ = ["LayerCycles", "group_interval", "layer_cycles", "operation_cycles",
            "operation_timing"]
@@ -40,16 +40,16 @@ class LayerCycles:
         return self.macs / (self.peak * self.cycles)
 
 
-def group_interval(parameters: BitmodTileParameters, dtype: DataType, size: int) -> int:
+def group_interval(parameters: BitmodMeshParameters, dtype: DataType, size: int) -> int:
     """Cycles from the end of the group before to the end of a group of ``size`` weights."""
     return max(parameters.cycles(dtype, size), parameters.group_spacing)
 
 
-def operation_cycles(parameters: BitmodTileParameters,
+def operation_cycles(parameters: BitmodMeshParameters,
                      operations: Sequence[Sequence[int]]) -> int:
     """Cycles of operations back to back, from the first term to the last result.
 
-    ``operations``: for each the cycles of terms of its groups (:meth:`BitmodPeParameters.cycles`).
+    ``operations``: for each the cycles of terms of its groups (``parameters.cycles``).
     """
     p = parameters
     end, spacing, free = -1, 0, 0
@@ -61,7 +61,7 @@ def operation_cycles(parameters: BitmodTileParameters,
     return free + p.output_latency if operations else 0
 
 
-def operation_timing(parameters: BitmodTileParameters) -> Timing:
+def operation_timing(parameters: BitmodMeshParameters) -> Timing:
     """When the results of an operation come."""
     p = parameters
     return Timing(
@@ -70,16 +70,14 @@ def operation_timing(parameters: BitmodTileParameters) -> Timing:
         {"output_beats": p.output_beats, "group_spacing": p.group_spacing})
 
 
-def layer_cycles(parameters: BitmodTileParameters, dtype: DataType, m: int, n: int, k: int,
+def layer_cycles(parameters: BitmodMeshParameters, dtype: DataType, m: int, n: int, k: int,
                  group_size: int) -> LayerCycles:
     """Cycles of ``m`` activation rows times a layer of ``n`` channels and ``k`` inputs.
 
     ``parameters`` of a tile, or of an array, whose tiles take neighbouring rows and channels.
     Ragged edges occupy a whole block; a short last group costs its own, shorter, time.
     """
-    across = down = 1
-    if isinstance(parameters, BitmodArrayParameters):
-        down, across = parameters.tile_rows, parameters.tile_columns
+    down, across = parameters.tiles
     rows, columns = parameters.rows * down, parameters.columns * across
     groups = [parameters.cycles(dtype, min(group_size, k - i)) for i in range(0, k, group_size)]
     blocks = -(-m // rows) * -(-n // columns)

@@ -20,7 +20,7 @@ from lowbit.golden.parameters import ParameterError
 
 from .cycles import LayerCycles, layer_cycles
 from .datatypes import MAX_SPECIAL_VALUES, DataType, check_special_values
-from .parameters import BitmodTileParameters
+from .parameters import BitmodMeshParameters
 from .pe import layer
 from .ports import Weights, stream_beats
 from .quantizer import QuantizedTensor
@@ -70,7 +70,7 @@ class Gemm:
     do not express, or more of them than the register file holds.
     """
 
-    def __init__(self, p: BitmodTileParameters, x: Operands) -> None:
+    def __init__(self, p: BitmodMeshParameters, x: Operands) -> None:
         self.p, self.operands = p, x
         self.rows, self.columns, self.k = len(x.activations), len(x.codes), x.codes.shape[1]
         _check(p, x)
@@ -117,12 +117,12 @@ class Gemm:
                 activations, x.codes[span], x.dtype, x.scale_codes[span], x.group_size,
                 special_values=None if special is None else special[span],
                 channel_scale=None if x.channel_scale is None else x.channel_scale[span],
-                out_fp16=self.p.out == "fp16", parameters=self.p))
+                out_fp16=self.p.out == "fp16", parameters=self.p.pe))
             progress(min(start + step, self.columns), self.columns)
         return np.concatenate(parts, axis=1)
 
 
-def _check(p: BitmodTileParameters, x: Operands) -> None:
+def _check(p: BitmodMeshParameters, x: Operands) -> None:
     dtype, (columns, k) = x.dtype, x.codes.shape
     terms_of(dtype)         # refuses asymmetric types
     if x.activations.shape[1:] != (k,):

@@ -1,16 +1,23 @@
-"""Parameter objects of the BitMoD generators (paper section IV, Table IX and Figures 5 and 6)."""
+"""Parameter objects of the BitMoD generators (paper section IV, Table IX and Figures 5 and 6).
+
+Options that several generators take are declared once, in :class:`BitmodPeOptions` and
+:class:`BitmodMeshParameters`; the parameter objects are made of them. A design with parts has
+their parameters: ``pe`` of its processing elements, ``tile`` of its tiles.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from lowbit.golden.parameters import Parameters, TargetParameters, parameter
 
 from .datatypes import MAX_SPECIAL_VALUES, DataType
 
-__all__ = ["BitmodEncoderParameters", "BitmodPeParameters", "BitmodDequantParameters",
-           "BitmodTileParameters", "BitmodArrayParameters"]
+__all__ = ["BitmodTermGeneratorParameters", "BitmodPeParameters", "BitmodDequantParameters",
+           "BitmodMeshParameters", "BitmodTileParameters", "BitmodArrayParameters"]
 
 #: largest exponent of a term's power of two (exp field), and bits of that field
 MAX_TERM_EXPONENT = 3
@@ -32,7 +39,7 @@ def _clog2(n: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BitmodEncoderParameters(Parameters):
+class BitmodTermGeneratorParameters(Parameters):
     """Bit-serial term generator: weight codes to terms, all data types at run time."""
 
     generator: ClassVar[str] = "bitmod_encoder"
@@ -56,10 +63,8 @@ class BitmodEncoderParameters(Parameters):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BitmodPeParameters(TargetParameters):
-    """Bit-serial processing element: a term of each lane times an FP16 activation, every cycle."""
-
-    generator: ClassVar[str] = "bitmod_pe"
+class BitmodPeOptions(TargetParameters):
+    """What a processing element is: options of every design that contains one, or follows it."""
 
     lanes: int = parameter(4, "weights of one dot product", low=1, high=64,
                            source="section IV-B")
@@ -83,6 +88,27 @@ class BitmodPeParameters(TargetParameters):
     def check(self) -> None:
         if self.max_group % self.lanes:
             self.refuse("max_group", f"must be a multiple of --lanes {self.lanes}")
+
+    @cached_property
+    def pe(self) -> BitmodPeParameters:
+        """The processing element."""
+        return self.part(BitmodPeParameters)
+
+    def cycles(self, dtype: DataType, group_size: int) -> int:
+        """Cycles of the dot product of one group: terms times chunks of ``lanes`` weights."""
+        return dtype.terms * -(-group_size // self.lanes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitmodPeParameters(BitmodPeOptions):
+    """Bit-serial processing element: a term of each lane times an FP16 activation, every cycle."""
+
+    generator: ClassVar[str] = "bitmod_pe"
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a term at the ports to the accumulator that holds it."""
+        return 1 + self.pipeline
 
     def registers(self, place: str) -> int:
         """Registers at a place on the way to the accumulator, see :data:`REGISTERS`."""
@@ -122,14 +148,10 @@ class BitmodPeParameters(TargetParameters):
         """Significant bits of a group sum times its 8-bit scale, before it is rounded."""
         return (self.exact_bits - 1 if self.exact else self.acc_bits) + 8
 
-    def cycles(self, dtype: DataType, group_size: int) -> int:
-        """Cycles of the dot product of one group: terms times chunks of ``lanes`` weights."""
-        return dtype.terms * -(-group_size // self.lanes)
-
 
 @dataclass(frozen=True, kw_only=True)
-class BitmodDequantParameters(BitmodPeParameters):
-    """Bit-serial dequantisation: a group sum times its scale, rounded to FP32."""
+class BitmodDequantParameters(BitmodPeOptions):
+    """Bit-serial dequantisation: a group sum of the PE times its scale, rounded to FP32."""
 
     generator: ClassVar[str] = "bitmod_dequant"
 
@@ -142,10 +164,11 @@ class BitmodDequantParameters(BitmodPeParameters):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BitmodTileParameters(BitmodDequantParameters):
-    """Output-stationary tile: terms broadcast down columns, activations along rows."""
+class BitmodMeshParameters(BitmodPeOptions, ABC):
+    """What tile and array have in common: a mesh of tiles (one, or many), and its schedule.
 
-    generator: ClassVar[str] = "bitmod_tile"
+    A tile is output-stationary: terms are broadcast down its columns, activations along its rows.
+    """
 
     rows: int = parameter(8, "rows: activation vectors side by side", low=1, high=256,
                           source="section IV-C")
@@ -173,30 +196,34 @@ class BitmodTileParameters(BitmodDequantParameters):
         return {"scale_columns": self.sharing_columns}
 
     @property
-    def pe(self) -> BitmodPeParameters:
-        """The parameters of one PE."""
-        return BitmodPeParameters(**{f.name: getattr(self, f.name)
-                                     for f in fields(BitmodPeParameters)})
+    @abstractmethod
+    def tiles(self) -> tuple[int, int]:
+        """Tiles (down, across)."""
 
     @property
-    def pe_latency(self) -> int:
-        """Cycles from a term at a PE's ports to the accumulator that holds it."""
-        return 1 + self.pipeline
+    @abstractmethod
+    def read_latency(self) -> int:
+        """Cycles from the decision to process a chunk to its operands."""
+
+    @property
+    @abstractmethod
+    def kept_chunks(self) -> int:
+        """Chunks of activations that can stay for the next operation; 0 without a buffer."""
+
+    @cached_property
+    def tile(self) -> BitmodTileParameters:
+        """One tile of the mesh."""
+        return self.part(BitmodTileParameters)
 
     @property
     def skew(self) -> int:
         """Cycles that the last tile runs behind the first."""
-        return 0
+        return sum(self.tiles) - 2
 
     @property
     def port_latency(self) -> int:
         """Cycles from operands at the ports to their first term: a register, or a buffer."""
         return 1
-
-    @property
-    def read_latency(self) -> int:
-        """Cycles from the decision to process a chunk to its operands."""
-        return 0
 
     @property
     def output_sets(self) -> int:
@@ -221,13 +248,13 @@ class BitmodTileParameters(BitmodDequantParameters):
     @property
     def group_spacing(self) -> int:
         """Least cycles between the ends of two groups. Scales wait for the PE's latency."""
-        return max(self.sharing_sums, self.pe_latency + 1)
+        return max(self.sharing_sums, self.pe.latency + 1)
 
     @property
     def output_start(self) -> int:
         """Cycles from the last term of an operation to its first result leaving the column:
         operands, tile input, PE, capture, scale, round, all sums of a dequantiser."""
-        return self.read_latency + self.skew + 4 + self.pe_latency + self.sharing_sums
+        return self.read_latency + self.skew + 4 + self.pe.latency + self.sharing_sums
 
     @property
     def output_beats(self) -> int:
@@ -241,7 +268,26 @@ class BitmodTileParameters(BitmodDequantParameters):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BitmodArrayParameters(BitmodTileParameters):
+class BitmodTileParameters(BitmodMeshParameters):
+    """Output-stationary tile: terms broadcast down columns, activations along rows."""
+
+    generator: ClassVar[str] = "bitmod_tile"
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        return 1, 1
+
+    @property
+    def read_latency(self) -> int:
+        return 0
+
+    @property
+    def kept_chunks(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitmodArrayParameters(BitmodMeshParameters):
     """Tiles in a systolic mesh: activations move right, terms move down."""
 
     generator: ClassVar[str] = "bitmod_array"
@@ -263,12 +309,16 @@ class BitmodArrayParameters(BitmodTileParameters):
                 self.refuse(name, "must be a power of two")
 
     @property
-    def skew(self) -> int:
-        return self.tile_rows + self.tile_columns - 2
+    def tiles(self) -> tuple[int, int]:
+        return self.tile_rows, self.tile_columns
 
     @property
     def read_latency(self) -> int:
         return 1
+
+    @property
+    def kept_chunks(self) -> int:
+        return self.input_chunks
 
     @property
     def pes(self) -> int:

@@ -13,19 +13,19 @@ from lowbit.golden.bits import pack_bits, rows_to_ints, unpack_bits
 from lowbit.golden.formats import FP32
 
 from .datatypes import DataType, check_special_values
-from .parameters import BitmodArrayParameters, BitmodTileParameters
+from .parameters import BitmodMeshParameters
 from .terms import Terms
 
-__all__ = ["Weights", "activation_beats", "channel_beats", "encoder_codes", "group_beats",
+__all__ = ["Weights", "activation_beats", "channel_beats", "port_codes", "group_beats",
            "layer_beats", "layer_results", "pack_terms", "results_of", "special_value_word",
-           "stream_beats", "tiles", "weight_beats"]
+           "stream_beats", "weight_beats"]
 
 Array = NDArray[Any]
 Fields = list[dict[str, int]]
 
 
-def encoder_codes(codes: Array, dtype: DataType) -> Array:
-    """Codes of a data type as the encoder takes them, uint8: integers sign-extended to 8 bits,
+def port_codes(codes: Array, dtype: DataType) -> Array:
+    """Codes of a data type as the ports take them, uint8: integers sign-extended to 8 bits,
     FP4 as it is, FP3 as the FP4 code of the same value (shifted left by one)."""
     codes = np.asarray(codes).astype(np.int64)
     if dtype.kind == "float":
@@ -77,13 +77,6 @@ class Weights:
         return [min(self.group_size, k - i) for i in range(0, k, self.group_size)]
 
 
-def tiles(p: BitmodTileParameters) -> tuple[int, int]:
-    """Tiles (down, across) of a tile or an array."""
-    if isinstance(p, BitmodArrayParameters):
-        return p.tile_rows, p.tile_columns
-    return 1, 1
-
-
 def _words(values: Array, width: int) -> list[int]:
     """(beats, ...) integers to one packed integer per beat."""
     return rows_to_ints(pack_bits(np.asarray(values, np.int64).reshape(len(values), -1), width))
@@ -100,19 +93,19 @@ def _chunks(values: Array, group_size: int, lanes: int) -> Array:
     return np.concatenate(parts)
 
 
-def activation_beats(p: BitmodTileParameters, activations: Array, group_size: int) -> Fields:
+def activation_beats(p: BitmodMeshParameters, activations: Array, group_size: int) -> Fields:
     """The ``activation`` stream of one operation: FP16 codes (rows of all tiles, k)."""
     return [{"values": word} for word in _words(_chunks(activations, group_size, p.lanes), 16)]
 
 
-def weight_beats(p: BitmodTileParameters, weights: Weights) -> Fields:
+def weight_beats(p: BitmodMeshParameters, weights: Weights) -> Fields:
     """The ``weight`` stream of one operation (columns of all tiles)."""
-    codes = encoder_codes(weights.codes, weights.dtype)
+    codes = port_codes(weights.codes, weights.dtype)
     return [{"codes": word} for word in _words(_chunks(codes, weights.group_size, p.lanes), 8)]
 
 
-def group_beats(p: BitmodTileParameters, weights: Weights, keep: bool = False) -> Fields:
-    """The ``group`` stream of one operation; ``keep`` its activations (arrays only)."""
+def group_beats(p: BitmodMeshParameters, weights: Weights, keep: bool = False) -> Fields:
+    """The ``group`` stream of one operation; ``keep`` its activations (designs that can)."""
     sizes = weights.group_sizes()
     beats = []
     for number, (selectors, scales) in enumerate(zip(_words(weights.selectors.T, 2),
@@ -121,22 +114,22 @@ def group_beats(p: BitmodTileParameters, weights: Weights, keep: bool = False) -
         beat = {"selectors": selectors, "scales": scales,
                 "floating": int(weights.dtype.kind == "float"), "terms": weights.dtype.terms - 1,
                 "chunks": -(-sizes[number] // p.lanes) - 1, "last": int(number == len(sizes) - 1)}
-        if isinstance(p, BitmodArrayParameters):
+        if p.kept_chunks:
             beat["keep"] = int(keep)
         beats.append(beat)
     return beats
 
 
-def channel_beats(p: BitmodTileParameters, channel_scale: Array) -> Fields:
+def channel_beats(p: BitmodMeshParameters, channel_scale: Array) -> Fields:
     """The ``channel`` stream of one operation: float32 scales of the columns of all tiles."""
     codes = FP32.from_array(np.asarray(channel_scale, np.float32))
     sets = codes.reshape(-1, p.columns // p.out_columns, p.out_columns).transpose(1, 0, 2)
     return [{"scales": word} for word in _words(sets, 32)]
 
 
-def results_of(p: BitmodTileParameters, words: list[int]) -> Array:
+def results_of(p: BitmodMeshParameters, words: list[int]) -> Array:
     """Results of one operation from its output words: codes int64 (rows, columns), all tiles."""
-    down, across = tiles(p)
+    down, across = p.tiles
     bits = 16 if p.out == "fp16" else 32
     count = down * across * p.out_columns
     size = -(-count * bits // 8)
@@ -147,7 +140,7 @@ def results_of(p: BitmodTileParameters, words: list[int]) -> Array:
     return values.reshape(down * p.rows, across * p.columns)
 
 
-def stream_beats(p: BitmodTileParameters, activations: Array,
+def stream_beats(p: BitmodMeshParameters, activations: Array,
                  weights: Weights) -> dict[str, Iterator[dict[str, int]]]:
     """All streams of a layer: FP16 codes (m, k) times ``weights`` (n, k).
 
@@ -156,10 +149,10 @@ def stream_beats(p: BitmodTileParameters, activations: Array,
     they fit. A design with a channel scale gets ones where there is none. Beats are made block by
     block, as the iterators get there.
     """
-    down, across = tiles(p)
+    down, across = p.tiles
     rows, columns = down * p.rows, across * p.columns
     chunks = sum(-(-size // p.lanes) for size in weights.group_sizes())
-    keeps = isinstance(p, BitmodArrayParameters) and chunks <= p.input_chunks
+    keeps = chunks <= p.kept_chunks
     row_starts = range(0, len(activations), rows)
     column_starts = range(0, len(weights.codes), columns)
 
@@ -189,15 +182,15 @@ def stream_beats(p: BitmodTileParameters, activations: Array,
     return streams
 
 
-def layer_beats(p: BitmodTileParameters, activations: Array,
+def layer_beats(p: BitmodMeshParameters, activations: Array,
                 weights: Weights) -> dict[str, Fields]:
     """The streams of :func:`stream_beats`, all beats of each."""
     return {name: list(beats) for name, beats in stream_beats(p, activations, weights).items()}
 
 
-def layer_results(p: BitmodTileParameters, words: list[int], m: int, n: int) -> Array:
+def layer_results(p: BitmodMeshParameters, words: list[int], m: int, n: int) -> Array:
     """Results (m, n) of a layer, codes int64, from all its output words."""
-    columns = tiles(p)[1] * p.columns
+    columns = p.tiles[1] * p.columns
     blocks = [results_of(p, words[i:i + p.output_beats])
               for i in range(0, len(words), p.output_beats)]
     per_row = -(-n // columns)

@@ -11,7 +11,7 @@ from lowbit.golden.workload import Beat, Progress, StreamPass, Workload
 
 from .datatypes import get_data_type
 from .gemm import Gemm, Operands
-from .parameters import BitmodTileParameters
+from .parameters import BitmodMeshParameters
 from .ports import layer_results, special_value_word
 
 __all__ = ["BitmodWorkload"]
@@ -23,10 +23,10 @@ class BitmodWorkload(Workload):
     """FP16 activations times weights of a BitMoD data type; see :class:`~.gemm.Gemm`."""
 
     operand_class = Operands
-    parameters: BitmodTileParameters
+    parameters: BitmodMeshParameters
     operands: Operands
 
-    def __init__(self, parameters: BitmodTileParameters, operands: Operands) -> None:
+    def __init__(self, parameters: BitmodMeshParameters, operands: Operands) -> None:
         self.parameters, self.operands = parameters, operands
         self.gemm = Gemm(parameters, operands)
         self.rows, self.columns, self.k = self.gemm.rows, self.gemm.columns, self.gemm.k

@@ -17,7 +17,8 @@ from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
-from ..common.unit import Unit
+from ..common.pipeline import register
+from ..common.shared import Shared
 
 __all__ = ["Fp16Dot"]
 
@@ -50,7 +51,7 @@ class Fp16Dot(Design[Fp16DotParameters]):
             "en", "first", "activations", "weights"))
         level: list[Value] = []
         for k in range(p.K):
-            m.submodules[f"multiply_{k}"] = multiply = Unit(
+            m.submodules[f"multiply_{k}"] = multiply = Shared(
                 FpMul(FP16, FP16, p.tree_format, adders=Adders(p.adder)), "fp16_multiply")
             m.d.comb += [multiply.a.eq(a[k]), multiply.b.eq(b[k])]
             level.append(multiply.product)
@@ -79,14 +80,11 @@ class Fp16Dot(Design[Fp16DotParameters]):
         value = getattr(self, name)
         if not self.parameters.input_registers:
             return value
-        register = Signal(self.signature.members[name].shape, name=f"{name}_in",
-                          reset_less=name != "en")
-        m.d.sync += register.eq(value)
-        return register
+        return register(m, value, f"{name}_in", reset=name == "en")
 
-    def _adder(self, fmt: FloatFormat) -> Unit:
+    def _adder(self, fmt: FloatFormat) -> Shared:
         p = self.parameters
-        return Unit(FpAdd(fmt, style=p.style, adders=Adders(p.adder)), f"{fmt.name}_add")
+        return Shared(FpAdd(fmt, style=p.style, adders=Adders(p.adder)), f"{fmt.name}_add")
 
     def _add(self, m: Module, a: Value, b: Value, name: str) -> Value:
         m.submodules[name] = add = self._adder(self.parameters.tree_format)

@@ -14,9 +14,9 @@ from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
 from ..common.fp_mul import FpMul
-from ..common.struct import signals
-from ..common.unit import Unit
-from .accumulate import PRODUCT, ExactProduct, Fp32Accumulate
+from ..common.pipeline import register
+from ..common.shared import Shared
+from .accumulate import ExactProduct, Fp32Accumulate
 
 __all__ = ["Fp16Pe"]
 
@@ -48,9 +48,7 @@ class Fp16Pe(Design[Fp16PeParameters]):
         # a cycle without `en` adds zero: cheaper than registers that hold
         clear: Value = self.first & self.en
         if p.pipeline:
-            later = Signal(name="clear", reset_less=True)
-            m.d.sync += later.eq(clear)
-            clear = later
+            clear = register(m, clear, "clear")
         if p.acc_format == FP16:
             total = self._fp16(m, clear)
         else:
@@ -62,29 +60,25 @@ class Fp16Pe(Design[Fp16PeParameters]):
 
     def _fp32(self, m: Module, clear: Value) -> Value:
         style, adders = self.parameters.style, Adders(self.parameters.adder)
-        m.submodules.multiply = multiply = Unit(ExactProduct(), "fp16_product", key="exact")
-        m.submodules.add = add = Unit(Fp32Accumulate(style, adders), "fp32_accumulate",
+        m.submodules.multiply = multiply = Shared(ExactProduct(), "fp16_product", key="exact")
+        m.submodules.add = add = Shared(Fp32Accumulate(style, adders), "fp32_accumulate",
                                       key=(style, adders))
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight),
                      multiply.en.eq(self.en), add.acc.eq(self.result), add.clear.eq(clear)]
+        product = multiply.product
         if self.parameters.pipeline:
-            product = signals(PRODUCT, "product", reset_less=True)
-            m.d.sync += product.eq(multiply.product)
-            m.d.comb += add.product.eq(product)
-        else:
-            m.d.comb += add.product.eq(multiply.product)
+            product = register(m, product, "product")
+        m.d.comb += add.product.eq(product)
         return add.sum
 
     def _fp16(self, m: Module, clear: Value) -> Value:
         style, adders = self.parameters.style, Adders(self.parameters.adder)
-        m.submodules.multiply = multiply = Unit(FpMul(FP16, FP16, FP16, adders=adders),
+        m.submodules.multiply = multiply = Shared(FpMul(FP16, FP16, FP16, adders=adders),
                                                 "fp16_multiply")
-        m.submodules.add = add = Unit(FpAdd(FP16, style=style, adders=adders), "fp16_add")
+        m.submodules.add = add = Shared(FpAdd(FP16, style=style, adders=adders), "fp16_add")
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight)]
         term: Value = multiply.product & self.en.replicate(16)
         if self.parameters.pipeline:
-            product = Signal(16, reset_less=True)
-            m.d.sync += product.eq(term)
-            term = product
+            term = register(m, term, "product")
         m.d.comb += [add.a.eq(self.result & (~clear).replicate(16)), add.b.eq(term)]
         return add.sum

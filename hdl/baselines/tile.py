@@ -11,7 +11,8 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..common.field import Field, flag
-from ..common.unit import Unit
+from ..common.pipeline import register
+from ..common.shared import Shared
 from .pe import Fp16Pe
 
 __all__ = ["Fp16Tile"]
@@ -45,17 +46,15 @@ class Fp16Tile(Design[Fp16TileParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        en = Signal(name="en_in")
-        first = Signal(name="first_in", reset_less=True)
-        activations = Signal(self.activations.shape(), name="activations_in", reset_less=True)
-        weights = Signal(self.weights.shape(), name="weights_in", reset_less=True)
-        m.d.sync += [en.eq(self.en), first.eq(self.first), activations.eq(self.activations),
-                     weights.eq(self.weights)]
+        en = register(m, self.en, "en_in", reset=True)
+        first = register(m, self.first, "first_in")
+        activations = register(m, self.activations, "activations_in")
+        weights = register(m, self.weights, "weights_in")
         drained: Value = Cat()
         for row in range(p.rows):
             results: list[Value] = []
             for column in range(p.columns):
-                m.submodules[f"pe_{row}_{column}"] = pe = Unit(Fp16Pe(p.pe), "fp16_pe")
+                m.submodules[f"pe_{row}_{column}"] = pe = Shared(Fp16Pe(p.pe), "fp16_pe")
                 m.d.comb += [pe.en.eq(en), pe.first.eq(first),
                              pe.activation.eq(activations[row]),
                              pe.weight.eq(weights[column])]

@@ -29,8 +29,8 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 
 from ..common.adders import Adders
-from ..common.delay import delayed
 from ..common.field import Field
+from ..common.pipeline import delayed
 from ..common.struct import StructComponent
 from .align import EXPONENT_BITS, FINE, exact_sum_bits, sum_bits
 
@@ -155,7 +155,7 @@ class FixedAccumulator(StructComponent):
                 addend = Mux(self.exponent[k], addend << (1 << FINE + k), addend)
         placed = Signal(signed(bits))
         m.d.comb += placed.eq(addend)
-        placed = delayed(m, placed, p.registers("placed"), "placed_held", reset=False)
+        placed = delayed(m, placed, p.registers("placed"), "placed_held")
         carry = Const(0, 1) if p.exact else self.total.pending & ~self.clear
         total, _ = Adders(p.adder).add(m, old, placed, carry, name="add")
         word, pending = (total, None) if p.exact else _cut(m, total, p)
@@ -211,8 +211,8 @@ class DigitAccumulator(StructComponent):
             addend = shifted
         assert len(addend) == self.sum_bits + 1
         there = self.parameters.registers("placed")
-        addend = delayed(m, addend, there, "addend", reset=False)
-        digit = delayed(m, self.exponent[3 - FINE:], there, "digit", reset=False)
+        addend = delayed(m, addend, there, "addend")
+        digit = delayed(m, self.exponent[3 - FINE:], there, "digit")
         keep = ~self.clear
         base = Signal(len(total.exponent), name="base")
         m.d.comb += base.eq(total.exponent & keep.replicate(len(base)))

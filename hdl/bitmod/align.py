@@ -15,8 +15,8 @@ from amaranth.lib.wiring import Component, In, Out
 from lowbit.golden.bitmod.parameters import ACTIVATION_BITS, BitmodPeParameters
 
 from ..common.adders import Adders
-from ..common.delay import delayed
 from ..common.lzc import shift_right_sticky
+from ..common.pipeline import delayed
 
 __all__ = ["ACTIVATION", "TERM", "FINE", "POWER_BITS", "AlignedSum", "ExactSum", "exact_sum_bits",
            "sum_bits"]
@@ -76,7 +76,7 @@ def _registered(m: Module, p: BitmodPeParameters, place: str, lanes: list[Lane])
     held = []
     for i, lane in enumerate(lanes):
         active, exponent, significand, negative = (
-            delayed(m, value, p.registers(place), f"{name}_{i}_{place}", reset=False)
+            delayed(m, value, p.registers(place), f"{name}_{i}_{place}")
             for name, value in zip(names, lane, strict=True))
         held.append((active, exponent, significand, negative))
     return held
@@ -86,8 +86,8 @@ def _words(m: Module, p: BitmodPeParameters, words: list[Value],
            carries: list[Value]) -> tuple[list[Value], list[Value]]:
     """Aligned words and their carries behind the register before the adder tree, if any."""
     there = p.registers("aligned")
-    return ([delayed(m, word, there, f"word_{i}", reset=False) for i, word in enumerate(words)],
-            [delayed(m, bit, there, f"carry_{i}", reset=False) for i, bit in enumerate(carries)])
+    return ([delayed(m, word, there, f"word_{i}") for i, word in enumerate(words)],
+            [delayed(m, bit, there, f"carry_{i}") for i, bit in enumerate(carries)])
 
 
 def _extend(word: Value, width: int) -> Value:
@@ -115,9 +115,9 @@ class AlignedSum(Component):
         lanes = _registered(m, p, "lanes", _lanes(m, p, self.activations, self.terms))
         top = self._maximum(m, [(active, exponent) for active, exponent, _, _ in lanes])
         lanes = _registered(m, p, "maximum", lanes)
-        top = delayed(m, top, p.registers("maximum"), "largest", reset=False)
+        top = delayed(m, top, p.registers("maximum"), "largest")
         m.d.comb += self.exponent.eq(delayed(m, top[FINE:], p.registers("aligned"),
-                                             "sum_exponent", reset=False))
+                                             "sum_exponent"))
 
         # place i of a word is below the alignment when the largest exponent's low bits exceed i
         low = top[:FINE]

@@ -13,30 +13,21 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Value
-from amaranth.lib import data, memory, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, memory
 
 from lowbit.golden.bitmod.cycles import operation_timing
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters
 from lowbit.golden.timing import Timing
 
-from ..common.delay import delayed
 from ..common.design import Buffer, Design
-from ..common.unit import Unit
-from .buffers import BufferControl, OperandBank, named_ports
-from .mesh import ColumnOperands, Mesh, RowOperands
-from .streams import (
-    CODE_BITS,
-    SCALE_BITS,
-    SELECTOR_BITS,
-    activation_layout,
-    channel_layout,
-    chunk_bits,
-    group_layout,
-    result_layout,
-    special_value_ports,
-    weight_layout,
-)
+from ..common.shared import Shared
+from ..fabric.buffers import BufferControl, OperandBank, named_ports
+from ..fabric.skew import skewed
+from .mesh import ColumnOperands, mesh
+from .results import deliver
+from .sequencer import Sequencer
+from .streams import CODE_BITS, SCALE_BITS, SELECTOR_BITS, chunk_bits, mesh_ports
+from .term_generator import special_values
 
 __all__ = ["BitmodArray"]
 
@@ -55,16 +46,7 @@ class BitmodArray(Design[BitmodArrayParameters]):
     """
 
     def __init__(self, p: BitmodArrayParameters) -> None:
-        down, across = p.tile_rows, p.tile_columns
-        members: dict[str, Any] = {
-            **{name: In(field) for name, field in special_value_ports().items()},
-            "activation": In(stream.Signature(activation_layout(p, down))),
-            "weight": In(stream.Signature(weight_layout(p, across))),
-            "group": In(stream.Signature(group_layout(p, across, keep=True)))}
-        if p.channel_scale:
-            members["channel"] = In(stream.Signature(channel_layout(p, across)))
-        members["result"] = Out(stream.Signature(result_layout(p, down, across)))
-        super().__init__(p, members)
+        super().__init__(p, mesh_ports(p))
 
     def timing(self) -> Timing:
         return operation_timing(self.parameters)
@@ -85,8 +67,7 @@ class BitmodArray(Design[BitmodArrayParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        mesh = Mesh(m, p, p.tile_rows, p.tile_columns)
-        sequencer = mesh.sequencer
+        m.submodules.sequencer = sequencer = Sequencer(p)
         weights = self._control(m, "weight", self.weight, p.weight_chunks, p.tile_columns)
         inputs = self._control(m, "input", self.activation, p.input_chunks, p.tile_rows)
         groups = self._control(m, "group", self.group, p.group_entries, p.tile_columns)
@@ -108,11 +89,10 @@ class BitmodArray(Design[BitmodArrayParameters]):
         written = [Cat(group.selectors[j], group.scales[j]) for j in range(p.tile_columns)]
         entries = self._banks(m, "group", groups, written,
                               selector_bits + p.columns * SCALE_BITS, p.group_entries)
-        mesh.special_values(self.sv_write, self.sv_index, self.sv_value)
-        mesh.connect([RowOperands(word) for word in values],
-                     [ColumnOperands(word, entry[:selector_bits], entry[selector_bits:])
-                      for word, entry in zip(codes, entries, strict=True)])
-        mesh.results(self.result, self.channel if p.channel_scale else None)
+        operands = [ColumnOperands(word, entry[:selector_bits], entry[selector_bits:])
+                    for word, entry in zip(codes, entries, strict=True)]
+        tiles = mesh(m, p, sequencer.step, special_values(m, self), values, operands)
+        deliver(m, p, sequencer, tiles, self.result, self.channel if p.channel_scale else None)
         return m
 
     @staticmethod
@@ -127,12 +107,10 @@ class BitmodArray(Design[BitmodArrayParameters]):
         """Words of the banks of a buffer, each a cycle after the one before; ``written`` is what
         each takes."""
         words = []
-        address: Value = control.read_address
-        for i, word in enumerate(written):
-            m.submodules[f"{name}_bank_{i}"] = bank = Unit(OperandBank(width, depth),
+        addresses = skewed(m, control.read_address, len(written), f"{name}_address")
+        for i, (word, address) in enumerate(zip(written, addresses, strict=True)):
+            m.submodules[f"{name}_bank_{i}"] = bank = Shared(OperandBank(width, depth),
                                                            f"bitmod_{name}_bank")
-            if i:
-                address = delayed(m, address, 1, f"{name}_address_{i}", reset=False)
             m.d.comb += [
                 bank.write.eq(control.write & control.ready),
                 bank.write_address.eq(control.write_address),

@@ -17,12 +17,13 @@ from lowbit.golden.formats import FP32
 
 from ..common.adders import Adders
 from ..common.fp_add import FpAdd
+from ..common.pipeline import register
+from ..common.shared import Shared
 from ..common.struct import StructComponent, signals
-from ..common.unit import Unit
 from .accumulate import GroupSum
 from .align import ACTIVATION, TERM
-from .pe import BitmodPeCore
-from .scale import GroupScale
+from .group_scale import GroupScale
+from .pe import PeDatapath
 from .streams import SCALE_BITS
 
 __all__ = ["BitmodCell", "BitmodColumns"]
@@ -43,7 +44,7 @@ class BitmodCell(StructComponent):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.pe = pe = Unit(BitmodPeCore(self.parameters.pe), "bitmod_pe")
+        m.submodules.pe = pe = Shared(PeDatapath(self.parameters.pe), "bitmod_pe")
         m.d.comb += [pe.activations.eq(self.activations), pe.terms.eq(self.terms),
                      pe.clear.eq(self.clear)]
         held = signals(self.held.shape(), "held", reset_less=True)
@@ -81,16 +82,14 @@ class BitmodColumns(wiring.Component):
         for column in reversed(range(p.sharing_columns)):
             terms = self.terms.word_select(column, p.lanes * TERM.size)
             for row in reversed(range(p.rows)):
-                m.submodules[f"cell_{column}_{row}"] = cell = Unit(BitmodCell(p), "bitmod_cell")
+                m.submodules[f"cell_{column}_{row}"] = cell = Shared(BitmodCell(p), "bitmod_cell")
                 m.d.comb += [
                     cell.activations.eq(self.activations.word_select(
                         row, p.lanes * ACTIVATION.size)),
                     cell.terms.eq(terms), cell.clear.eq(self.clear),
                     cell.capture.eq(self.capture), cell.chain.eq(chain)]
                 chain = cell.held
-        scales = Signal(len(self.scales), name="scales", reset_less=True)
-        with m.If(self.capture):
-            m.d.sync += scales.eq(self.scales)
+        scales = register(m, self.scales, "scales", enable=self.capture)
         chosen: Value = Const(0, SCALE_BITS)
         for i, line in enumerate(self.column):
             chosen = chosen | (scales.word_select(i, SCALE_BITS) & line.replicate(SCALE_BITS))

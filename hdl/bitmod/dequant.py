@@ -1,4 +1,8 @@
-"""Step 4 of the BitMoD PE: a group sum times its 8-bit scale, one scale bit a cycle."""
+"""Step 4 of the BitMoD PE as the paper has it: a group sum times its scale, bit by bit.
+
+This is the generator ``bitmod_dequant``, one scale bit a cycle, small and alone. No tile contains
+it: tiles share a multiplier between columns, :mod:`.group_scale`, with the same results.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ class BitmodDequant(Design[BitmodDequantParameters]):
     """
 
     def __init__(self, p: BitmodDequantParameters) -> None:
-        self.shape = GroupSum(p)
+        self.shape = GroupSum(p.pe)
         #: cycles from one start to the next
         self.interval = p.dequant_cycles
         #: clock edges from start to result

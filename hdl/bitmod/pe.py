@@ -1,7 +1,7 @@
 """The BitMoD processing element: lanes of one-bit weight terms times FP16 activations.
 
 Paper section IV-B, Figure 5; contract in docs/numerics.md, section 7. Steps 1 and 2 (align, add)
-are :mod:`.align`, step 3 (group accumulation) is :mod:`.accumulate`, step 4 :mod:`.scale`.
+are :mod:`.align`, step 3 (group accumulation) is :mod:`.accumulate`, step 4 :mod:`.group_scale`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from lowbit.golden.formats import FP16
 from lowbit.golden.timing import Timing
 
-from ..common.delay import delayed
 from ..common.design import Design
 from ..common.field import Field, flag
+from ..common.pipeline import delayed, register
+from ..common.shared import Shared
 from ..common.struct import StructComponent
-from ..common.unit import Unit
 from .accumulate import GroupSum, accumulator
 from .align import ACTIVATION, POWER_BITS, TERM, AlignedSum, ExactSum
 from .streams import bsig_field, term_field
 
-__all__ = ["BitmodPe", "BitmodPeCore", "DecodeActivation", "DecodeTerm"]
+__all__ = ["BitmodPe", "PeDatapath", "DecodeActivation", "DecodeTerm"]
 
 #: bits of a term: sign, exp (2), man
 TERM_BITS = 4
@@ -50,7 +50,7 @@ class DecodeActivation(StructComponent):
 
 
 class DecodeTerm(StructComponent):
-    """A ``term`` of the encoder (sign lowest, exp, man) with its ``bsig``: ``decoded``
+    """A ``term`` of the term generator (sign lowest, exp, man) with its ``bsig``: ``decoded``
     (:data:`.align.TERM`), nothing unless ``enable``. A column of PEs shares it. Combinational.
     """
 
@@ -66,18 +66,17 @@ class DecodeTerm(StructComponent):
         return m
 
 
-class BitmodPeCore(StructComponent):
+class PeDatapath(StructComponent):
     """The PE of an array, behind the decoders that a row and a column share.
 
     Ports: ``activations`` and ``terms`` (lanes of :data:`.align.ACTIVATION` and
     :data:`.align.TERM`, lane 0 lowest), ``clear`` (this cycle starts a group), ``total``
     (:class:`.accumulate.GroupSum`: value (word + pending) * 2**(unit + 8 * exponent)).
-    A cycle without a product changes nothing. Latency: :attr:`latency` clock edges.
+    A cycle without a product changes nothing. Latency: that of ``p`` in clock edges.
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
         self.parameters = p
-        self.latency = 1 + p.pipeline
         super().__init__({"activations": In(p.lanes * ACTIVATION.size),
                           "terms": In(p.lanes * TERM.size), "clear": In(1),
                           "total": Out(GroupSum(p).layout)})
@@ -89,15 +88,13 @@ class BitmodPeCore(StructComponent):
         m.d.comb += [products.activations.eq(self.activations), products.terms.eq(self.terms),
                      self.total.eq(accumulate.total)]
         # `clear` meets the accumulator, the rest what stands before it
-        clear = delayed(m, self.clear, max(0, p.pipeline - 1), "clear_at", reset=False)
+        clear = delayed(m, self.clear, max(0, p.pipeline - 1), "clear_at")
         passed = [(accumulate.clear, clear), (accumulate.sum, products.sum)]
         if not p.exact:
             passed.append((accumulate.exponent, products.exponent))
         for target, value in passed:
             if p.pipeline:
-                held = Signal(target.shape(), name=f"{target.name}_held", reset_less=True)
-                m.d.sync += held.eq(value)
-                value = held
+                value = register(m, value, f"{target.name}_held", shape=target.shape())
             m.d.comb += target.eq(value)
         return m
 
@@ -115,12 +112,11 @@ class BitmodPe(Design[BitmodPeParameters]):
       the flag belongs to a row of PEs); the sum has no meaning then until the next ``first``
     - ``total``: the accumulator, :class:`.accumulate.GroupSum`
 
-    Latency: :attr:`latency` clock edges from ``enable`` to ``total``. No reset: ``first`` starts.
+    Latency: that of the parameters, in clock edges from ``enable`` to ``total``. No reset:
+    ``first`` starts.
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
-        self.core = BitmodPeCore(p)
-        self.latency = self.core.latency
         super().__init__(p, {
             "activations": In(Field(FP16, "activations", axes={"lane": p.lanes})),
             "terms": In(term_field(p.lanes)), "bsig": In(bsig_field()),
@@ -130,8 +126,8 @@ class BitmodPe(Design[BitmodPeParameters]):
             "total": Out(GroupSum(p).layout)})
 
     def timing(self) -> Timing:
-        return Timing(self.latency, 1, "terms taken to the accumulator that holds them; a term of "
-                      "each lane a cycle")
+        return Timing(self.parameters.latency, 1, "terms taken to the accumulator that holds "
+                      "them; a term of each lane a cycle")
 
     def derived(self) -> dict[str, Any]:
         """What the accumulator's fields stand for."""
@@ -139,12 +135,12 @@ class BitmodPe(Design[BitmodPeParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        m.submodules.core = core = self.core
+        m.submodules.core = core = PeDatapath(p)
         activations, terms, finite = [], [], []
         for i in range(p.lanes):
-            m.submodules[f"activation_{i}"] = activation = Unit(
+            m.submodules[f"activation_{i}"] = activation = Shared(
                 DecodeActivation(), "bitmod_activation", key=())
-            m.submodules[f"term_{i}"] = term = Unit(
+            m.submodules[f"term_{i}"] = term = Shared(
                 DecodeTerm(), "bitmod_term", key=())
             m.d.comb += [activation.code.eq(self.activations[i]),
                          term.term.eq(self.terms[i]),

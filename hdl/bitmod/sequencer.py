@@ -6,17 +6,17 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 
 from ..common.struct import StructComponent
-from .encoder import INDEX_BITS, one_hot
 from .streams import chunk_bits
+from .term_generator import INDEX_BITS, one_hot
 
 __all__ = ["STEP", "Drain", "Sequencer"]
 
 #: One cycle as all of a design sees it. ``enable``: a term is processed; ``lines`` of its index
-#: (:func:`.encoder.one_hot`), ``floating`` type; ``begins`` an operation; ``first`` and ``last``
-#: term of a group; ``fresh``: of the operation's first group; ``ends`` the operation.
+#: (:func:`.term_generator.one_hot`), ``floating`` type; ``begins`` an operation; ``first`` and
+#: ``last`` term of a group; ``fresh``: of the operation's first group; ``ends`` the operation.
 STEP = data.StructLayout({"enable": 1, "lines": 1 << INDEX_BITS, "floating": 1, "begins": 1,
                           "first": 1, "last": 1, "fresh": 1, "ends": 1})
 
@@ -32,7 +32,7 @@ class Sequencer(StructComponent):
     ``busy``: results are on their way; ``start``: they begin to leave the columns one cycle later.
     """
 
-    def __init__(self, p: BitmodTileParameters) -> None:
+    def __init__(self, p: BitmodMeshParameters) -> None:
         self.parameters = p
         super().__init__({
             "ready": In(1), "floating": In(1), "terms": In(INDEX_BITS),
@@ -91,7 +91,7 @@ class Drain(wiring.Component):
     ``last``: the last result; ``left``: it leaves now.
     """
 
-    def __init__(self, p: BitmodTileParameters) -> None:
+    def __init__(self, p: BitmodMeshParameters) -> None:
         self.parameters = p
         self.sets = p.output_sets
         super().__init__({"start": In(1), "enable": In(1), "valid": Out(1), "advance": Out(1),

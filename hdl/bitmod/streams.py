@@ -1,28 +1,29 @@
-"""Payloads of the streams of the BitMoD tile and array: the one place that names their fields.
+"""Ports of the BitMoD tile and array: the one place that names their fields.
 
-Rows and columns are those of the whole design: ``down`` and ``across`` tiles.
+Rows and columns are those of the whole design, all tiles of it.
 """
 
 from __future__ import annotations
 
-from amaranth.lib import data
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodEncoderParameters, BitmodTileParameters
+from lowbit.golden.bitmod.parameters import BitmodMeshParameters, BitmodTermGeneratorParameters
 from lowbit.golden.formats import FP16, FP32
 
 from ..common.field import Field, flag
 
 __all__ = ["activation_layout", "bsig_field", "channel_layout", "chunk_bits", "group_layout",
-           "result_layout", "special_value_ports", "term_field", "weight_layout"]
+           "mesh_ports", "result_layout", "special_value_ports", "term_field", "weight_layout"]
 
-CODE_BITS = BitmodEncoderParameters.code_bits
-SELECTOR_BITS = (BitmodEncoderParameters.special_values - 1).bit_length()
+CODE_BITS = BitmodTermGeneratorParameters.code_bits
+SELECTOR_BITS = (BitmodTermGeneratorParameters.special_values - 1).bit_length()
 SCALE_BITS = 8
 #: what a weight code is
 CODE_NOTE = "weight codes: a sign-extended integer, an FP4 code, or an FP3 code shifted left by one"
 
 
-def chunk_bits(p: BitmodTileParameters) -> int:
+def chunk_bits(p: BitmodMeshParameters) -> int:
     """Bits of a group's number of chunks, less one."""
     return max(1, (p.max_group // p.lanes - 1).bit_length())
 
@@ -32,14 +33,14 @@ def special_value_ports() -> dict[str, Field]:
     return {"sv_write": flag("store sv_value at sv_index"),
             "sv_index": Field(SELECTOR_BITS, "entry of the register file of special values",
                               name="unsigned"),
-            "sv_value": Field(BitmodEncoderParameters.special_value_bits,
+            "sv_value": Field(BitmodTermGeneratorParameters.special_value_bits,
                               "special value: sign on top, 4 integer bits, 1 fraction bit",
                               name="sign-magnitude")}
 
 
 def term_field(lanes: int) -> Field:
     """Terms of a cycle."""
-    return Field(BitmodEncoderParameters.term_bits,
+    return Field(BitmodTermGeneratorParameters.term_bits,
                  "terms, from the lowest bit: sign, exp (2 bits), man", name="term",
                  axes={"lane": lanes})
 
@@ -50,25 +51,27 @@ def bsig_field() -> Field:
                  signed=True)
 
 
-def activation_layout(p: BitmodTileParameters, down: int = 1) -> data.StructLayout:
+def activation_layout(p: BitmodMeshParameters) -> data.StructLayout:
     """A chunk: ``values``."""
+    down, _ = p.tiles
     return data.StructLayout({"values": Field(
         FP16, "activations of a chunk", axes={"tile_row": down, "row": p.rows, "lane": p.lanes})})
 
 
-def weight_layout(p: BitmodTileParameters, across: int = 1) -> data.StructLayout:
-    """A chunk: ``codes``, as the encoder takes them."""
+def weight_layout(p: BitmodMeshParameters) -> data.StructLayout:
+    """A chunk: ``codes``, as the term generator takes them."""
+    _, across = p.tiles
     return data.StructLayout({"codes": Field(
         CODE_BITS, CODE_NOTE, name="code",
         axes={"tile_column": across, "column": p.columns, "lane": p.lanes})})
 
 
-def group_layout(p: BitmodTileParameters, across: int = 1,
-                 keep: bool = False) -> data.StructLayout:
+def group_layout(p: BitmodMeshParameters) -> data.StructLayout:
     """A group of all columns: ``selectors`` of the special values, ``scales``, ``floating`` (FP3
     and FP4), ``terms`` of a weight and ``chunks`` of the group, both less one, ``last`` of its
     operation, and in an array ``keep``: the operation's activations stay in the input buffer for
     the next one."""
+    _, across = p.tiles
     axes = {"tile_column": across, "column": p.columns}
     fields = {
         "selectors": Field(SELECTOR_BITS, "special value of the column's group", name="unsigned",
@@ -78,24 +81,37 @@ def group_layout(p: BitmodTileParameters, across: int = 1,
         "terms": Field(2, "terms of a weight, less one", name="unsigned"),
         "chunks": Field(chunk_bits(p), "chunks of the group, less one", name="unsigned"),
         "last": flag("last group of an operation")}
-    if keep:
+    if p.kept_chunks:
         fields["keep"] = flag("the operation's activations stay for the next one")
     return data.StructLayout(fields)
 
 
-def channel_layout(p: BitmodTileParameters, across: int = 1) -> data.StructLayout:
+def channel_layout(p: BitmodMeshParameters) -> data.StructLayout:
     """Second-level ``scales`` of the columns that leave side by side."""
+    _, across = p.tiles
     return data.StructLayout({"scales": Field(
         FP32, "second-level scales of the columns that leave side by side",
         axes={"tile_column": across, "column": p.out_columns})})
 
 
-def result_layout(p: BitmodTileParameters, down: int = 1, across: int = 1) -> data.StructLayout:
+def result_layout(p: BitmodMeshParameters) -> data.StructLayout:
     """``values`` of one row and ``out_columns`` columns of every tile: rows ascending, then the
     next columns; ``last`` of the operation."""
+    down, across = p.tiles
     return data.StructLayout({
         "values": Field(FP16 if p.out == "fp16" else FP32,
                         "results of one row and of the columns that leave side by side, rows "
                         "ascending, then the next columns",
                         axes={"tile_row": down, "tile_column": across, "column": p.out_columns}),
         "last": flag("last result beat of an operation")})
+
+
+def mesh_ports(p: BitmodMeshParameters) -> dict[str, wiring.Member]:
+    """All ports: special values, operand streams, ``channel`` with a channel scale, results."""
+    layouts = {"activation": activation_layout(p), "weight": weight_layout(p),
+               "group": group_layout(p)}
+    if p.channel_scale:
+        layouts["channel"] = channel_layout(p)
+    return {**{name: In(field) for name, field in special_value_ports().items()},
+            **{name: In(stream.Signature(layout)) for name, layout in layouts.items()},
+            "result": Out(stream.Signature(result_layout(p)))}

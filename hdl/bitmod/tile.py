@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Value
-from amaranth.lib import stream
-from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.cycles import operation_timing
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
@@ -14,15 +10,11 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..fabric.elastic import forward, of_port
-from .mesh import ColumnOperands, Mesh, RowOperands
-from .streams import (
-    activation_layout,
-    channel_layout,
-    group_layout,
-    result_layout,
-    special_value_ports,
-    weight_layout,
-)
+from .mesh import ColumnOperands, mesh
+from .results import deliver
+from .sequencer import Sequencer
+from .streams import mesh_ports
+from .term_generator import special_values
 
 __all__ = ["BitmodTile"]
 
@@ -39,23 +31,14 @@ class BitmodTile(Design[BitmodTileParameters]):
     """
 
     def __init__(self, p: BitmodTileParameters) -> None:
-        members: dict[str, Any] = {
-            **{name: In(field) for name, field in special_value_ports().items()},
-            "activation": In(stream.Signature(activation_layout(p))),
-            "weight": In(stream.Signature(weight_layout(p))),
-            "group": In(stream.Signature(group_layout(p)))}
-        if p.channel_scale:
-            members["channel"] = In(stream.Signature(channel_layout(p)))
-        members["result"] = Out(stream.Signature(result_layout(p)))
-        super().__init__(p, members)
+        super().__init__(p, mesh_ports(p))
 
     def timing(self) -> Timing:
         return operation_timing(self.parameters)
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        mesh = Mesh(m, p, 1, 1)
-        sequencer = mesh.sequencer
+        m.submodules.sequencer = sequencer = Sequencer(p)
         # each stream's beat waits in a register for the others: no ready follows another's valid
         activation = forward(m, of_port(self.activation), "activation_beat")
         weight = forward(m, of_port(self.weight), "weight_beat")
@@ -66,9 +49,9 @@ class BitmodTile(Design[BitmodTileParameters]):
             sequencer.chunks.eq(group["chunks"]), sequencer.ending.eq(group["last"]),
             activation.ready.eq(sequencer.take_chunk), weight.ready.eq(sequencer.take_chunk),
             group.ready.eq(sequencer.take_group)]
-        mesh.special_values(self.sv_write, self.sv_index, self.sv_value)
-        mesh.connect([RowOperands(Value.cast(activation["values"]))],
-                     [ColumnOperands(*(Value.cast(value) for value in (
-                         weight["codes"], group["selectors"], group["scales"])))])
-        mesh.results(self.result, self.channel if p.channel_scale else None)
+        operands = ColumnOperands(*(Value.cast(value) for value in (
+            weight["codes"], group["selectors"], group["scales"])))
+        tiles = mesh(m, p, sequencer.step, special_values(m, self),
+                     [Value.cast(activation["values"])], [operands])
+        deliver(m, p, sequencer, tiles, self.result, self.channel if p.channel_scale else None)
         return m

@@ -10,6 +10,7 @@ from lowbit.golden.formats import FloatFormat
 from .adders import RIPPLE, Adders
 from .fp_round import is_special, round_and_pack, significand
 from .lzc import normalize_left, shift_right_sticky
+from .pipeline import named, register
 
 __all__ = ["FpAdd"]
 
@@ -71,9 +72,10 @@ class FpAdd(Component):
         shifted, sticky = shift_right_sticky(m, Cat(Const(0, 2), low), distance)
         low_special = small[mbits:top].all()
         if self.stages == 2:
-            big, subtract, shifted, sticky, low_special = self._stage(
-                m, big_held=big, subtract_held=subtract, shifted_held=shifted,
-                sticky_held=sticky, special_held=low_special)
+            big, subtract, shifted, sticky, low_special = (
+                register(m, value, name, enable=self.en) for name, value in (
+                    ("big_held", big), ("subtract_held", subtract), ("shifted_held", shifted),
+                    ("sticky_held", sticky), ("special_held", low_special)))
             high = significand(fmt, big)
         aligned = Signal(fmt.precision + 3)
         m.d.comb += aligned.eq(Cat(sticky, shifted) ^ subtract.replicate(fmt.precision + 3))
@@ -93,9 +95,12 @@ class FpAdd(Component):
             infinite = special
         # the exponent field of the place below the carry; a subnormal counts as 1
         exponent = big[mbits:top] | ~big[mbits:top].any()
-        word, exponent, sign, infinite, nan = self._stage(
-            m, word=Cat(total, carry & ~subtract), exponent=exponent, sign=big[top],
-            infinite=infinite, nan=nan)
+        # the two halves meet here, in a register or in wires of the same names
+        word, exponent, sign, infinite, nan = (
+            register(m, value, name, enable=self.en) if self.stages else named(m, value, name)
+            for name, value in (
+                ("word", Cat(total, carry & ~subtract)), ("exponent", exponent),
+                ("sign", big[top]), ("infinite", infinite), ("nan", nan)))
 
         word, remaining = normalize_left(m, word, exponent,
                                          method="count" if fast else "search")
@@ -111,16 +116,3 @@ class FpAdd(Component):
         high, low = big[mbits:top], small[mbits:top]
         only_low_subnormal = high.any() & ~low.any()
         return self.adders.add(m, high, ~low, ~only_low_subnormal, name=name)[0]
-
-    def _stage(self, m: Module, **values: Value) -> list[Signal]:
-        """Name the values between the two halves, through a register where one is asked for."""
-        named = []
-        for name, value in values.items():
-            signal = Signal(len(value), name=name, reset_less=True)
-            if self.stages:
-                with m.If(self.en):
-                    m.d.sync += signal.eq(value)
-            else:
-                m.d.comb += signal.eq(value)
-            named.append(signal)
-        return named

@@ -10,6 +10,7 @@ from lowbit.golden.formats import FloatFormat
 from .adders import RIPPLE, Adders
 from .fp_round import is_infinite, is_nan, significand
 from .normalize import MagnitudeToFloat
+from .pipeline import register
 
 __all__ = ["FpMul"]
 
@@ -66,10 +67,8 @@ class FpMul(Component):
         ]
         for target, value in values:
             if self.stages:
-                held = Signal(target.shape(), reset_less=True, name=f"{target.name}_held")
-                with m.If(self.en):
-                    m.d.sync += held.eq(value)
-                value = held
+                value = register(m, value, f"{target.name}_held", enable=self.en,
+                                 shape=target.shape())
             m.d.comb += target.eq(value)
         m.d.comb += self.product.eq(finish.code)
         return m

@@ -10,6 +10,7 @@ from lowbit.golden.formats import FloatFormat
 from .adders import RIPPLE, Adders
 from .fp_round import round_and_pack
 from .lzc import normalize_left
+from .pipeline import register
 
 __all__ = ["FixedToFloat", "MagnitudeToFloat", "exponent_shape"]
 
@@ -94,13 +95,10 @@ class MagnitudeToFloat(Component):
         flags = Cat(self.sign, self.sticky if self.sticky_input else zero,
                     self.infinite if self.specials else zero, self.nan if self.specials else zero)
         if self.stages:
-            names = {"normalized": word, "normalized_field": remaining, "normalized_flags": flags}
-            held = [Signal(len(value), name=name, reset_less=True)
-                    for name, value in names.items()]
-            with m.If(self.en):
-                m.d.sync += [signal.eq(value)
-                             for signal, value in zip(held, names.values(), strict=True)]
-            word, remaining, flags = held
+            word, remaining, flags = (
+                register(m, value, name, enable=self.en) for name, value in (
+                    ("normalized", word), ("normalized_field", remaining),
+                    ("normalized_flags", flags)))
         # the field of the top bit is highest + 1, and rounding may carry once more
         overflow = highest + 2 > fmt.max_exponent_field
         code = round_and_pack(m, fmt, flags[0], word, remaining, sticky=flags[1],
@@ -145,19 +143,15 @@ class FixedToFloat(Component):
         sign = self.value[-1]
         magnitude, _ = self.adders.increment(m, self.value ^ sign.replicate(self.width), sign,
                                              name="abs")
-        domain = m.d.sync if self.stages == 2 else m.d.comb
         fixed = [(convert.sign, sign), (convert.magnitude, magnitude)]
         if hasattr(self, "exponent"):
             fixed.append((convert.exponent, self.exponent))
         if self.stages:
             m.d.comb += convert.en.eq(self.en)
-        if self.stages == 2:
-            for target, value in fixed:
-                held = Signal(target.shape(), reset_less=True, name=f"{target.name}_held")
-                with m.If(self.en):
-                    domain += held.eq(value)
-                m.d.comb += target.eq(held)
-        else:
-            domain += [target.eq(value) for target, value in fixed]
+        for target, value in fixed:
+            if self.stages == 2:
+                value = register(m, value, f"{target.name}_held", enable=self.en,
+                                 shape=target.shape())
+            m.d.comb += target.eq(value)
         m.d.comb += self.code.eq(convert.code)
         return m

@@ -1,1 +1,1 @@
-"""What designs of every family are put together with: streams between ports and datapath."""
+"""What designs of every family are put together with: streams, operand buffers, systolic arrays."""

@@ -11,9 +11,10 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 from ..common.adders import Adders, adder_tree
 from ..common.fp_add import FpAdd
 from ..common.fp_sum import FpSum
-from ..common.unit import Unit
+from ..common.pipeline import register
+from ..common.shared import Shared
 from .accumulator import SegmentedAccumulator, segment_starts
-from .read import PatternDecoder, line_bits, read_entry
+from .select import PatternDecoder, line_bits, select_entry
 
 __all__ = ["LutColumn", "LutCell", "value_bits"]
 
@@ -66,7 +67,7 @@ class LutCell(wiring.Component):
             table = self.entries.word_select(g, p.entries * width)
             entries = [table.word_select(e, width) for e in range(p.entries)]
             word = Signal(width, name=f"selected_{g}")
-            m.d.comb += word.eq(read_entry(p, self.lines.word_select(g, lines), entries))
+            m.d.comb += word.eq(select_entry(p, self.lines.word_select(g, lines), entries))
             words.append(word)
         signs = list(self.negative) if p.table == "half" else []
         return words, signs
@@ -84,8 +85,8 @@ class LutCell(wiring.Component):
             if p.common_lsb:
                 signs = [sign & ~odd for sign, odd in zip(signs, self.odd, strict=True)]
         if p.pipeline == 2:
-            words = [self._register(m, word, f"word_{g}") for g, word in enumerate(words)]
-            signs = [self._register(m, sign, f"sign_{g}") for g, sign in enumerate(signs)]
+            words = [register(m, word, f"word_{g}") for g, word in enumerate(words)]
+            signs = [register(m, sign, f"sign_{g}") for g, sign in enumerate(signs)]
         total = self._float_accumulator(m, words) if p.is_float else \
             self._integer_accumulator(m, words, signs)
         if p.buffer == "double":
@@ -105,12 +106,6 @@ class LutCell(wiring.Component):
             return value & (~self.first).replicate(width)
         keep = ~(self.first | self.shift)
         return (value & keep.replicate(width)) | (self.chain & self.shift.replicate(width))
-
-    @staticmethod
-    def _register(m: Module, value: Value, name: str) -> Signal:
-        register = Signal(len(value), name=name, reset_less=True)
-        m.d.sync += register.eq(value)
-        return register
 
     def _integer_accumulator(self, m: Module, words: list[Value], signs: list[Value]) -> Signal:
         """-T is ~T + 1: the ones are carries into the sum."""
@@ -169,7 +164,7 @@ class LutColumn(wiring.Component):
         m, p = Module(), self.parameters
         lines, negative = [], []
         for g in range(p.groups):
-            m.submodules[f"decoder_{g}"] = decoder = Unit(PatternDecoder(p), "lut_decoder")
+            m.submodules[f"decoder_{g}"] = decoder = Shared(PatternDecoder(p), "lut_decoder")
             m.d.comb += [decoder.active.eq(self.active),
                          decoder.pattern.eq(self.patterns.word_select(g, p.K))]
             lines.append(decoder.lines)
@@ -178,7 +173,7 @@ class LutColumn(wiring.Component):
         row_bits = p.groups * p.entries * p.step_bits
         values = []
         for row in range(p.M):
-            m.submodules[f"cell_{row}"] = cell = Unit(LutCell(p), "lut_cell")
+            m.submodules[f"cell_{row}"] = cell = Shared(LutCell(p), "lut_cell")
             m.d.comb += [cell.lines.eq(Cat(lines)), cell.first.eq(self.first),
                          cell.entries.eq(self.entries.word_select(row, row_bits)),
                          cell.shift.eq(self.shift[row]),

@@ -17,9 +17,9 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.timing import Timing
 
-from ..common.delay import delayed
 from ..common.design import Design
-from ..common.unit import Unit
+from ..common.pipeline import delayed, register
+from ..common.shared import Shared
 from ..fabric.elastic import Beat, backward, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
 from .entry_step import EntryStep
@@ -107,13 +107,13 @@ class LutCore(Design[LutCoreParameters]):
         odd = self._odd(m, table["entries"], beat) if p.common_lsb else None
         # cycles from a beat to its accumulate; the accumulators are whole one cycle later
         delay = 1 if p.pipeline == 2 else 0
-        first = delayed(m, fire & beat["first"], delay, "first_at")
-        done = delayed(m, fire & beat["last"], delay + 1, "done_at")
+        first = delayed(m, fire & beat["first"], delay, "first_at", reset=True)
+        done = delayed(m, fire & beat["last"], delay + 1, "done_at", reset=True)
 
         shift = Signal(p.M)
         chain: Value = Const(0, p.M * value_bits(p))
         for n in reversed(range(p.N)):
-            m.submodules[f"column_{n}"] = column = Unit(LutColumn(p), "lut_column")
+            m.submodules[f"column_{n}"] = column = Shared(LutColumn(p), "lut_column")
             m.d.comb += [
                 column.patterns.eq(beat["patterns"][n]),
                 column.active.eq(fire), column.first.eq(first), column.entries.eq(entries),
@@ -123,7 +123,7 @@ class LutCore(Design[LutCoreParameters]):
             if p.buffer == "double":
                 m.d.comb += column.capture.eq(done)
             chain = column.value
-        start = delayed(m, done, 1, "start_at") if p.buffer == "double" else done
+        start = delayed(m, done, 1, "start_at", reset=True) if p.buffer == "double" else done
         self._drain(m, start, shift, chain, busy, fire & beat["last"],
                     self._side(m, table, fire, beat, odd))
         return m
@@ -134,7 +134,7 @@ class LutCore(Design[LutCoreParameters]):
         stepped = []
         places = product(range(p.M), range(p.groups), range(p.entries))
         for i, (row, group, entry) in enumerate(places):
-            m.submodules[f"step_{i}"] = step = Unit(EntryStep(p), "lut_entry_step")
+            m.submodules[f"step_{i}"] = step = Shared(EntryStep(p), "lut_entry_step")
             m.d.comb += step.entry.eq(entries[row][group][entry])
             if p.plane_bits:
                 m.d.comb += step.plane.eq(beat["plane"])
@@ -188,12 +188,8 @@ class LutCore(Design[LutCoreParameters]):
             side["exponent"] = table["exponent"].as_value()
         if p.is_quantized:
             side["scale"] = table["scale"].as_value()
-        held: dict[str, Value] = {}
-        for name, value in side.items():
-            held[name] = register = Signal(len(value), name=f"{name}_held", reset_less=True)
-            with m.If(fire & beat["last"]):
-                m.d.sync += register.eq(value)
-        return held
+        return {name: register(m, value, f"{name}_held", enable=fire & beat["last"])
+                for name, value in side.items()}
 
     # -- result side --------------------------------------------------------------------------
     def _drain(self, m: Module, start: Value, shift: Signal, head: Value, busy: Signal,
@@ -244,7 +240,7 @@ class LutCore(Design[LutCoreParameters]):
         width = value_bits(p)
         outputs: list[Value] = []
         for i in range(p.out_lanes):
-            m.submodules[f"lane_{i}"] = lane = Unit(OutputLane(p), "lut_lane")
+            m.submodules[f"lane_{i}"] = lane = Shared(OutputLane(p), "lut_lane")
 
             def of_row(word: Value, bits: int, lane_index: int = i) -> Value:
                 rows = [word.word_select(b * p.out_lanes + lane_index, bits)

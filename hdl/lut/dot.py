@@ -13,8 +13,9 @@ from ..common.adders import Adders
 from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.fp_sum import FpSum
-from .entries import AlignActivation, TableEntries, term_bits
-from .read import PatternDecoder, read_entry
+from .align import AlignActivation, term_bits
+from .half_table import HalfTable
+from .select import PatternDecoder, select_entry
 from .streams import activation_values, table_entries, weight_patterns
 
 __all__ = ["LutDot"]
@@ -53,7 +54,7 @@ class LutDot(Design[LutDotParameters]):
         for g in range(p.groups):
             m.submodules[f"decoder_{g}"] = decoder = PatternDecoder(p)
             m.d.comb += [decoder.active.eq(1), decoder.pattern.eq(self.patterns[0][g])]
-            word = read_entry(p, decoder.lines, words[g * p.entries:(g + 1) * p.entries])
+            word = select_entry(p, decoder.lines, words[g * p.entries:(g + 1) * p.entries])
             negative: Value = decoder.negative if p.table == "half" else Const(0, 1)
             if p.is_float:
                 terms.append(Cat(word[:-1], word[-1] ^ negative))
@@ -95,7 +96,7 @@ class LutDot(Design[LutDotParameters]):
         words = []
         width = p.K * term_bits(p)
         for g in range(p.groups):
-            m.submodules[f"table_{g}"] = table = TableEntries(p)
+            m.submodules[f"table_{g}"] = table = HalfTable(p)
             m.d.comb += table.terms.eq(Cat(terms).word_select(g, width))
             words += [table.entries.word_select(e, p.entry_bits) for e in range(p.entries)]
         return words

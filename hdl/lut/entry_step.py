@@ -16,7 +16,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 
 from ..common.adders import Adders
 from ..common.fp_scale import FpScale
-from ..common.unit import Unit
+from ..common.shared import Shared
 
 __all__ = ["EntryStep"]
 
@@ -35,8 +35,8 @@ class EntryStep(wiring.Component):
         m, p = Module(), self.parameters
         if p.is_float:
             if p.plane_bits:
-                # a unit keeps the sign inside: otherwise Amaranth wires it around the module
-                m.submodules.scale = scale = Unit(
+                # a shared module keeps the sign inside: otherwise Amaranth wires it around it
+                m.submodules.scale = scale = Shared(
                     FpScale(p.table_float, p.w_bits - 1, Adders(p.adder)), "lut_scale")
                 m.d.comb += [scale.code.eq(self.entry), scale.shift.eq(self.plane),
                              self.stepped.eq(scale.scaled)]

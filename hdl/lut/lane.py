@@ -9,7 +9,7 @@ sum.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,6 +21,7 @@ from ..common.fp_add import FpAdd
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
 from ..common.normalize import FixedToFloat
+from ..common.pipeline import delayed, register
 from .accumulator import SegmentedAccumulator
 from .column import value_bits
 
@@ -74,28 +75,20 @@ class OutputLane(wiring.Component):
             members["psum"] = In(p.psum.bits)
         super().__init__(members)
 
-    def _stage(self, m: Module, value: Value, name: str, stages: int = 1,
-               behind: int = 0) -> Value:
-        """``value`` registered ``stages`` times, the last ``behind`` of them under ``leave``."""
-        for i in range(stages):
-            register = Signal(value.shape(), name=f"{name}_{i + 1}" if stages > 1 else name,
-                              reset_less=True)
-            with m.If(self.leave if i >= stages - behind else self.enable):
-                m.d.sync += register.eq(value)
-            value = register
-        return value
-
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         before, total = lane_latency(p)
-        value = self._stage(m, self.value, "raw")
+        value = register(m, self.value, "raw", enable=self.enable)
         if p.is_fixed:
             value = self._fixed(m, value)
         fmt = p.result_float
         if p.preload:
             value = self._add_psum(m, value, fmt)
         if fmt is not None and p.has_invalid:
-            invalid = self._stage(m, self.invalid, "invalid_at", total - 1, total - 1 - before)
+            invalid = self.invalid
+            for i in range(1, total):
+                invalid = register(m, invalid, f"invalid_at_{i}",
+                                   enable=self.enable if i <= before else self.leave)
         if fmt is not None:
             assert isinstance(p.out, FloatFormat)
             if fmt != p.out:
@@ -106,10 +99,8 @@ class OutputLane(wiring.Component):
                 value = Mux(invalid, Const(p.out.nan, p.out.bits), value)
         else:
             value = value.as_signed()
-        result = Signal(p.out.bits, name="held", reset_less=True)
-        with m.If(self.leave):
-            m.d.sync += result.eq(value)
-        m.d.comb += self.result.eq(result)
+        m.d.comb += self.result.eq(register(m, value, "held", enable=self.leave,
+                                            shape=p.out.bits))
         return m
 
     def _fixed(self, m: Module, value: Value) -> Value:
@@ -118,13 +109,13 @@ class OutputLane(wiring.Component):
         total = SegmentedAccumulator.resolve(p, value)
         correction: Value = Const(0, 1)
         if offset_bits(p):
-            offset = self._stage(m, self.offset, "offset_at")
+            offset = register(m, self.offset, "offset_at", enable=self.enable)
             correction = Cat(Const(0, p.scaled_bits - 1), offset)
         if p.common_lsb:
             total = Cat(Const(0, 1), total)
-            correction = correction + self._stage(m, self.odd, "odd_at")
+            correction = correction + register(m, self.odd, "odd_at", enable=self.enable)
         total = total + correction
-        exact = self._stage(m, total[:p.acc_bits].as_signed(), "exact")
+        exact = register(m, total[:p.acc_bits].as_signed(), "exact", enable=self.enable)
         fmt = p.result_float
         if fmt is None:
             return exact
@@ -136,16 +127,15 @@ class OutputLane(wiring.Component):
                                                        adders=Adders(p.adder))
         m.d.comb += [to_float.value.eq(exact), to_float.en.eq(self.enable)]
         if p.is_aligned:
-            exponent = self._stage(m, self.exponent, "exponent_at", 2)
+            exponent = delayed(m, self.exponent, 2, "exponent_at", enable=self.enable)
             m.d.comb += to_float.exponent.eq(exponent + p.exponent_offset)
-        code = self._stage(m, to_float.code, "normalized")
+        code = register(m, to_float.code, "normalized", enable=self.enable)
         if p.is_quantized:
             m.submodules.scale = product = FpMul(FP32, FP32, FP32, stages=1,
                                                    adders=Adders(p.adder))
-            m.d.comb += [product.a.eq(code),
-                         product.b.eq(self._stage(m, self.scale, "scale_at", 5)),
-                         product.en.eq(self.enable)]
-            code = self._stage(m, product.product, "scaled")
+            scale = delayed(m, self.scale, 5, "scale_at", enable=self.enable)
+            m.d.comb += [product.a.eq(code), product.b.eq(scale), product.en.eq(self.enable)]
+            code = register(m, product.product, "scaled", enable=self.enable)
         return code
 
     def _add_psum(self, m: Module, value: Value, fmt: FloatFormat | None) -> Value:

@@ -16,9 +16,10 @@ from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
 from lowbit.golden.timing import Timing
 
 from ..common.design import Design
-from ..common.unit import Unit
+from ..common.shared import Shared
 from ..fabric.elastic import Beat, backward, forward, of_port, to_port
-from .entries import AlignActivation, TableEntries, term_bits
+from .align import AlignActivation, term_bits
+from .half_table import HalfTable
 from .streams import activation_layout, table_layout
 
 __all__ = ["LutTable"]
@@ -58,7 +59,7 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
         terms, finite = list(words), []
         if isinstance(p.activation, FloatFormat):
             for i, word in enumerate(words):
-                m.submodules[f"align_{i}"] = align = Unit(AlignActivation(p), "lut_align")
+                m.submodules[f"align_{i}"] = align = Shared(AlignActivation(p), "lut_align")
                 m.d.comb += align.code.eq(word)
                 if p.is_aligned:
                     m.d.comb += align.exponent.eq(exponent[i // per_row])
@@ -80,7 +81,7 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
         width = p.K * term_bits(p)
         entries = []
         for t in range(self.rows * p.groups):
-            m.submodules[f"table_{t}"] = table = Unit(TableEntries(p), "lut_entries")
+            m.submodules[f"table_{t}"] = table = Shared(HalfTable(p), "lut_entries")
             m.d.comb += table.terms.eq(beat["terms"].word_select(t, width))
             entries.append(table.entries)
         made = {name: value for name, value in beat.fields.items() if name != "terms"}

@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.hdl.common.field import Field
-from lowbit.hdl.common.unit import Unit
+from lowbit.hdl.common.shared import Shared
 
 
 def unused(component):
@@ -37,7 +37,7 @@ class Twins(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         for output in (self.total, self.copy):
-            m.submodules[output.name] = unit = Unit(Accumulator(), "toy_accumulator", key=())
+            m.submodules[output.name] = unit = Shared(Accumulator(), "toy_accumulator", key=())
             m.d.comb += [unit.x.eq(self.x), output.eq(unit.total)]
         return m
 
@@ -101,7 +101,7 @@ class Pair(wiring.Component):
         m = Module()
         sums = []
         for i in range(2):
-            m.submodules[f"pe_{i}"] = pe = Unit(Pe(), "toy_pe")
+            m.submodules[f"pe_{i}"] = pe = Shared(Pe(), "toy_pe")
             m.d.comb += [pe.a.eq(self.a.word_select(i, 8)), pe.b.eq(self.b.word_select(i, 8)),
                          pe.clear.eq(self.clear)]
             sums.append(pe.sum)
@@ -121,7 +121,7 @@ class Grid(wiring.Component):
         m = Module()
         sums = []
         for i in range(self.pairs):
-            m.submodules[f"pair_{i}"] = pair = Unit(Pair(), "toy_pair", key=())
+            m.submodules[f"pair_{i}"] = pair = Shared(Pair(), "toy_pair", key=())
             m.d.comb += [pair.a.eq(self.a.word_select(i, 16)), pair.clear.eq(self.clear),
                          pair.b.eq(self.b.word_select(i, 16))]
             sums.append(pair.sums)

@@ -10,8 +10,9 @@ FAMILY = Family(
     name="bitmod",
     generators=(
         Generator("bitmod_encoder", "BitMoD bit-serial term generator, all data types at run time",
-                  f"{_PARAMETERS}:BitmodEncoderParameters",
-                  "lowbit.hdl.bitmod.encoder:BitmodEncoder", "lowbit.tb.benches.bitmod.encoder"),
+                  f"{_PARAMETERS}:BitmodTermGeneratorParameters",
+                  "lowbit.hdl.bitmod.term_generator:BitmodTermGenerator",
+                  "lowbit.tb.benches.bitmod.term_generator"),
         Generator("bitmod_pe", "BitMoD PE: bit-serial terms times FP16 activations",
                   f"{_PARAMETERS}:BitmodPeParameters", "lowbit.hdl.bitmod.pe:BitmodPe",
                   "lowbit.tb.benches.bitmod.pe"),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, get_data_type
 from lowbit.golden.bitmod.gemm import Operands
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 from lowbit.golden.bitmod.quantizer import QuantizedTensor
 from lowbit.golden.bitmod.workload import BitmodWorkload
 from lowbit.golden.parameters import Parameters
@@ -45,13 +45,13 @@ class BitmodOperands(OperandOptions):
                   tensor: Any) -> BitmodWorkload:
         if not isinstance(tensor, QuantizedTensor):
             self.refuse(parameters, tensor)
-        assert isinstance(parameters, BitmodTileParameters)
+        assert isinstance(parameters, BitmodMeshParameters)
         return BitmodWorkload(parameters, Operands.of_tensor(
             fp16_codes(activations, "--a", "(rows, k)"), tensor))
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> BitmodWorkload:
-        assert isinstance(parameters, BitmodTileParameters)
+        assert isinstance(parameters, BitmodMeshParameters)
         needed = {"--dtype": args.dtype, "--scale-codes": args.scale_codes,
                   "--group-size": args.group_size}
         missing = [option for option, value in needed.items() if value is None]

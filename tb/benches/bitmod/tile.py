@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from lowbit.golden.bitmod import parameters as parameter_classes
 from lowbit.golden.bitmod.cycles import operation_cycles
 from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, DataType, get_data_type
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 from lowbit.golden.bitmod.pe import layer
 from lowbit.golden.bitmod.ports import (
     Weights,
     layer_beats,
     layer_results,
-    tiles,
 )
 from lowbit.golden.formats import FP16, FP32
 from lowbit.tb.benches.bitmod.stimulus import (
@@ -48,9 +47,9 @@ ODD_SCALES = np.array([np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-45, -1e-38], np.
 class Layer:
     """One random layer: its beats, its golden results, its cycles of terms."""
 
-    def __init__(self, p: BitmodTileParameters, rng: np.random.Generator, special: Array,
+    def __init__(self, p: BitmodMeshParameters, rng: np.random.Generator, special: Array,
                  dtype: DataType, k: int, group_size: int, blocks: tuple[int, int]) -> None:
-        down, across = tiles(p)
+        down, across = p.tiles
         # ragged now and then
         self.m = max(1, blocks[0] * down * p.rows - int(rng.integers(2)) * int(rng.integers(3)))
         self.n = max(1, blocks[1] * across * p.columns
@@ -80,7 +79,7 @@ class Layer:
         self.beats = layer_beats(p, rows, weights)
         result = layer(FP16.to_array(rows), codes, dtype, weights.scale_codes, group_size,
                        special_values=special[selectors] if dtype.kind == "float" else None,
-                       channel_scale=channel, out_fp16=p.out == "fp16", parameters=p)
+                       channel_scale=channel, out_fp16=p.out == "fp16", parameters=p.pe)
         fmt = FP16 if p.out == "fp16" else FP32
         self.expected = fmt.from_array(result)
         self.words = p.output_beats * len(self.beats["group"]) // groups
@@ -95,10 +94,10 @@ class Layer:
         return rows
 
 
-def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
+def _layers(p: BitmodMeshParameters, rng: np.random.Generator, special: Array,
             words: int) -> list[Layer]:
     """Layers of every type, until there are ``words`` results."""
-    down, across = tiles(p)
+    down, across = p.tiles
     names = list(rng.permutation(NAMES))
     size = down * across * p.rows * p.columns
     layers: list[Layer] = []
@@ -135,7 +134,7 @@ async def _break_off(bench: Bench, layers: list[Layer], rng: random.Random, time
         start = await bench.reset(streams)
 
 
-async def _run(bench: Bench, p: BitmodTileParameters, layers: list[Layer], rng: random.Random,
+async def _run(bench: Bench, p: BitmodMeshParameters, layers: list[Layer], rng: random.Random,
                stall: float) -> int:
     """Run the layers back to back and compare; returns the wrong results."""
     words: list[int] = []
@@ -164,7 +163,7 @@ async def _run(bench: Bench, p: BitmodTileParameters, layers: list[Layer], rng: 
     return wrong
 
 
-async def _named_layers(bench: Bench, p: BitmodTileParameters, named: list[list[Any]],
+async def _named_layers(bench: Bench, p: BitmodMeshParameters, named: list[list[Any]],
                         numbers: np.random.Generator, special: Array) -> None:
     cycles, words = [], 0
     for name, k, group_size in named:

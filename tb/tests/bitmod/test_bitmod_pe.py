@@ -11,8 +11,8 @@ import pytest
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import (
     BitmodArrayParameters,
-    BitmodEncoderParameters,
     BitmodPeParameters,
+    BitmodTermGeneratorParameters,
     BitmodTileParameters,
 )
 from lowbit.golden.bitmod.pe import dequantize_groups, group_sums, group_terms, layer, tensor_layer
@@ -242,7 +242,7 @@ def test_derived_widths():
     assert cycles == {"int8": 4, "int6": 3, "bitmod4": 2, "bitmod3": 2, "int4": 2}   # section IV-B
     assert pe.cycles(get_data_type("fp3"), 128) == 64
     assert BitmodArrayParameters().pes == 1024 and BitmodTileParameters().rows == 8
-    assert BitmodEncoderParameters().max_terms == 4
+    assert BitmodTermGeneratorParameters().max_terms == 4
 
 
 @pytest.mark.parametrize(("values", "words"), [

@@ -14,7 +14,6 @@ from lowbit.golden.bitmod.cycles import operation_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
 from lowbit.golden.parameters import ParameterError
-from lowbit.hdl.bitmod.pe import BitmodPe
 
 SMALL = BitmodTileParameters(rows=2, columns=2)
 #: two rows and two columns of tiles, whose buffers are full and empty all the time
@@ -102,12 +101,14 @@ def test_emission_of_1024_pes():
     assert len(design.verilog) < 600_000
 
 
-def test_latency_is_the_pe_s():
-    for pipeline in range(6):
-        p = BitmodTileParameters(pipeline=pipeline)
-        pe = BitmodPe(p.pe)
-        pe._MustUse__used = pe.core._MustUse__used = True
-        assert p.pe_latency == pe.latency
+@pytest.mark.parametrize("p", [
+    BitmodTileParameters(rows=3, lanes=8, exact=True, out_columns=2, reset="async_low"),
+    MESH, BitmodArrayParameters(target="fpga", pipeline=2, tile_rows=1)])
+def test_parts_have_the_values_of_the_whole(p):
+    for part in (p.pe, p.tile, p.tile.pe):
+        assert part.as_dict().items() <= p.as_dict().items()
+    assert (p.tile.group_spacing, p.tile.output_sets) == (p.group_spacing, p.output_sets)
+    assert p.output_start - p.tile.output_start == p.skew + p.read_latency
 
 
 def test_refusals():

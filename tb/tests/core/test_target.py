@@ -74,7 +74,7 @@ def test_parts_inherit() -> None:
     tile = Fp16TileParameters(target="fpga", adder="ripple")
     assert (tile.pe.adder, tile.pe.style, tile.pe.pipeline) == ("ripple", "fast", 1)
     array = BitmodArrayParameters(target="fpga", pipeline=2)
-    assert (array.pe.target, array.pe.pipeline, array.pe_latency) == ("fpga", 2, 3)
+    assert (array.pe.target, array.pe.pipeline, array.pe.latency) == ("fpga", 2, 3)
 
 
 def test_refusals() -> None:

@@ -12,8 +12,8 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from numpy.typing import NDArray
 
 from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, DataType, get_data_type, is_two_term
-from lowbit.golden.bitmod.parameters import BitmodEncoderParameters
-from lowbit.golden.bitmod.ports import encoder_codes, pack_terms, special_value_word
+from lowbit.golden.bitmod.parameters import BitmodTermGeneratorParameters
+from lowbit.golden.bitmod.ports import pack_terms, port_codes, special_value_word
 from lowbit.golden.bitmod.terms import terms_of
 from lowbit.golden.bits import pack_bits, rows_to_ints
 from lowbit.tb.benches.streams import load_plan, report
@@ -31,7 +31,7 @@ def relevant(words: Array) -> Array:
 @cocotb.test()
 async def equals_golden(dut: Any) -> None:
     plan = load_plan()
-    p = BitmodEncoderParameters(**plan["parameters"])
+    p = BitmodTermGeneratorParameters(**plan["parameters"])
     rng = np.random.default_rng(plan["seed"])
     started, words, cycles = time.perf_counter(), 0, 0
     Clock(dut.clk, 10, "ns").start()
@@ -49,7 +49,7 @@ async def equals_golden(dut: Any) -> None:
         terms = terms_of(dtype, special)
         expected = relevant(pack_terms(terms))
         order = np.array([rng.permutation(1 << dtype.bits) for _ in range(p.lanes)]).T
-        port = rows_to_ints(pack_bits(encoder_codes(order, dtype), 8))
+        port = rows_to_ints(pack_bits(port_codes(order, dtype), 8))
         dut.floating.value, dut.selector.value = int(dtype.kind == "float"), selector
         for codes, word in zip(order, port, strict=True):
             dut.codes.value = word

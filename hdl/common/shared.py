@@ -1,6 +1,6 @@
-"""A repeated component: emitted once, instantiated many times.
+"""A repeated component as a shared module: emitted once, instantiated many times.
 
-Amaranth emits a module per *instance*. A :class:`Unit` wraps a component that occurs many times:
+Amaranth emits a module per *instance*. A :class:`Shared` wraps a component that occurs many times:
 while a design is being emitted it becomes an instance of one shared Verilog module; everywhere
 else (Amaranth's simulator, a flat conversion) it is the component itself.
 """
@@ -15,14 +15,14 @@ from typing import Any, Protocol
 from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 
-__all__ = ["Unit", "Emission", "emitting"]
+__all__ = ["Shared", "Emission", "emitting"]
 
 
 class Emission(Protocol):
-    """What a unit needs from the emission under way (see ``generators/verilog/convert.py``)."""
+    """What :class:`Shared` needs of the emission under way (``generators/verilog/convert.py``)."""
 
-    def instance(self, unit: Unit) -> Any:
-        """Register the unit's module if it is new; return an instance of it."""
+    def instance(self, shared: Shared) -> Any:
+        """Register the module if it is new; return an instance of it."""
 
 
 _emission: ContextVar[Emission | None] = ContextVar("emission", default=None)
@@ -30,7 +30,7 @@ _emission: ContextVar[Emission | None] = ContextVar("emission", default=None)
 
 @contextmanager
 def emitting(emission: Emission) -> Iterator[None]:
-    """Within this context units elaborate to instances of shared modules."""
+    """Within this context :class:`Shared` elaborates to an instance of the module."""
     token = _emission.set(emission)
     try:
         yield
@@ -38,20 +38,20 @@ def emitting(emission: Emission) -> Iterator[None]:
         _emission.reset(token)
 
 
-class Unit(Elaboratable):
+class Shared(Elaboratable):
     """One instance of ``component`` as the shared module ``name``.
 
     Use it exactly as the component: the ports (and any other attribute) of the component are
-    attributes of the unit. Units may contain units.
+    attributes of it. Shared modules may contain shared modules.
 
     Parameters
     ----------
     component:
         the component; its ports become the ports of the instance.
     name:
-        module name; all units of one name must be the same hardware.
+        of the module; all instances of one name must be the same hardware.
     key:
-        what makes two units of one name the same hardware: hashable, every parameter in it.
+        what makes two instances of one name the same hardware: hashable, every parameter in it.
         Default ``component.parameters``.
     """
 
@@ -63,7 +63,8 @@ class Unit(Elaboratable):
         if key is None:
             key = getattr(component, "parameters", None)
         if key is None:
-            raise TypeError(f"unit '{name}' needs a key: its component has no `parameters`")
+            raise TypeError(f"shared module '{name}' needs a key: its component has no "
+                            "`parameters`")
         hash(key)
         self.component = component
         self.name = name

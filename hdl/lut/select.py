@@ -1,4 +1,10 @@
-"""Reading a table: from a weight pattern to the selected entry.
+"""Selecting an entry of a table by a weight pattern; negation-free with half tables.
+
+Negation-free select: a half table has only the sums with a positive last activation, and the
+packer has folded every pattern to an index and a sign (``fold`` in
+:mod:`lowbit.golden.lut.packing`, ``--negation offline``). So the index needs no logic here, and
+only the selected value is negated, in the accumulator. ``--negation hardware`` folds the pattern
+in the decoder.
 
 Two structures, both generated so that they can be compared: ``onehot`` decodes the index once per
 column (the lines are shared by all M rows) and reads by AND-OR; ``binary`` is the conventional
@@ -14,7 +20,7 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.lut.parameters import WeightParameters
 
-__all__ = ["PatternDecoder", "read_entry", "line_bits"]
+__all__ = ["PatternDecoder", "select_entry", "line_bits"]
 
 
 def line_bits(p: WeightParameters) -> int:
@@ -57,7 +63,7 @@ class PatternDecoder(wiring.Component):
         return m
 
 
-def read_entry(p: WeightParameters, lines: Value, entries: list[Value]) -> Value:
+def select_entry(p: WeightParameters, lines: Value, entries: list[Value]) -> Value:
     """The entry that the read lines select, zero when inactive."""
     width = len(entries[0])
     if p.select == "onehot":

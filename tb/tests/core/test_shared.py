@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from lowbit.generators.verilog.emit import emit_component
-from lowbit.hdl.common.unit import Unit
+from lowbit.hdl.common.shared import Shared
 from lowbit.tb.support.toys import Grid, Pe, PeParameters, unused
 
 
@@ -24,7 +24,7 @@ class Row(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        pes = [Pe(p) if self.flat else Unit(Pe(p), "toy_pe") for p in self.pes]
+        pes = [Pe(p) if self.flat else Shared(Pe(p), "toy_pe") for p in self.pes]
         for i, pe in enumerate(pes):
             m.submodules[f"pe_{i}"] = pe
             m.d.comb += [pe.a.eq(self.a + i), pe.b.eq(self.b), pe.clear.eq(i == 0)]
@@ -40,15 +40,15 @@ def test_emitted_once():
 
 
 def test_clash_refused():
-    with pytest.raises(ValueError, match="two different units are named 'toy_pe'"):
+    with pytest.raises(ValueError, match="two different shared modules are named 'toy_pe'"):
         emit_component(Row([PeParameters(8), PeParameters(6)]), top="row")
 
 
 def test_key_needed():
     with pytest.raises(TypeError, match="needs a key"):
-        Unit(unused(Row([])), "row")
+        Shared(unused(Row([])), "row")
     with pytest.raises(TypeError, match="unhashable"):
-        Unit(unused(Row([])), "row", key=[1])     # type: ignore[arg-type]
+        Shared(unused(Row([])), "row", key=[1])     # type: ignore[arg-type]
 
 
 def test_flat_outside_an_emission():

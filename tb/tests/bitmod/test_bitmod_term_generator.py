@@ -13,15 +13,15 @@ from lowbit.generators.flow.yosys import run_yosys
 from lowbit.generators.verifying import verify
 from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import BitmodEncoderParameters
-from lowbit.golden.bitmod.ports import encoder_codes, special_value_word
+from lowbit.golden.bitmod.parameters import BitmodTermGeneratorParameters
+from lowbit.golden.bitmod.ports import port_codes, special_value_word
 from lowbit.golden.parameters import ParameterError
-from lowbit.hdl.bitmod.encoder import SpecialValues, TermLanes, shared_significance
+from lowbit.hdl.bitmod.term_generator import SpecialValues, TermLanes, shared_significance
 
 
 @pytest.mark.parametrize("lanes", [1, 4])
 def test_every_code(lanes):
-    found = verify(BitmodEncoderParameters(lanes=lanes))
+    found = verify(BitmodTermGeneratorParameters(lanes=lanes))
     assert found.passed, found.message
     assert found.outcome.stats["words"] > 4000 * lanes / 4
 
@@ -46,7 +46,7 @@ class ValueIsSumOfTerms(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        p = BitmodEncoderParameters(lanes=1)
+        p = BitmodTermGeneratorParameters(lanes=1)
         total = Signal(signed(16))
         values = []
         for i in range(4):
@@ -133,9 +133,9 @@ def test_port_words():
     assert [special_value_word(v) for v in (0.0, 5.0, -5.0, 7.5, -8.0)] == [0, 10, 42, 15, 48]
     with pytest.raises(ParameterError, match="needs three"):
         special_value_word(5.5)
-    int3 = encoder_codes(np.arange(8), get_data_type("int3"))
+    int3 = port_codes(np.arange(8), get_data_type("int3"))
     assert int3.view(np.int8).tolist() == [0, 1, 2, 3, -4, -3, -2, -1]
     fp3 = get_data_type("fp3")
     fp4 = get_data_type("fp4")
     # the same values, code by code
-    assert (fp3.values2x(6) == fp4.values2x(6)[encoder_codes(np.arange(8), fp3)]).all()
+    assert (fp3.values2x(6) == fp4.values2x(6)[port_codes(np.arange(8), fp3)]).all()

@@ -15,13 +15,15 @@ shifted left by one. Integers arrive sign-extended to 8 bits, where a Booth digi
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.datatypes import is_two_term
-from lowbit.golden.bitmod.parameters import BitmodEncoderParameters
+from lowbit.golden.bitmod.parameters import BitmodTermGeneratorParameters
 from lowbit.golden.bitmod.ports import pack_terms
 from lowbit.golden.bitmod.terms import fixed_point_terms
 from lowbit.golden.timing import Timing
@@ -30,9 +32,10 @@ from ..common.design import Design
 from ..common.field import Field, flag
 from .streams import CODE_NOTE, SELECTOR_BITS, bsig_field, special_value_ports, term_field
 
-__all__ = ["BitmodEncoder", "SpecialValues", "TermLanes", "one_hot", "shared_significance"]
+__all__ = ["BitmodTermGenerator", "SpecialValues", "TermLanes", "one_hot", "shared_significance",
+           "special_values"]
 
-P = BitmodEncoderParameters
+P = BitmodTermGeneratorParameters
 INDEX_BITS = 2
 
 
@@ -89,6 +92,14 @@ class SpecialValues(wiring.Component):
         return m
 
 
+def special_values(m: Module, ports: Any) -> SpecialValues:
+    """The register file of a design, programmed through its ``ports``."""
+    m.submodules.special_values = file = SpecialValues()
+    m.d.comb += [file.sv_write.eq(ports.sv_write), file.sv_index.eq(ports.sv_index),
+                 file.sv_value.eq(ports.sv_value)]
+    return file
+
+
 class TermLanes(wiring.Component):
     """One term of each of ``lanes`` weights; combinational.
 
@@ -97,7 +108,7 @@ class TermLanes(wiring.Component):
     among ``special``. ``terms``: 4 bits a lane, from the lowest: sign, exp (2), man.
     """
 
-    def __init__(self, p: BitmodEncoderParameters) -> None:
+    def __init__(self, p: BitmodTermGeneratorParameters) -> None:
         self.parameters = p.lanes
         self.lanes = p.lanes
         super().__init__({"codes": In(p.lanes * P.code_bits), "floating": In(1),
@@ -139,7 +150,7 @@ class TermLanes(wiring.Component):
         return term
 
 
-class BitmodEncoder(Design[BitmodEncoderParameters]):
+class BitmodTermGenerator(Design[BitmodTermGeneratorParameters]):
     """Term generator of one column: ``terms`` of the weights ``codes`` for the term ``index``.
 
     See :class:`TermLanes` and :class:`SpecialValues` for the ports. ``bsig`` is the significance
@@ -147,9 +158,7 @@ class BitmodEncoder(Design[BitmodEncoderParameters]):
     A weight takes 2 indices (FP3, FP4) or ceil(bits / 2). Combinational but for programming.
     """
 
-    def __init__(self, p: BitmodEncoderParameters) -> None:
-        self.lanes = TermLanes(p)
-        self.special_values = SpecialValues()
+    def __init__(self, p: BitmodTermGeneratorParameters) -> None:
         super().__init__(p, {
             **{name: In(field) for name, field in special_value_ports().items()},
             "codes": In(Field(P.code_bits, CODE_NOTE, name="code", axes={"lane": p.lanes})),
@@ -164,13 +173,12 @@ class BitmodEncoder(Design[BitmodEncoderParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.special_values = special = self.special_values
-        m.submodules.lanes = lanes = self.lanes
+        special = special_values(m, self)
+        m.submodules.lanes = lanes = TermLanes(self.parameters)
         lines = Signal(1 << INDEX_BITS)
         m.d.comb += [
             lines.eq(one_hot(self.index)),
-            special.sv_write.eq(self.sv_write), special.sv_index.eq(self.sv_index),
-            special.sv_value.eq(self.sv_value), special.second.eq(self.index[0]),
+            special.second.eq(self.index[0]),
             lanes.codes.eq(self.codes), lanes.floating.eq(self.floating), lanes.lines.eq(lines),
             lanes.selector.eq(self.selector), lanes.special.eq(special.special),
             self.terms.eq(lanes.terms), self.bsig.eq(shared_significance(lines, self.floating))]

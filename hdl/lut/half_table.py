@@ -1,4 +1,8 @@
-"""The entries of one table: K activations to all signed sums, exactly, then in table format.
+"""The half table: K activations to all signed sums, exactly, then in table format.
+
+Negating all signs negates a sum. So half of them are stored, 2**(K-1), those in which the last
+activation is positive; whoever reads the table negates the value instead (:mod:`.select`). With
+``--table full`` all 2**K are stored.
 
 Sums share their halves: for K = 4, twelve adders make eight entries (a0 +- a1, a3 +- a2, then one
 adder an entry).
@@ -15,59 +19,16 @@ from lowbit.golden.lut.parameters import LutParameters
 
 from ..common.adders import Adders
 from ..common.normalize import FixedToFloat
+from .align import term_bits
 
-__all__ = ["TableEntries", "AlignActivation", "term_bits"]
-
-
-def term_bits(p: LutParameters) -> int:
-    """Bits of an activation as the signed integer that the sums are made of."""
-    fmt = p.activation
-    if not isinstance(fmt, FloatFormat):
-        return fmt.bits
-    return (p.guard_bits if p.is_aligned else fmt.precision + fmt.max_exponent_field - 1) + 1
+__all__ = ["HalfTable"]
 
 
-class AlignActivation(wiring.Component):
-    """One floating activation as a signed integer (combinational).
+class HalfTable(wiring.Component):
+    """K signed terms to the stored sums of one table, half of them or all (combinational).
 
-    Aligned: in units that the shared ``exponent`` gives, truncated toward zero below the guard.
-    Float: in units of the format's smallest subnormal, exact. ``finite`` is low for inf and NaN.
-    """
-
-    def __init__(self, p: LutParameters) -> None:
-        self.parameters = p
-        members = {"code": In(p.activation.bits), "term": Out(term_bits(p)), "finite": Out(1)}
-        if p.is_aligned:
-            members["exponent"] = In(p.exponent_bits)
-        super().__init__(members)
-
-    def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.parameters
-        fmt = p.activation
-        assert isinstance(fmt, FloatFormat)
-        fraction = self.code[:fmt.mbits]
-        field = self.code[fmt.mbits:-1]
-        normal = field.any()
-        significand = Cat(fraction, normal)
-        top = field.all() & fraction.all() if fmt.fn else field.all()
-        place = Signal(fmt.ebits)
-        m.d.comb += [self.finite.eq(~top), place.eq(Cat(field[0] | ~normal, field[1:]))]
-        magnitude = Signal(term_bits(p) - 1)
-        if p.is_aligned:
-            shift = Signal(fmt.ebits)
-            m.d.comb += shift.eq(self.exponent - place)
-            full = Cat(Const(0, p.guard_bits - fmt.precision), significand)
-            m.d.comb += magnitude.eq(full >> shift)
-        else:
-            m.d.comb += magnitude.eq(significand << (place - 1)[:fmt.ebits])
-        m.d.comb += self.term.eq(Mux(self.code[-1], -magnitude, magnitude))
-        return m
-
-
-class TableEntries(wiring.Component):
-    """K signed terms to the stored entries of one table (combinational).
-
-    ``terms``: K words of :func:`term_bits`; ``entries``: ``p.entries`` words of ``p.entry_bits``.
+    ``terms``: K words of :func:`.align.term_bits`; ``entries``: ``p.entries`` words of
+    ``p.entry_bits``.
     """
 
     def __init__(self, p: LutParameters) -> None:

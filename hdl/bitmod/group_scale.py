@@ -1,4 +1,7 @@
-"""Group sum times 8-bit scale, rounded once to FP32: one a cycle."""
+"""First level of the scales, as tiles have it: group sum times 8-bit scale, one a cycle.
+
+The results are those of :mod:`.dequant`, the paper's bit-serial form, which stands alone.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from lowbit.golden.formats import FP32
 
 from ..common.adders import Adders
 from ..common.normalize import MagnitudeToFloat
+from ..common.pipeline import register
 from ..common.struct import StructComponent
 from .accumulate import DIGIT, GroupSum
 from .streams import SCALE_BITS
@@ -49,10 +53,7 @@ class GroupScale(StructComponent):
             exponent = (self.total.exponent << (DIGIT.bit_length() - 1)) + shape.unit
             operands.append((finish.exponent, exponent))
         for target, value in operands:
-            register = Signal(target.shape(), name=f"{target.name}_scaled", reset_less=True)
-            m.d.sync += register.eq(value)
-            m.d.comb += target.eq(register)
-        code = Signal(FP32.bits, reset_less=True)
-        m.d.sync += code.eq(finish.code)
-        m.d.comb += self.scaled.eq(code)
+            m.d.comb += target.eq(register(m, value, f"{target.name}_scaled",
+                                           shape=target.shape()))
+        m.d.comb += self.scaled.eq(register(m, finish.code, "code"))
         return m

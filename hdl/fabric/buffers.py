@@ -1,7 +1,8 @@
-"""Banked operand buffers of the array (paper section IV-C): a bank a tile row or tile column.
+"""Banked operand buffers of a systolic array: a bank for each row or column of it.
 
 A buffer is written whole, one beat of its stream in all banks; banks are read one cycle after
-one another, as the tiles behind them work. A place is free again when the last bank has read it.
+one another, as the rows or columns behind them work. A place is free again when the last bank
+has read it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+
+from .skew import skewed
 
 __all__ = ["BufferControl", "OperandBank", "address_bits", "named_ports"]
 
@@ -73,11 +76,7 @@ class BufferControl(wiring.Component):
         written, taken, freed = (Signal(bits + 1, name=name)
                                  for name in ("written", "taken", "freed"))
         following = Signal(bits + 1)
-        oldest: Value = freed
-        for i in range(1, banks):
-            late = Signal(bits + 1, name=f"freed_{i}")
-            m.d.sync += late.eq(oldest)
-            oldest = late
+        oldest = skewed(m, freed, banks, "freed", reset=True)[-1]
         is_open = Signal(name="open")
         m.d.sync += is_open.eq(1)
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""The tile itself: rows x columns of PEs between operand registers (paper section IV-C)."""
+"""The datapath of a tile: rows x columns of PEs between operand registers (paper section IV-C)."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 
-from ..common.delay import delayed
-from ..common.struct import StructComponent, signals
-from ..common.unit import Unit
+from ..common.pipeline import delayed, register
+from ..common.shared import Shared
+from ..common.struct import StructComponent
 from .align import TERM
 from .column import BitmodColumns
 from .pe import TERM_BITS, DecodeActivation, DecodeTerm
 from .streams import SCALE_BITS
 
-__all__ = ["BEAT", "BitmodCore"]
+__all__ = ["BEAT", "TileDatapath"]
 
 #: What travels down with the terms; see :data:`.sequencer.STEP`.
 BEAT = data.StructLayout({"enable": 1, "first": 1, "last": 1, "fresh": 1, "bsig": signed(4)})
 
 
-class BitmodCore(StructComponent):
+class TileDatapath(StructComponent):
     """Terms come from above, activations from the left; both leave one cycle later, below and to
     the right. ``scales`` come with a ``last`` beat and stay for the tile below.
 
@@ -44,22 +44,16 @@ class BitmodCore(StructComponent):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        activations = Signal(len(self.activations_in), name="activations", reset_less=True)
-        terms = Signal(len(self.terms_in), name="terms", reset_less=True)
-        scales = Signal(len(self.scales_in), name="scales", reset_less=True)
-        beat = signals(BEAT, "beat")
-        m.d.sync += [activations.eq(self.activations_in), terms.eq(self.terms_in),
-                     beat.eq(self.beat_in)]
-        with m.If(self.beat_in.last):
-            m.d.sync += scales.eq(self.scales_in)
+        activations = register(m, self.activations_in, "activations")
+        terms = register(m, self.terms_in, "terms")
+        beat = register(m, self.beat_in, "beat", reset=True)
+        scales = register(m, self.scales_in, "scales", enable=self.beat_in.last)
         m.d.comb += [self.activations_out.eq(activations), self.terms_out.eq(terms),
                      self.scales_out.eq(scales), self.beat_out.eq(beat)]
 
-        capture = delayed(m, beat.last, p.pe_latency, "group_done")
-        fresh_group = delayed(m, beat.fresh, p.pe_latency, "fresh", reset=False)
-        fresh = Signal(name="group_fresh", reset_less=True)
-        with m.If(capture):
-            m.d.sync += fresh.eq(fresh_group)
+        capture = delayed(m, beat.last, p.pe.latency, "group_done", reset=True)
+        fresh_group = delayed(m, beat.fresh, p.pe.latency, "fresh")
+        fresh = register(m, fresh_group, "group_fresh", enable=capture)
         # sums leave the PEs; scaled and rounded, they are added two cycles later
         leaving = Signal()
         column = Signal(p.sharing_columns, reset_less=True)
@@ -71,8 +65,8 @@ class BitmodCore(StructComponent):
             with m.If(row_left == 0):
                 m.d.sync += [row_left.eq(p.rows - 1), column.eq(Cat(0, column[:-1])),
                              leaving.eq(~column[-1])]
-        adding = delayed(m, leaving, 2, "adding")
-        fresh_at = delayed(m, fresh, 2, "adding_fresh", reset=False)
+        adding = delayed(m, leaving, 2, "adding", reset=True)
+        fresh_at = delayed(m, fresh, 2, "adding_fresh")
 
         clear = Signal()
         m.d.comb += clear.eq(beat.first & beat.enable)
@@ -86,7 +80,7 @@ class BitmodCore(StructComponent):
             m.d.comb += select.eq(self.select[first:first + sharing].any())
             for lane in range(p.out_columns):
                 members = [n * p.out_columns + lane for n in range(first, first + sharing)]
-                m.submodules[f"columns_{members[0]}"] = columns = Unit(BitmodColumns(p),
+                m.submodules[f"columns_{members[0]}"] = columns = Shared(BitmodColumns(p),
                                                                        "bitmod_columns")
                 m.d.comb += [
                     columns.activations.eq(decoded), columns.clear.eq(clear),
@@ -107,7 +101,7 @@ class BitmodCore(StructComponent):
         """Activations with their hidden bits, once for all columns."""
         words = []
         for i in range(self.parameters.rows * self.parameters.lanes):
-            m.submodules[f"activation_{i}"] = decode = Unit(DecodeActivation(),
+            m.submodules[f"activation_{i}"] = decode = Shared(DecodeActivation(),
                                                             "bitmod_activation", key=())
             m.d.comb += decode.code.eq(activations.word_select(i, 16))
             words.append(Value.cast(decode.activation))
@@ -117,7 +111,7 @@ class BitmodCore(StructComponent):
         """Terms of the columns with their powers of two, once for all rows."""
         words = []
         for i in range(self.parameters.columns * self.parameters.lanes):
-            m.submodules[f"term_{i}"] = decode = Unit(DecodeTerm(), "bitmod_term", key=())
+            m.submodules[f"term_{i}"] = decode = Shared(DecodeTerm(), "bitmod_term", key=())
             m.d.comb += [decode.term.eq(terms.word_select(i, TERM_BITS)),
                          decode.bsig.eq(beat.bsig), decode.enable.eq(beat.enable)]
             words.append(Value.cast(decode.decoded))
