@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,8 @@ _BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--
                              "unique", "-Wno-fatal", "-Wno-lint",
                              "--no-public-flat-rw"],
                "icarus": []}
+#: the run-time library's headers, precompiled beside its objects
+_HEADERS = "lowbit_verilated.h"
 #: builds kept in the cache; more are removed when they have not been used for a day
 _KEEP = 30
 
@@ -145,17 +148,35 @@ def _runtime_key(waves: bool) -> str:
 
 
 def _keep_runtime(work: Path, runtime: Path) -> None:
-    """Keep the compiled run-time library: it does not depend on the design, and compiling it
-    takes longer than compiling a small design."""
+    """Keep the compiled run-time library and its headers: they do not depend on the design, and
+    compiling them takes longer than compiling a small design."""
     if runtime.is_dir():
         return
     copy = Path(tempfile.mkdtemp(dir=runtime.parent, prefix=".runtime-"))
     try:
         for path in work.glob("verilated*.o"):
             shutil.copyfile(path, copy / path.name)
+        _precompile_headers((work / "build.log").read_text(errors="replace"), copy)
         rename_folder(copy, runtime)
     finally:
         shutil.rmtree(copy, ignore_errors=True)
+
+
+def _precompile_headers(log: str, folder: Path) -> None:
+    """``_HEADERS`` in ``folder``, precompiled with the options that the model was compiled with.
+
+    A compiler takes the precompiled form where all its options are the same, and else the text;
+    one that cannot precompile leaves no file, which is right as well.
+    """
+    found = re.search(r"^(c\+\+ .*) -c -o Vtop__ALL\.o ", log, re.M)
+    if found is None:
+        return
+    header = folder / _HEADERS
+    header.write_text("".join(f'#include "{name}.h"\n' for name in
+                              ("verilated", "verilated_vpi", "verilated_dpi")))
+    subprocess.run([*shlex.split(found[1]), "-x", "c++-header", "-o", f"{header}.gch", str(header)],
+                   capture_output=True, check=False)
+    Path(f"{header}.d").unlink(missing_ok=True)
 
 
 def _prune(folder: Path) -> None:
@@ -204,8 +225,10 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
                    build_args=arguments + trace + inputs, waves=waves)
         runtime = folder / f"runtime-{_runtime_key(waves)}"
         if simulator == "verilator" and runtime.is_dir():
+            if (runtime / _HEADERS).exists() and " " not in str(runtime):
+                job["build_args"] += ["-CFLAGS", f"-include {runtime / _HEADERS}"]
             later = time.time() + 3600
-            for path in runtime.iterdir():
+            for path in runtime.glob("*.o"):
                 shutil.copyfile(path, work / path.name)
                 # they depend on the design's makefile, which Verilator is about to write
                 os.utime(work / path.name, (later, later))

@@ -97,8 +97,15 @@ def is_cheap(p: LutParameters) -> bool:
 
     Exact sums of floats are as wide as the range of the activations (bf16: 262 bits), and a
     table unit has one rounder of that width for every entry, a core with groups one in every
-    cell; large ones take minutes to build.
+    cell; a step 2**plane of a float is a shifter for every entry; a read is a multiplexer of all
+    entries in every cell. Large ones take minutes to build.
     """
+    entries = getattr(p, "M", 1) * p.groups * p.entries
+    if isinstance(p, LutCoreParameters):
+        if entries * p.N > 400 or (p.is_float and p.plane_bits and entries > 64):
+            return False
+    elif entries > (32 if p.is_float else 96):
+        return False
     if not p.is_float:
         return True
     assert isinstance(p.activation, FloatFormat)
@@ -116,7 +123,7 @@ def regression_complaint(cls: type[LutParameters], row: Row) -> list[str] | None
     blamed = complaint(cls, row)
     if blamed is None and not is_cheap(build(cls, row)):
         blamed = [name for name in ("a_format", "datapath", "K", "table", "table_source",
-                                    "size", "groups") if name in row]
+                                    "size", "M", "groups", "w_bits") if name in row]
     return blamed
 
 
