@@ -221,17 +221,17 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
         (work / "visible.vlt").write_text(_visible(sources, top))
         # unnamed nets (_12_) belong into a trace as well
         trace = ["--trace-underscore"] if waves and simulator == "verilator" else []
-        job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
-                   build_args=arguments + trace + inputs, waves=waves)
         runtime = folder / f"runtime-{_runtime_key(waves)}"
         if simulator == "verilator" and runtime.is_dir():
             if (runtime / _HEADERS).exists() and " " not in str(runtime):
-                job["build_args"] += ["-CFLAGS", f"-include {runtime / _HEADERS}"]
+                inputs += ["-CFLAGS", f"-include {runtime / _HEADERS}"]
             later = time.time() + 3600
             for path in runtime.glob("*.o"):
                 shutil.copyfile(path, work / path.name)
                 # they depend on the design's makefile, which Verilator is about to write
                 os.utime(work / path.name, (later, later))
+        job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
+                   build_args=arguments + trace + inputs, waves=waves)
         # MAKEFLAGS: the runner passes no variables to make
         python = sys.executable.replace(" ", "\\ ")
         status = _job(job, work, work / "build.log",

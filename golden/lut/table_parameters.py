@@ -131,8 +131,9 @@ class LutParameters(TargetParameters):
     def guard_bits(self) -> int:
         """Magnitude bits of an aligned activation.
 
-        The defaults are measured (scripts/bench_accuracy.py): with FP32 sums the least that meets
-        the accuracy bars of docs/numerics.md section 4; bf16 needs a bit more than the others.
+        The defaults are measured (scripts/studies/bench_accuracy.py): with FP32 sums the least
+        that meets the accuracy bars of docs/numerics.md section 4; bf16 needs a bit more than the
+        others.
         """
         if self.guard is not None:
             return self.guard

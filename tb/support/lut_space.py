@@ -1,7 +1,7 @@
 """The configurations of the LUT family that are verified: factors, their values, and what is legal.
 
 The regression covers all legal pairs of these values (:func:`regression`), the campaign
-(scripts/campaign.py) draws from their full product. Legality is the parameter classes' own.
+(scripts/studies/campaign.py) draws from their full product. Legality is the parameter classes' own.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ def test_bad_parameters(values, words):
 
 # -- reference vectors ----------------------------------------------------------------------------
 def test_accuracy_of_generated_activations():
-    """The figures of scripts/bench_bitmod.py: in order, and within the bound of three lanes."""
+    """Figures of scripts/studies/bench_bitmod.py: in order, and within the bound of three lanes."""
     for kind in ("gaussian", "outlier", "subnormal"):
         found = accuracy(kind, rows=3, columns=3, groups=2)
 

@@ -1,4 +1,5 @@
-"""The accuracy bars of docs/numerics.md section 4, on a small part of scripts/bench_accuracy.py."""
+"""The accuracy bars of docs/numerics.md section 4, on a small part of the study's draws
+(scripts/studies/bench_accuracy.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-PATH = Path(__file__).resolve().parents[3] / "scripts" / "bench_accuracy.py"
+PATH = Path(__file__).resolve().parents[3] / "scripts" / "studies" / "bench_accuracy.py"
 
 
 @pytest.fixture(scope="module")

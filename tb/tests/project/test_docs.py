@@ -28,14 +28,14 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 #: files of the example of docs/adding_a_family.md
 EXAMPLE_FAMILY = ROOT / "docs" / "example_family"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-#: examples that build a simulator or synthesise: scripts/examples.py runs them
+#: examples that build a simulator or synthesise: scripts/docs/examples.py runs them
 SLOW = re.compile(r"^gen (verify|area|bitmod_array)|--backend rtl|y_rtl")
 
 
 def script(name: str) -> ModuleType:
     """A script as a module (scripts/ is no package)."""
     path = ROOT / "scripts" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"scripts_{name}", path)
+    spec = importlib.util.spec_from_file_location(f"scripts_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # its neighbours, which it imports by name, are found as when it is run
@@ -48,7 +48,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-EXAMPLES = script("examples")
+EXAMPLES = script("docs/examples")
 
 
 def anchors(page: str) -> set[str]:
@@ -145,13 +145,13 @@ def test_a_wrong_example_is_found() -> None:
 
 @pytest.mark.parametrize("name", ["figures", "draw"])
 def test_tables_and_pictures_are_up_to_date(name: str) -> None:
-    done = subprocess.run([sys.executable, ROOT / "scripts" / f"{name}.py", "--check"],
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "docs" / f"{name}.py", "--check"],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_changed_table_is_found() -> None:
-    figures = script("figures")
+    figures = script("docs/figures")
     page = (ROOT / "docs" / "lut.md").read_text(encoding="utf-8")
     assert figures.filled(page) == page
     row = "| `weight_last` | in | 1 |"
@@ -190,8 +190,8 @@ def test_bitmod_page_names_streams_and_modules() -> None:
 
 
 def test_parts_of_the_bitmod_tile_are_told_apart() -> None:
-    """scripts/bench_bitmod.py: each named part of the tile has modules, and none counts twice."""
-    measure, bench = script("measure"), script("bench_bitmod")
+    """scripts/studies/bench_bitmod.py: each part of the tile has modules, and none counts twice."""
+    measure, bench = script("studies/measure"), script("studies/bench_bitmod")
     emitted = emit(BitmodTileParameters(rows=2, columns=4))
     inside = measure.children(emitted.verilog)
     ones = dict.fromkeys(inside, 1.0)
@@ -204,12 +204,12 @@ def test_parts_of_the_bitmod_tile_are_told_apart() -> None:
 
 def test_recorded_results_are_json_of_known_scripts() -> None:
     """docs/results holds nothing that no script rewrites."""
-    results = script("figures").RESULTS
+    results = script("docs/figures").RESULTS
     for path in (ROOT / "docs" / "results").iterdir():
         assert path.name in results
         json.loads(path.read_text(encoding="utf-8"))
     for command in results.values():
-        found = re.search(r"scripts/\w+\.py", command)
+        found = re.search(r"scripts/\w+/\w+\.py", command)
         assert found and (ROOT / found[0]).exists()
 
 

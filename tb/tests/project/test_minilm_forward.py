@@ -24,8 +24,8 @@ SENTENCES = [[3, 7, 1, 19, 4], [5], [2, 2, 11]]
 
 
 def load(name):
-    """A script of scripts/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    """A script of scripts/demos as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / "demos" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -173,7 +173,7 @@ def test_sentences_of_the_demonstration():
 ])
 def test_wrong_options(arguments, message):
     """Refused in one line, before the model is looked for."""
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "demo_minilm_types.py", *arguments],
+    done = subprocess.run([sys.executable, ROOT / "scripts/demos/demo_minilm_types.py", *arguments],
                           capture_output=True, text=True)
     assert done.returncode == 2
     assert message in done.stderr

@@ -321,6 +321,6 @@ def test_failed_lint_fails_the_whole(machine):
 
 
 def test_scripts_are_executable():
-    for path in [*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"]:
+    for path in [*(ROOT / "scripts").rglob("*"), ROOT / ".ci" / "run"]:
         if path.is_file() and path.read_bytes().startswith(b"#!"):
             assert os.access(path, os.X_OK), path

@@ -1,6 +1,6 @@
 """The long run of the LUT core: the full product of its parameters, RTL against golden model.
 
-    .venv/bin/python scripts/campaign.py [--minutes T] [--jobs N] [--log FILE] [--json FILE]
+    .venv/bin/python scripts/studies/campaign.py [--minutes T] [--jobs N] [--log FILE] [--json FILE]
 
 The product (activation format × exact, float, aligned or INT8 entries × table × negation × select
 × planes × K × groups × zero point) has 14,400 configurations; everything else (M and N, lanes,

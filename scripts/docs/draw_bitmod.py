@@ -18,7 +18,7 @@ from lowbit.golden.bitmod.terms import terms_of
 
 __all__ = ["PICTURES"]
 
-AREA = Path(__file__).resolve().parent.parent / "docs" / "results" / "bitmod_area.json"
+AREA = Path(__file__).resolve().parents[2] / "docs" / "results" / "bitmod_area.json"
 TILE = BitmodTileParameters()
 
 

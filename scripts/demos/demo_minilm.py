@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A real transformer layer through the simulated LUT core, every output checked bit for bit.
 
-    .venv/bin/python scripts/demo_minilm.py [--json]
+    .venv/bin/python scripts/demos/demo_minilm.py [--json]
 
 The layer is the first feed-forward matrix of all-MiniLM-L6-v2 (1536 x 384), quantised
 asymmetrically to INT2 and INT4 in groups of 128. Its 16 activation rows are the layer's own

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fill the generated tables of docs/: ports, parameters, recorded figures.
 
-    .venv/bin/python scripts/figures.py [--check]
+    .venv/bin/python scripts/docs/figures.py [--check]
 
 A generated table stands between ``<!-- begin NAME ... -->`` and ``<!-- end NAME -->``. Ports and
 parameters come from the code; figures come from docs/results/*.json, which the commands in
@@ -28,7 +28,7 @@ from lowbit.golden.parameters import default_text, flag_name
 from lowbit.tb.support import lut_space
 from lowbit.tb.support.lut_run import VECTORS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS_FOLDER = ROOT / "docs" / "results"
 PAGES = tuple(f"docs/{name}.md" for name in
               ("results", "models", "fpga", "lut", "bitmod", "numerics"))
@@ -37,29 +37,22 @@ BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -
 Json = Any
 
 #: result file -> the command that writes it
-RESULTS = {
-    "area.json": ".venv/bin/python scripts/bench_area.py --liberty sky130hd_tt.lib.gz --json "
-                 "> docs/results/area.json",
-    "bitmod_area.json": ".venv/bin/python scripts/bench_bitmod.py --liberty sky130hd_tt.lib.gz "
-                        "--json > docs/results/bitmod_area.json",
-    "accuracy.json": ".venv/bin/python scripts/bench_accuracy.py --json docs/results/accuracy.json",
-    "layer.json": ".venv/bin/python scripts/demo_minilm.py --json > docs/results/layer.json",
-    "bitmod_layer.json":
-        ".venv/bin/python scripts/demo_minilm_bitmod.py --json > docs/results/bitmod_layer.json",
-    "speed.json": ".venv/bin/python scripts/bench_speed.py --json docs/results/speed.json",
-    "scales.json": ".venv/bin/python scripts/bench_scales.py --json > docs/results/scales.json",
-    "quantizer.json":
-        ".venv/bin/python scripts/bench_quantizer.py --json > docs/results/quantizer.json",
-    "minilm_types.json":
-        ".venv/bin/python scripts/demo_minilm_types.py --json > docs/results/minilm_types.json",
-    "campaign.json": ".venv/bin/python scripts/campaign.py --minutes 13 --skip-large "
-                     "--json docs/results/campaign.json",
-    "proofs.json": ".venv/bin/python scripts/prove.py --json docs/results/proofs.json",
-    "smollm2.json": ".venv/bin/python scripts/demo_smollm2.py --json > docs/results/smollm2.json",
-    "fpga.json": ".venv/bin/python scripts/bench_fpga.py --json docs/results/fpga.json",
-    "mutations.json": ".venv/bin/python scripts/mutate.py --json docs/results/mutations.json "
-                      "(and again with --mutator yosys)",
-}
+RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for name, command in {
+    "area.json": "studies/bench_area.py --liberty sky130hd_tt.lib.gz --json >",
+    "bitmod_area.json": "studies/bench_bitmod.py --liberty sky130hd_tt.lib.gz --json >",
+    "accuracy.json": "studies/bench_accuracy.py --json",
+    "layer.json": "demos/demo_minilm.py --json >",
+    "bitmod_layer.json": "demos/demo_minilm_bitmod.py --json >",
+    "speed.json": "studies/bench_speed.py --json",
+    "scales.json": "studies/bench_scales.py --json >",
+    "quantizer.json": "studies/bench_quantizer.py --json >",
+    "minilm_types.json": "demos/demo_minilm_types.py --json >",
+    "campaign.json": "studies/campaign.py --minutes 13 --skip-large --json",
+    "proofs.json": "studies/prove.py --json",
+    "smollm2.json": "demos/demo_smollm2.py --json >",
+    "fpga.json": "studies/bench_fpga.py --json",
+    "mutations.json": "studies/mutate.py [--mutator yosys] --json",
+}.items()}
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -312,7 +305,7 @@ def filled(text: str) -> str:
     """A page with its generated tables made anew."""
     def replace(block: re.Match[str]) -> str:
         name = block["name"]
-        return (f"<!-- begin {name}: made by scripts/figures.py -->\n\n{TABLES[name]()}\n\n"
+        return (f"<!-- begin {name}: made by scripts/docs/figures.py -->\n\n{TABLES[name]()}\n\n"
                 f"<!-- end {name} -->")
 
     return BLOCK.sub(replace, text)
@@ -330,7 +323,7 @@ def main() -> int:
         if after == before:
             continue
         if args.check:
-            print(f"{page} is not up to date; run scripts/figures.py")
+            print(f"{page} is not up to date; run scripts/docs/figures.py")
             status = 1
         else:
             path.write_text(after, encoding="utf-8")

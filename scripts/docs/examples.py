@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run the commands that README.md shows and compare what they print with what the page says.
 
-    .venv/bin/python scripts/examples.py [--write] [FILE.md ...]
+    .venv/bin/python scripts/docs/examples.py [--write] [FILE.md ...]
 
 Every fenced block of kind ``console`` counts: a line ``$ command``, then its output. The commands
 of one page run in order in one temporary folder. ``--write`` puts the real output in the page;
@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 #: what may differ from run to run
 VARIES = ((re.compile(r"built in [\d.]+ s|build cached"), "built"),

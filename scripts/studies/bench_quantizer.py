@@ -1,6 +1,6 @@
 """Speed and memory of ``gen quantize``'s quantiser: weights a second and peak memory.
 
-    python scripts/bench_quantizer.py [--rows 4096] [--columns 4096] [--dtype NAME ...]
+    python scripts/studies/bench_quantizer.py [--rows 4096] [--columns 4096] [--dtype NAME ...]
 
 One thread; the best of several runs in processor time and in wall-clock time (they differ when
 the machine is shared). Memory is what the process needs beyond the tensor itself, from the

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A real transformer layer through the simulated BitMoD tile and array, every output checked.
 
-    .venv/bin/python scripts/demo_minilm_bitmod.py [--json]
+    .venv/bin/python scripts/demos/demo_minilm_bitmod.py [--json]
 
 The layer is the first feed-forward matrix of all-MiniLM-L6-v2 (1536 x 384), quantised to bitmod4,
 bitmod3 and INT6 in groups of 128 with 8-bit scales. Its 16 activation rows are the layer's own

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A language model's own quantised codes through the simulated LUT core, checked bit for bit.
 
-    .venv/bin/python scripts/demo_smollm2.py [--json]
+    .venv/bin/python scripts/demos/demo_smollm2.py [--json]
 
 The matrix is blk.0.ffn_up.weight of SmolLM2-135M-Instruct (1536 x 576) in GGUF's Q4_1: 4-bit codes
 in groups of 32 with a scale and a minimum. The codes are those of the file. Activation rows are

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Accuracy of the `aligned` core against sequential accumulation, for every activation format.
 
-    .venv/bin/python scripts/bench_accuracy.py [--outputs N] [--seeds N] [--json FILE]
+    .venv/bin/python scripts/studies/bench_accuracy.py [--outputs N] [--seeds N] [--json FILE]
 
 Random rows: RMS error of the core over the RMS error of sequential accumulation on the same data,
 both against the exact sum; the bar is 1 (docs/numerics.md, section 4). The FP32 class is compared

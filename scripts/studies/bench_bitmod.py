@@ -1,6 +1,7 @@
 """BitMoD against the FP16 multiply-accumulate baseline: area, longest path, cycles, precision.
 
-    python scripts/bench_bitmod.py [--liberty FILE ...] [--quick] [--json] [--only pe,path,...]
+    python scripts/studies/bench_bitmod.py [--liberty FILE ...] [--quick] [--json]
+        [--only pe,path,...]
 
 Tables: ``designs``: area of every PE with every recipe; ``pe``: area times cycles of a
 multiply-accumulate, over the baseline's; ``tile``: what the area of a tile consists of, and 64

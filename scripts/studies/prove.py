@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The longer SAT proofs: lut_dot equals the sum of +-a for all inputs; prints a verdict each.
 
-    .venv/bin/python scripts/prove.py [--timeout SECONDS] [--json FILE]
+    .venv/bin/python scripts/studies/prove.py [--timeout SECONDS] [--json FILE]
 
 INT16 K = 2..4 and INT8 K = 5, beside INT8 K = 2..4, which the regression proves as well.
 """

@@ -1,6 +1,7 @@
 """Area and longest path of the LUT designs beside the designs that they replace.
 
-    python scripts/bench_area.py [--liberty FILE ...] [--quick] [--json] [--only core,path,...]
+    python scripts/studies/bench_area.py [--liberty FILE ...] [--quick] [--json]
+        [--only core,path,...]
 
 Tables: ``core``: the LUT tensor core against the published RTL and against a conventional core of
 our own; ``forms``: half table, one-hot select and offline negation against the conventional

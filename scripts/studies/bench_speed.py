@@ -3,7 +3,7 @@
 
 Each line is a whole process, run as a user runs it; ``best of n`` is the fastest. Seconds belong
 to the machine they were taken on; compare ratios. Run after scripts/setup:
-``.venv/bin/python scripts/bench_speed.py``.
+``.venv/bin/python scripts/studies/bench_speed.py``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Mutation survey: small wrong changes of the emitted Verilog, and whether the benches notice.
 
-    .venv/bin/python scripts/mutate.py [--mutator lines|yosys] [--count N] [--seed S]
+    .venv/bin/python scripts/studies/mutate.py [--mutator lines|yosys] [--count N] [--seed S]
                                        [--design "NAME OPTIONS" ...] [--json FILE] [--resume]
 
 Two mutators draw from each design by ``--seed``. ``lines`` changes one line of the text (operator

@@ -197,7 +197,7 @@ def _arguments(text: str, tables: Mapping[str, Table], quick: str) -> argparse.N
 
 def _run(args: argparse.Namespace, tables: Mapping[str, Table]) -> None:
     files = args.liberty or [Path(os.environ.get("LOWBIT_SHARED") or Path(__file__).resolve()
-                                  .parents[2] / "shared") / "pdk" / "sky130hd_tt.lib.gz"]
+                                  .parents[3] / "shared") / "pdk" / "sky130hd_tt.lib.gz"]
     library = liberty.load(files)
     chosen, names = args.only.split(","), args.recipes.split(",")
     for word in chosen:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a group's scale costs or gains when it ignores the sign of the special value.
 
-    .venv/bin/python scripts/bench_scales.py [--groups N] [--json]
+    .venv/bin/python scripts/studies/bench_scales.py [--groups N] [--json]
 
 BitMoD's grids are not symmetric: the special value has one sign. Two rules for the scale of a
 group, both with the best special value by squared error:

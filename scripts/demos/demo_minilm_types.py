@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """BitMoD's weight data types on a real model: weight error and what it does to embeddings.
 
-    .venv/bin/python scripts/demo_minilm_types.py [--json]
+    .venv/bin/python scripts/demos/demo_minilm_types.py [--json]
 
 All 36 linear layers of all-MiniLM-L6-v2 are quantised to each data type (groups of 128, INT8
 second-level scales); a NumPy forward pass embeds the sentences of docs/data/sentences.txt with the
@@ -37,7 +37,7 @@ from lowbit.golden.error_report import ErrorReport
 
 Array = NDArray[Any]
 
-SENTENCES = Path(__file__).resolve().parent.parent / "docs" / "data" / "sentences.txt"
+SENTENCES = Path(__file__).resolve().parents[2] / "docs" / "data" / "sentences.txt"
 TYPES = ("int6", "bitmod4", "int4_asym", "fp4", "bitmod3", "int3_asym", "fp3")
 GROUP = 128
 

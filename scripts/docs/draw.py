@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draw the pictures of docs/img.
 
-    .venv/bin/python scripts/draw.py [--check] [--theme light|dark --into FOLDER]
+    .venv/bin/python scripts/docs/draw.py [--check] [--theme light|dark --into FOLDER]
 
 The waveforms come from simulations, the charts from docs/results/*.json; the BitMoD pictures are
 in draw_bitmod.py. Same sources, same bytes: ``--check`` has exit status 1 when a picture is not
@@ -30,7 +30,7 @@ from lowbit.golden.lut.ports import psum_beats, results_of, table_beats, weight_
 from lowbit.golden.lut.table import make_tables
 from lowbit.hdl.lut.core import LutCore
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "img"
 AREA = ROOT / "docs" / "results" / "area.json"
 
@@ -270,7 +270,7 @@ def main() -> int:
         text = canvas.text(args.theme)
         if args.check:
             if not path.exists() or path.read_text(encoding="utf-8") != text:
-                print(f"docs/img/{name} is not up to date; run scripts/draw.py")
+                print(f"docs/img/{name} is not up to date; run scripts/docs/draw.py")
                 status = 1
         else:
             path.write_text(text, encoding="utf-8")
