@@ -12,9 +12,9 @@ from lowbit.golden.parameters import Parameters
 from .errors import UsageError
 from .flow import liberty
 from .flow.pdk import find_pdk
-from .flow.recipes import AREA_RECIPES, find_recipe
+from .flow.recipes import ALL_AREA_RECIPES, find_recipe
 from .flow.report import as_json, as_text
-from .flow.synthesis import Synthesis, best_of, synthesize
+from .flow.synthesis import Synthesis, best_of, synthesize, usable_recipes
 from .progress import Progress
 
 __all__ = ["PATH_LIMIT_GE", "Measurement", "find_library", "measure"]
@@ -75,7 +75,7 @@ def measure(parameters: Parameters, library: liberty.Library, *, recipe: str = "
     area, path = _measure(emitted.verilog, emitted.top, library, recipe, clock_ns, flatten, timing)
     design: dict[str, Any] = {"generator": parameters.generator, "flags": parameters.flags(),
                               "parameters": parameters.as_dict()}
-    asked = list(AREA_RECIPES) if recipe == "best" else [recipe]
+    asked = usable_recipes(library, ALL_AREA_RECIPES) if recipe == "best" else [recipe]
     return Measurement(as_json(design, library, area, path, asked, clock_ns))
 
 

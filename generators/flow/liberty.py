@@ -40,6 +40,9 @@ class Cell:
     table: tuple[bool, ...] = ()     #: of a cell with one output and at most two inputs
     dont_use: bool = False
     enable: bool = False             #: flip-flop whose next state is more than one pin
+    clock_gate: bool = False
+    #: pins of a full adder: its three inputs, carry, sum
+    full_adder: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,16 @@ class Library:
         cell = self.smallest((0, 1))
         assert cell is not None
         return cell
+
+    @property
+    def full_adder(self) -> Cell | None:
+        """The smallest usable full adder, if there is one."""
+        found = [c for c in self.cells.values() if c.full_adder and not c.dont_use]
+        return min(found, key=lambda c: (c.area, c.name), default=None)
+
+    @property
+    def has_clock_gate(self) -> bool:
+        return any(c.clock_gate and not c.dont_use for c in self.cells.values())
 
     @property
     def flip_flops(self) -> frozenset[str]:
@@ -123,6 +136,7 @@ class _Netlist:
 
     def __init__(self, module: dict[str, Any]) -> None:
         ports = module["ports"].values()
+        self.pins = {name: port["bits"][0] for name, port in module["ports"].items()}
         self.inputs = [bit for x in ports if x["direction"] == "input" for bit in x["bits"]]
         self.outputs = [bit for x in ports if x["direction"] != "input" for bit in x["bits"]]
         self.gates = list(module["cells"].values())
@@ -157,14 +171,34 @@ class _Netlist:
                 "$_OR_": lambda: a or b[0], "$_XOR_": lambda: a != b[0]}[gate["type"]]()
 
     @property
+    def full_adder(self) -> tuple[str, ...]:
+        """Pins of a full adder: its inputs, carry, sum; () if it is none."""
+        if self.state or (len(self.inputs), len(self.outputs)) != (3, 2):
+            return ()
+        names = {bit: name for name, bit in self.pins.items()}
+        ones = [self._assigned(pattern) for pattern in range(8)]
+        try:
+            carry, total = ([name for name in self.outputs if all(
+                self.value(name, values) == rule(sum(values[bit] for bit in self.inputs))
+                for values in ones)] for rule in (lambda n: n >= 2, lambda n: n % 2 == 1))
+        except KeyError:
+            return ()
+        return tuple(names[bit] for bit in (*self.inputs, *carry, *total)) \
+            if carry and total else ()
+
+    def _assigned(self, pattern: int) -> dict[int | str, bool]:
+        """Values of the inputs, the first of them bit 0 of ``pattern``, and of the constants."""
+        return {"0": False, "1": True,
+                **{name: bool(pattern >> at & 1) for at, name in enumerate(self.inputs)}}
+
+    @property
     def table(self) -> tuple[bool, ...]:
         """Output for every input pattern, the first input bit 0; () where it has no table."""
         if self.state or len(self.outputs) != 1 or len(self.inputs) not in (1, 2):
             return ()
         try:
-            return tuple(self.value(self.outputs[0], {"0": False, "1": True, **{
-                name: bool(pattern >> at & 1) for at, name in enumerate(self.inputs)}})
-                for pattern in range(1 << len(self.inputs)))
+            return tuple(self.value(self.outputs[0], self._assigned(pattern))
+                         for pattern in range(1 << len(self.inputs)))
         except KeyError:
             return ()                # three states, or an odd cell; abc leaves it alone as well
 
@@ -189,7 +223,8 @@ def _cells(texts: Sequence[str], shown: Sequence[str], dont_use: set[str]) -> di
     for key, module in modules.items():
         netlist = _Netlist(module)
         cells[key] = Cell(key, float(module["attributes"].get("area", 0)), netlist.state,
-                          netlist.table, key in dont_use, netlist.enable)
+                          netlist.table, key in dont_use, netlist.enable, False,
+                          netlist.full_adder)
     return cells
 
 
@@ -218,7 +253,12 @@ def _combine(parts: Iterable[tuple[str, bytes]], area_unit: str) -> Library:
                          f"these have {len(units)} different ones")
     time_unit, load_unit = units.pop()
     texts = tuple(x.text for x in reduced)
-    cells = _cells(texts, shown, set().union(*(x.dont_use for x in reduced)))
+    dont_use = set().union(*(x.dont_use for x in reduced))
+    cells = _cells(texts, shown, dont_use)
+    # a clock gate's output is a function of its state, which Yosys does not read
+    for file in reduced:
+        cells |= {name: Cell(name, file.areas.get(name, 0.0), "latch", (), name in dont_use,
+                             clock_gate=True) for name in file.clock_gates}
     library = Library(tuple(x.name for x in reduced), tuple(hashes), texts, cells,
                       time_unit, load_unit, area_unit)
     for what, table in (("inverter", (1, 0)), ("buffer", (0, 1)), ("2-input NAND", (1, 1, 1, 0))):

@@ -43,6 +43,8 @@ class Reduced:
     attributes: dict[str, str] = field(default_factory=dict)    #: of the library itself
     cells: list[str] = field(default_factory=list)
     dont_use: set[str] = field(default_factory=set)
+    areas: dict[str, float] = field(default_factory=dict)
+    clock_gates: set[str] = field(default_factory=set)
 
 
 def _quoted(match: re.Match[str]) -> str:
@@ -63,9 +65,13 @@ def _keep(found: Reduced, groups: list[str], cell: str, words: str, shown: str) 
                 found.attributes.setdefault("capacitive_load_unit", listed[1])
         elif name == "dont_use" and value == "true":
             found.dont_use.add(cell)
-        elif name == "area" and not _is_area(value):
-            raise UsageError(f"--liberty {shown} is damaged: cell {cell} has area {value}; "
-                             "fetch it again")
+        elif name == "clock_gating_integrated_cell":
+            found.clock_gates.add(cell)
+        elif name == "area":
+            if not _is_area(value):
+                raise UsageError(f"--liberty {shown} is damaged: cell {cell} has area {value}; "
+                                 "fetch it again")
+            found.areas[cell] = float(value)
 
 
 def _is_area(value: str) -> bool:

@@ -4,9 +4,12 @@ plain        abc's default mapping
 amap         abc's area mapper: smaller almost everywhere, usually slower
 booth        multipliers as Booth-encoded partial products
 noalumacc    leaves ``a*b + c`` as separate operators (fusing them costs area)
+fa           sums of three bits by the library's full adder, found before abc takes them apart
+clockgate    enables of six and more flip-flops become clock gates
 sized        buffers inserted and gates sized for a clock target: the one whose path counts
 
-A plain run inserts no buffers, so its longest path means nothing where fan-out is high.
+Names joined by ``+`` are used together. A plain run inserts no buffers, so its longest path means
+nothing where fan-out is high.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 
-__all__ = ["AREA_RECIPES", "RECIPES", "Recipe", "find_recipe"]
+__all__ = ["ALL_AREA_RECIPES", "AREA_RECIPES", "RECIPES", "Recipe", "find_recipe"]
 
 _AMAP = "+strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;dch,-f;amap,-m"
 
@@ -28,6 +31,8 @@ class Recipe:
     name: str
     synth: str = ""
     script: str = ""         #: abc script; "" for its default
+    full_adders: bool = False   #: map sums to the library's full adder
+    clock_gates: bool = False   #: map enables to the library's clock gate
     sized: bool = False      #: buffer and size for the clock target
 
     def abc(self, clock_ns: float) -> str:
@@ -44,11 +49,20 @@ RECIPES = {recipe.name: recipe for recipe in (
     Recipe("booth+amap", "-booth", _AMAP),
     Recipe("noalumacc", "-noalumacc"),
     Recipe("noalumacc+amap", "-noalumacc", _AMAP),
+    Recipe("fa", full_adders=True),
+    Recipe("fa+amap", "", _AMAP, full_adders=True),
+    Recipe("clockgate", clock_gates=True),
+    Recipe("clockgate+amap", "", _AMAP, clock_gates=True),
+    Recipe("fa+clockgate", full_adders=True, clock_gates=True),
+    Recipe("fa+clockgate+amap", "", _AMAP, full_adders=True, clock_gates=True),
     Recipe("sized", sized=True),
 )}
 
 #: the set whose smallest area is quoted as best; the same set for both sides of a ratio
-AREA_RECIPES = tuple(name for name, recipe in RECIPES.items() if not recipe.sized)
+AREA_RECIPES = tuple(name for name, recipe in RECIPES.items() if not recipe.sized
+                     and not recipe.full_adders and not recipe.clock_gates)
+#: the set with the library's full adders and clock gates, where it has them
+ALL_AREA_RECIPES = tuple(name for name, recipe in RECIPES.items() if not recipe.sized)
 
 
 def find_recipe(name: str) -> Recipe:

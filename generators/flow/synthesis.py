@@ -19,12 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UsageError
-from .liberty import Library
-from .recipes import AREA_RECIPES, Recipe, find_recipe
+from .liberty import Cell, Library
+from .recipes import ALL_AREA_RECIPES, Recipe, find_recipe
 from .timing import LOAD_FF, abc_delay_ns, find_sta, longest_path
 from .yosys import YosysError, run_yosys
 
-__all__ = ["ModuleArea", "Synthesis", "best_of", "synthesize"]
+__all__ = ["ModuleArea", "Synthesis", "best_of", "synthesize", "usable_recipes"]
+
+#: flip-flops that a clock gate must serve at least
+_GATED = 6
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,33 @@ def _quote(name: str) -> str:
     return name
 
 
+def usable_recipes(library: Library, recipes: Sequence[str]) -> list[str]:
+    """Those of the recipes for which the library has the cells."""
+    return [name for name in recipes if not _missing(library, find_recipe(name))]
+
+
+def _missing(library: Library, recipe: Recipe) -> str:
+    """The cell that a recipe needs and the library lacks; ""."""
+    if recipe.full_adders and library.full_adder is None:
+        return "full adder"
+    return "clock gate" if recipe.clock_gates and not library.has_clock_gate else ""
+
+
+def _full_adder_map(cell: Cell) -> str:
+    """Yosys' full adders of any width as cells of the library (Verilog for techmap)."""
+    pins = ", ".join(f".{pin}({net}[i])" for pin, net in zip(cell.full_adder, "ABCXY", strict=True))
+    return f"""module \\$fa (A, B, C, X, Y);
+  parameter WIDTH = 1;
+  input [WIDTH-1:0] A, B, C;
+  output [WIDTH-1:0] X, Y;
+  genvar i;
+  generate for (i = 0; i < WIDTH; i = i + 1) begin: bits
+    \\{cell.name} cell ({pins});
+  end endgenerate
+endmodule
+"""
+
+
 def _commands(top: str, recipe: Recipe, clock_ns: float, liberty: Sequence[str],
               enables: Sequence[str], flatten: str) -> list[str]:
     """The mapping sequence of one recipe, from the read design to its statistics."""
@@ -76,6 +106,11 @@ def _commands(top: str, recipe: Recipe, clock_ns: float, liberty: Sequence[str],
     commands = [f"hierarchy -check -top {top}", synth]
     if flatten == "late":
         commands += ["flatten", "opt -fast"]
+    if recipe.full_adders:
+        commands += ["extract_fa -fa", "opt_clean", "techmap -map full_adder.v", "opt_clean",
+                     "techmap", "opt -fast"]
+    if recipe.clock_gates:
+        commands.append(f"clockgate {libraries} -min_net_size {_GATED}")
     if recipe.sized:
         # a clock is an input port at the clock pin of a flip-flop
         commands.append("tee -q -o clocks.txt select -list t:$_*FF*_ %ci1:+[C] i:* %i")
@@ -137,6 +172,9 @@ def _map(source: str, reader: Sequence[str], top: str, instances: int, modules: 
         if recipe.sized:
             (folder / "constr").write_text(f"set_driving_cell {library.driver.name}\n"
                                            f"set_load {LOAD_FF:g}\n")
+        if recipe.full_adders:
+            assert library.full_adder is not None
+            (folder / "full_adder.v").write_text(_full_adder_map(library.full_adder))
         (folder / "design").write_text(source)
         commands = [*reader, *_commands(top, recipe, clock_ns, liberty,
                                          library.enable_flip_flops, flatten)]
@@ -195,6 +233,9 @@ def synthesize(verilog: str, top: str, library: Library, recipe: str = "plain", 
     library that does not serve.
     """
     chosen = find_recipe(recipe)
+    if lacks := _missing(library, chosen):
+        raise UsageError(f"--recipe {recipe} needs a {lacks}, and --liberty "
+                         f"{', '.join(library.names)} has none; take another recipe or library")
     if clock_ns <= 0:
         raise UsageError(f"--clock must be more than 0 ns; got {clock_ns:g}")
     path = chosen.sized and flatten if path is None else path
@@ -235,9 +276,9 @@ def _total(top: str, recipe: Recipe, clock_ns: float, flatten: str, library: Lib
                      dict(sorted(cells.items())), modules, **timing)  # type: ignore[arg-type]
 
 
-def best_of(verilog: str, top: str, library: Library, recipes: Sequence[str] = AREA_RECIPES, *,
+def best_of(verilog: str, top: str, library: Library, recipes: Sequence[str] = ALL_AREA_RECIPES, *,
             flatten: bool = True, clock_ns: float = 1.0) -> dict[str, Synthesis]:
-    """Every recipe of a stated set, smallest area first.
+    """Every recipe of a stated set for which the library has the cells, smallest area first.
 
     Quote the first entry as best only together with the set, and give both sides of a ratio
     the same set: recipes differ widely (docs/bitmod.md, Area).
@@ -245,5 +286,5 @@ def best_of(verilog: str, top: str, library: Library, recipes: Sequence[str] = A
     if not recipes:
         raise ValueError("best_of needs at least one recipe")
     runs = {name: synthesize(verilog, top, library, name, flatten=flatten, clock_ns=clock_ns)
-            for name in recipes}
+            for name in usable_recipes(library, recipes)}
     return dict(sorted(runs.items(), key=lambda item: (item[1].area, item[0])))

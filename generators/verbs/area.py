@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..family import Generator
 from ..flow.pdk import PDKS
-from ..flow.recipes import AREA_RECIPES, RECIPES
+from ..flow.recipes import RECIPES
 from ..measuring import PATH_LIMIT_GE, find_library, measure
 from ..options import add_parameters, nanoseconds, take_parameters
 
@@ -25,8 +25,9 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group.add_argument("--pdk", metavar="NAME",
                        help=f"cell library of a PDK under PDK_ROOT: {', '.join(PDKS)}")
     group.add_argument("--recipe", default="plain", metavar="NAME",
-                       help=f"{', '.join(RECIPES)}, or best: the smallest of "
-                            f"{', '.join(AREA_RECIPES)}; default plain")
+                       help=f"{', '.join(RECIPES)}, or best: the smallest area "
+                            "with those for which the library "
+                            "has the cells; default plain")
     group.add_argument("--clock", type=nanoseconds, default=1.0, metavar="NS",
                        help="clock target of the sized recipe and of the longest path; default 1")
     group.add_argument("--flatten", action="store_true",

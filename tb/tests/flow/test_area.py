@@ -115,6 +115,72 @@ def test_same_area_every_time_and_the_recipes_of_a_mac() -> None:
     assert again.area == sum(n * GENERIC.cells[cell].area for cell, n in again.cells.items())
 
 
+#: cells that few libraries name alike: pins in an order that says nothing
+SPECIAL = """  cell(fulladd) { area : 5; %s
+    pin(Z) { direction : input; } pin(M) { direction : input; } pin(A) { direction : input; }
+    pin(C) { direction : output; function : "(M*Z)+(A*(M^Z))"; }
+    pin(B) { direction : output; function : "M^Z^A"; }
+  }
+  cell(gate) { area : 3; clock_gating_integrated_cell : latch_posedge;
+    pin(CK) { direction : input; clock : true; clock_gate_clock_pin : true; }
+    pin(E) { direction : input; clock_gate_enable_pin : true; }
+    pin(GCK) { direction : output; clock_gate_out_pin : true; }
+  }
+"""
+SUM = """module sums(input clk, input en, input [7:0] a, b, c, output reg [9:0] y);
+always @(posedge clk) if (en) y <= a + b + c;
+endmodule
+"""
+
+
+def special_cells(tmp_path: Path, attribute: str = "") -> liberty.Library:
+    """The generic library with a full adder and a clock gate."""
+    file = tmp_path / "special.lib"
+    text = generic.liberty_text().rstrip()
+    assert text.endswith("}")
+    file.write_text(text[:-1] + SPECIAL % attribute + "}\n")
+    return liberty.load([file])
+
+
+def test_full_adders_and_clock_gates(tmp_path: Path) -> None:
+    library = special_cells(tmp_path)
+    adder = library.full_adder
+    assert adder is not None and adder.full_adder == ("A", "M", "Z", "C", "B")
+    assert library.has_clock_gate and "gate" not in library.flip_flops
+    plain = synthesize(SUM, "sums", library)
+    assert not {"fulladd", "gate"} & set(plain.cells)
+    both = synthesize(SUM, "sums", library, "fa+clockgate")
+    assert both.cells["fulladd"] >= 8 and both.cells["gate"] == 1
+    assert both.area == sum(n * library.cells[cell].area for cell, n in both.cells.items())
+    assert both.flip_flops == plain.flip_flops == 10 and both.area < plain.area
+    assert set(best_of(SUM, "sums", library, ("plain", "fa", "clockgate"))) == {
+        "plain", "fa", "clockgate"}
+
+
+def test_full_adders_add(tmp_path: Path) -> None:
+    """Every sum that the map makes is Yosys' own."""
+    library = special_cells(tmp_path)
+    assert library.full_adder is not None
+    (tmp_path / "map.v").write_text(synthesis._full_adder_map(library.full_adder))
+    (tmp_path / "t.v").write_text("module t(input [2:0] a, b, c, output [2:0] x, y);\n"
+                                  "\\$fa #(.WIDTH(3)) f(.A(a), .B(b), .C(c), .X(x), .Y(y));\n"
+                                  "endmodule\n")
+    cells, = library.write(tmp_path)
+    run_yosys([f"read_liberty -ignore_miss_func {cells}", "read_verilog -icells t.v",
+               "copy t mapped", "techmap -map map.v mapped", "select -assert-count 3 "
+               "mapped/t:fulladd", "flatten mapped", "equiv_make t mapped both",
+               "techmap both", "equiv_simple both", "equiv_status -assert both"], tmp_path)
+
+
+@pytest.mark.parametrize(("recipe", "cell"), [("fa", "full adder"), ("clockgate", "clock gate")])
+def test_recipes_without_their_cell(tmp_path: Path, recipe: str, cell: str) -> None:
+    """Refused by name, left out of the set that best is taken from."""
+    with pytest.raises(UsageError, match=f"--recipe {recipe} needs a {cell}"):
+        synthesize(SUM, "sums", GENERIC, recipe)
+    assert list(best_of(SUM, "sums", GENERIC, ("plain", recipe))) == ["plain"]
+    assert special_cells(tmp_path, "dont_use : true;").full_adder is None
+
+
 def test_a_replaced_library_is_read_anew(tmp_path: Path) -> None:
     """Yosys' own cache would answer with the former library where the file's date is old."""
     (tmp_path / "t.v").write_text("module t(input a, b, output y); assign y = ~(a & b);endmodule")
