@@ -13,7 +13,7 @@ import json
 import re
 import tempfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,15 +176,19 @@ class _Netlist:
         if self.state or (len(self.inputs), len(self.outputs)) != (3, 2):
             return ()
         names = {bit: name for name, bit in self.pins.items()}
-        ones = [self._assigned(pattern) for pattern in range(8)]
         try:
-            carry, total = ([name for name in self.outputs if all(
-                self.value(name, values) == rule(sum(values[bit] for bit in self.inputs))
-                for values in ones)] for rule in (lambda n: n >= 2, lambda n: n % 2 == 1))
+            carry = self._computing(lambda ones: ones >= 2)
+            total = self._computing(lambda ones: ones % 2 == 1)
         except KeyError:
             return ()
         return tuple(names[bit] for bit in (*self.inputs, *carry, *total)) \
             if carry and total else ()
+
+    def _computing(self, rule: Callable[[int], bool]) -> list[int | str]:
+        """The outputs that follow a rule of the number of inputs that are 1."""
+        rows = [self._assigned(pattern) for pattern in range(1 << len(self.inputs))]
+        return [name for name in self.outputs if all(
+            self.value(name, row) == rule(sum(row[bit] for bit in self.inputs)) for row in rows)]
 
     def _assigned(self, pattern: int) -> dict[int | str, bool]:
         """Values of the inputs, the first of them bit 0 of ``pattern``, and of the constants."""
@@ -256,9 +260,9 @@ def _combine(parts: Iterable[tuple[str, bytes]], area_unit: str) -> Library:
     dont_use = set().union(*(x.dont_use for x in reduced))
     cells = _cells(texts, shown, dont_use)
     # a clock gate's output is a function of its state, which Yosys does not read
-    for file in reduced:
-        cells |= {name: Cell(name, file.areas.get(name, 0.0), "latch", (), name in dont_use,
-                             clock_gate=True) for name in file.clock_gates}
+    for part in reduced:
+        cells |= {name: Cell(name, part.areas.get(name, 0.0), "latch", (), name in dont_use,
+                             clock_gate=True) for name in part.clock_gates}
     library = Library(tuple(x.name for x in reduced), tuple(hashes), texts, cells,
                       time_unit, load_unit, area_unit)
     for what, table in (("inverter", (1, 0)), ("buffer", (0, 1)), ("2-input NAND", (1, 1, 1, 0))):
