@@ -150,24 +150,29 @@ def partners(rng: np.random.Generator, fmt: FloatFormat, codes: Array) -> Array:
     return np.choose(choice, [difference(rng, fmt, codes), apart, tie])
 
 
-def swept_row(rng: np.random.Generator, fmt: FloatFormat, k: int, at: int, reach: int) -> Array:
-    """A row of ``k`` codes whose largest stands at place ``at``, with few others: its opposite or
-    :func:`difference`, and what lies up to ``reach`` places below. Equal weights leave only what
-    is left of them, or what came between the large ones."""
-    def some(count: int) -> Array:
-        return placed(rng, fmt, at - rng.integers(0, reach + 1, count))
+def swept_row(rng: np.random.Generator, fmt: FloatFormat, k: int, at: int, reach: int,
+              beat: int = 1) -> Array:
+    """A row of ``k`` codes whose largest stands at place ``at``, with few others: its
+    :func:`difference`, and what lies up to ``reach`` places below. Or the last ``beat`` of the row
+    are the opposites of the first ones, and few lie between. Equal weights leave only what is left
+    of them."""
+    def some(most: int) -> Array:
+        return placed(rng, fmt, at - rng.integers(0, reach + 1, int(rng.integers(1, most + 1))))
 
     codes = np.zeros(k, np.int64)
     large = placed(rng, fmt, np.array([at]))
-    opposite = difference(rng, fmt, large)
-    # in this order: alone; two; two and a rest; one and a rest; something between opposites
-    kind = int(rng.choice(5, p=[0.1, 0.15, 0.25, 0.1, 0.4]))
-    if kind == 4:
-        opposite = large ^ 1 << (fmt.bits - 1)
-    row = np.concatenate([large, opposite[:kind in (1, 2)], some(int(rng.integers(1, 3)))
-                          if kind > 1 else [], opposite[:kind == 4]]).astype(np.int64)[:k]
-    where = rng.permutation(k)[:len(row)]
-    codes[np.sort(where) if kind == 4 else where] = row
+    if k > 2 * beat and rng.random() < 0.5:
+        first = np.concatenate([large, some(3) if rng.random() < 0.7 else large[:0]])[:beat]
+        codes[rng.permutation(beat)[:len(first)]] = first
+        between = some(2)[:k - 2 * beat]
+        codes[beat + rng.permutation(k - 2 * beat)[:len(between)]] = between
+        codes[-beat:] = codes[:beat] ^ 1 << (fmt.bits - 1)
+        return codes
+    # alone; two; two and a rest; one and a rest
+    kind = int(rng.choice(4, p=[0.2, 0.3, 0.3, 0.2]))
+    row = np.concatenate([large, difference(rng, fmt, large)[:kind in (1, 2)],
+                          some(2) if kind > 1 else large[:0]])[:k]
+    codes[rng.permutation(k)[:len(row)]] = row
     return codes
 
 

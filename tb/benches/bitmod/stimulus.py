@@ -20,7 +20,7 @@ __all__ = ["GROUP_KINDS", "SPECIAL_VALUES", "channel_places", "few_groups", "gro
 Array = NDArray[Any]
 
 GROUP_KINDS = ("gauss", "bits", "cancel", "extreme", "small", "steps", "powers",
-               "single", "opposed")
+               "single", "opposed", "vanishing")
 #: the highest place of an FP16 number's leading one; the lowest is 0, the smallest subnormal's
 _TOP = FP16.max_exponent_field - 1 + FP16.mbits
 #: values that two signed terms express, the types' own among them
@@ -40,6 +40,10 @@ def group_activations(rng: np.random.Generator, kind: str, groups: int, size: in
         for i in range(1, size):
             again = rng.random(groups) < 0.7
             codes[:, i] = np.where(again, difference(rng, FP16, codes[:, i - 1]), codes[:, i])
+        return codes
+    if kind == "vanishing":     # small ones, then growing pairs of which nothing is left
+        codes = placed(rng, FP16, np.sort(rng.integers(0, _TOP + 1, shape), axis=1))
+        codes[:, 3::2] = codes[:, 2:size - 1:2] ^ 0x8000
         return codes
     if kind == "bits":
         code = rng.integers(0, 1 << 16, shape)

@@ -70,6 +70,8 @@ class Layer:
                      - int(rng.integers(2)) * int(rng.integers(3)))
         groups = -(-k // group_size)
         codes = rng.integers(0, 1 << dtype.bits, (self.n, k)).astype(np.uint8)
+        # equal weights: activations that cancel do
+        codes = np.where(rng.random((self.n, 1)) < 0.3, codes[:, :1], codes)
         shape = (self.n, groups)
         scales = rng.integers(0, 256, shape)
         scales[rng.random(shape) < 0.1] = 0
@@ -79,7 +81,7 @@ class Layer:
             channel = self._channel(rng)
             if rng.random() < 0.3:      # a zero times infinity
                 scales[0], channel[0] = 0, np.inf
-        rows = self._rows(rng, k)
+        rows = self._rows(rng, k, group_size)
         if largest:
             rows[:] = (FP16.inf - 1) | rng.integers(0, 2, (self.m, 1)) << 15
             codes[:] = dtype.sv_code - rng.integers(0, 2, (self.n, 1))
@@ -122,10 +124,12 @@ class Layer:
         channel[odd] = rng.choice(ODD_SCALES, int(odd.sum()))
         return channel
 
-    def _rows(self, rng: np.random.Generator, k: int) -> Array:
+    def _rows(self, rng: np.random.Generator, k: int, group_size: int) -> Array:
         rows = activations(rng, FP16, self.m, k)
         for i in np.flatnonzero(rng.random(self.m) < 0.5):
-            rows[i] = group_activations(rng, str(rng.choice(GROUP_KINDS)), 1, k)[0]
+            groups = -(-k // group_size)
+            rows[i] = group_activations(rng, str(rng.choice(GROUP_KINDS)), groups,
+                                        group_size).reshape(-1)[:k]
         return rows
 
 
@@ -135,8 +139,7 @@ def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
     down, across = tiles(p)
     names = list(rng.permutation(NAMES))
     size = down * across * p.rows * p.columns
-    layers = [Layer(p, rng, special, get_data_type("int8"), LARGEST, LARGEST, (1, 1),
-                    largest=True)] if p.max_group >= LARGEST else []
+    layers: list[Layer] = []
     done, place = 0, int(rng.integers(FP16.max_exponent_field))
     while done < words or names:
         dtype = get_data_type(str(names.pop() if names else rng.choice(NAMES)), ())
@@ -148,7 +151,9 @@ def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
                             sweep=place if swept else None))
         place += layers[-1].m if swept else 0
         done += layers[-1].m * layers[-1].n
-    return layers
+    group_size = min(LARGEST, p.max_group)
+    return [*layers, Layer(p, rng, special, get_data_type("int8"), group_size, group_size, (1, 1),
+                           largest=True)]
 
 
 def _streams(dut: Any, layers: list[Layer], rng: random.Random, stall: float,

@@ -70,7 +70,7 @@ class Stimulus:
         swept = swept and isinstance(p.activation, FloatFormat)
         per_beat = p.K * p.groups
         most = min(p.max_k // per_beat, 4 if swept else 12)
-        steps = int(rng.integers(min(2 if swept else 1, most), most + 1))
+        steps = int(rng.integers(min(3 if swept else 1, most), most + 1))
         bits = int(rng.integers(1, p.w_bits + 1))
         if swept:
             codes = self._swept(steps * per_beat)
@@ -92,8 +92,8 @@ class Stimulus:
         p = self.p
         assert isinstance(p.activation, FloatFormat)
         reach = (p.acc_format or FP32).precision + 6
-        return np.stack([swept_row(self.rng, p.activation, k, next(self.places), reach)
-                         for _ in range(p.M)])
+        return np.stack([swept_row(self.rng, p.activation, k, next(self.places), reach,
+                                   p.K * p.groups) for _ in range(p.M)])
 
     def _longest(self) -> None:
         """The sums that the accumulator is sized for, of both signs."""
