@@ -111,19 +111,20 @@ def placed(rng: np.random.Generator, fmt: FloatFormat, at: Array) -> Array:
 
 
 def places(rng: np.random.Generator, fmt: FloatFormat, low: int, high: int) -> Iterator[int]:
-    """Places of leading ones without end: the ``low`` lowest, the ``high`` highest, and as many
-    from anywhere, each once in a random order, then again."""
+    """Places of leading ones without end: the ``low`` lowest, the ``high`` highest, and half as
+    many from anywhere, each once in a random order, then again."""
     top = fmt.max_exponent_field - 1 + fmt.mbits
     ends = sorted({*range(min(low, top + 1)), *range(max(top + 1 - high, 0), top + 1)})
     while True:
-        yield from map(int, rng.permutation([*ends, *rng.integers(0, top + 1, len(ends))]))
+        yield from map(int, rng.permutation(
+            [*ends, *rng.integers(0, top + 1, len(ends) // 2)]))
 
 
 def difference(rng: np.random.Generator, fmt: FloatFormat, codes: Array) -> Array:
     """The opposites of codes, or what differs from them in some of the lowest bits or by a few
     units in one of these: sums have their leading one at any place."""
     bit = np.int64(1) << rng.integers(0, fmt.mbits + 1, codes.shape)
-    change = rng.choice(np.array([0, 1, 2]), codes.shape)
+    change = rng.choice(np.array([0, 1, 1, 2, 2]), codes.shape)
     step = np.where(change == 1, bit, rng.integers(0, bit)) * (change > 0)
     sign = codes >> (fmt.bits - 1) & 1
     magnitude = codes & (1 << (fmt.bits - 1)) - 1
@@ -133,8 +134,10 @@ def difference(rng: np.random.Generator, fmt: FloatFormat, codes: Array) -> Arra
     return magnitude | (1 - sign) << (fmt.bits - 1)
 
 
-def partners(rng: np.random.Generator, fmt: FloatFormat, codes: Array) -> Array:
-    """To each code one for an adder of the format: its :func:`difference`; a number as far above
+def partners(rng: np.random.Generator, fmt: FloatFormat, codes: Array,
+             cancel: float = 0.4) -> Array:
+    """To each code one for an adder of the format: with probability ``cancel`` its
+    :func:`difference`; a number as far above
     or below it as the significands reach; half a unit in its last place, or a little more or
     less than that, so that the last bit of the smaller one decides."""
     shape = codes.shape
@@ -146,7 +149,7 @@ def partners(rng: np.random.Generator, fmt: FloatFormat, codes: Array) -> Array:
                    half - fmt.mbits + 1 << fmt.mbits)
     tie = np.maximum(tie + rng.integers(-1, 2, shape), 0)
     tie = np.minimum(tie, _largest(fmt)) | rng.integers(0, 2, shape) << (fmt.bits - 1)
-    choice = rng.choice(3, shape, p=[0.4, 0.4, 0.2])
+    choice = rng.choice(3, shape, p=[cancel, (1 - cancel) * 2 / 3, (1 - cancel) / 3])
     return np.choose(choice, [difference(rng, fmt, codes), apart, tie])
 
 

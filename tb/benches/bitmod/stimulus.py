@@ -43,7 +43,9 @@ def group_activations(rng: np.random.Generator, kind: str, groups: int, size: in
         return codes
     if kind == "vanishing":     # small ones, then growing pairs of which nothing is left
         codes = placed(rng, FP16, np.sort(rng.integers(0, _TOP + 1, shape), axis=1))
-        codes[:, 3::2] = codes[:, 2:size - 1:2] ^ 0x8000
+        end = 2 + max(0, (size - 3) // 2 * 2)
+        codes[:, 3:end:2] = codes[:, 2:end:2] ^ 0x8000
+        codes[:, end:] = 0      # a group that is cut by one loses no partner
         return codes
     if kind == "bits":
         code = rng.integers(0, 1 << 16, shape)
@@ -78,19 +80,29 @@ def group_activations(rng: np.random.Generator, kind: str, groups: int, size: in
 
 def few_groups(rng: np.random.Generator, start: int, rows: int, groups: int, size: int,
                opposed: bool) -> Array:
-    """FP16 codes (rows, groups * size): one number a group. The first group's stands at place
-    ``start`` in row 0, and one place higher in each following row; the others' are nearly the
-    opposite of it where ``opposed``, else as far from it as a sum's significand reaches."""
+    """FP16 codes (rows, groups * size): few numbers a group. In the first group of row 0 the
+    largest stands at place ``start``, and one place higher in each following row.
+
+    The other groups' are as far from it as a sum's significand reaches. Or, ``opposed``, the last
+    group's are the opposites of the first's, one of them changed now and then, and those of a
+    group between stand below: sums of groups cancel to any place.
+    """
     codes = np.zeros((rows, groups, size), np.int64)
     first = (start + np.arange(rows)) % (_TOP + 1)
-    member = int(rng.integers(size))
-    codes[:, 0, member] = placed(rng, FP16, first)
+    members = rng.permutation(size)[:3]
+    reach = FP32.precision + 3
+    codes[:, 0, members[0]] = placed(rng, FP16, first)
     for group in range(1, groups):
-        if opposed:
-            codes[:, group, member] = difference(rng, FP16, codes[:, group - 1, member])
-        else:
-            far = rng.integers(-FP32.precision - 3, FP32.precision + 4, rows)
-            codes[:, group, member] = placed(rng, FP16, first + far)
+        far = rng.integers(-reach, 1 if opposed else reach + 1, rows)
+        codes[:, group, members[0]] = placed(rng, FP16, first + far)
+    if opposed and groups > 1:
+        for member in members[1:]:
+            below = placed(rng, FP16, first - rng.integers(0, reach + 1, rows))
+            codes[:, 0, member] = np.where(rng.random(rows) < 0.7, below, 0)
+        codes[:, -1] = codes[:, 0] ^ 0x8000
+        member = members[-1]
+        changed = difference(rng, FP16, codes[:, 0, member])
+        codes[:, -1, member] = np.where(rng.random(rows) < 0.5, changed, codes[:, -1, member])
     return codes.reshape(rows, groups * size)
 
 

@@ -135,7 +135,7 @@ class Layer:
 
 def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
             words: int) -> list[Layer]:
-    """Layers of every type, until there are ``words`` results; one in four sweeps places."""
+    """Layers of every type, until there are ``words`` results; one in three sweeps places."""
     down, across = tiles(p)
     names = list(rng.permutation(NAMES))
     size = down * across * p.rows * p.columns
@@ -144,9 +144,9 @@ def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
     while done < words or names:
         dtype = get_data_type(str(names.pop() if names else rng.choice(NAMES)), ())
         group_size = min(int(rng.choice([1, p.lanes, 3 * p.lanes - 1, 16, 32])), p.max_group)
-        k = max(1, group_size * int(rng.integers(1, 4)) - int(rng.integers(2)))
+        swept = len(layers) % 3 == 2
+        k = max(1, group_size * int(rng.integers(2 if swept else 1, 4)) - int(rng.integers(2)))
         blocks = [(1, 1), (1, 3), (2, 2)][int(rng.integers(1 if size > 64 else 3))]
-        swept = len(layers) % 4 == 2
         layers.append(Layer(p, rng, special, dtype, k, group_size, blocks,
                             sweep=place if swept else None))
         place += layers[-1].m if swept else 0

@@ -1,7 +1,7 @@
 """Bench of lut_core: random operations through its streams, every result against the golden model.
 
 Operations differ in reduction length, weight width, zero points and kind of activations; streams
-stall at random, and operations follow each other without a pause. Every third operation on floats
+stall at random, and operations follow each other without a pause. Every other operation on floats
 has few numbers, at places that sweep the format. A preloaded core adds random partial sums, many
 of which nearly cancel the result or decide its rounding. One operation is as long as ``max_k``
 allows, with activations, weights and zero points as extreme as they come. Before all that the run
@@ -61,7 +61,7 @@ class Stimulus:
         corners = [str(kind) for kind in KINDS]
         while len(self.expected) < count or (corners and p.M * p.N * len(self.expected) < words):
             kinds, corners = tuple(corners[:p.M]), corners[p.M:]
-            self._random(kinds or None, bool(not kinds and len(self.expected) % 3 == 0))
+            self._random(kinds or None, bool(not kinds and len(self.expected) % 2 == 0))
         self._longest()
         self._random(None)
 
@@ -86,7 +86,7 @@ class Stimulus:
             choice = rng.integers(3)
             zero = [None, np.full(p.N, 1 << (bits - 1)),
                     rng.integers(0, 1 << bits, p.N)][choice]
-        self._operation(codes, q, bits, zero)
+        self._operation(codes, q, bits, zero, swept)
 
     def _swept(self, k: int) -> Array:
         p = self.p
@@ -113,11 +113,12 @@ class Stimulus:
         q = np.repeat(column[:, None], k, axis=1)
         self._operation(codes, q, p.w_bits, largest - column if p.zero_point else None)
 
-    def _operation(self, codes: Array, q: Array, bits: int, zero: Array | None) -> None:
+    def _operation(self, codes: Array, q: Array, bits: int, zero: Array | None,
+                   swept: bool = False) -> None:
         p = self.p
         tables = make_tables(codes, p)
         beats = weight_beats(q, bits, p.K, p.groups, zero)
-        psum = self._psum(operation(p, tables, beats)) if p.preload else None
+        psum = self._psum(operation(p, tables, beats), swept) if p.preload else None
         self.inputs += activation_beats(p, codes) if p.table_source == "internal" else \
             table_beats(p, tables)
         self.weights += weight_fields(p, beats)
@@ -125,7 +126,7 @@ class Stimulus:
             self.psums += psum_beats(p, psum)
         self.expected.append(operation(p, tables, beats, psum))
 
-    def _psum(self, result: Array) -> Array:
+    def _psum(self, result: Array, swept: bool) -> Array:
         """Partial sums for results: any, special ones, and those of :func:`partners`."""
         p, rng = self.p, self.rng
         shape = (p.M, p.N)
@@ -133,11 +134,13 @@ class Stimulus:
         if not isinstance(fmt, FloatFormat):
             return rng.integers(fmt.low, fmt.high, shape, endpoint=True)
         values = fmt.from_float64(rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 4, shape))
-        special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan, 1 << (fmt.bits - 1)])
-        values = np.where(rng.random(shape) < 0.15, rng.choice(special, shape), values)
+        special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan, 0, 0])
+        special[-2:] = fmt.inf | 1 << rng.integers(0, fmt.mbits, 2)     # any other NaN
+        signs = rng.integers(0, 2, shape) << (fmt.bits - 1)
+        values = np.where(rng.random(shape) < 0.3, rng.choice(special, shape) | signs, values)
         assert isinstance(p.out, FloatFormat)
-        beside = partners(rng, fmt, fmt.convert(result, p.out))
-        return np.where(rng.random(shape) < 0.7, beside, values)
+        beside = partners(rng, fmt, fmt.convert(result, p.out), 0.7 if swept else 0.4)
+        return np.where(rng.random(shape) < (0.9 if swept else 0.6), beside, values)
 
 
 @cocotb.test()
