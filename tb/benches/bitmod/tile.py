@@ -2,9 +2,9 @@
 
 First random operations with random stalls, waiting beats withdrawn now and then, and channel scales
 that may come only when the results before theirs have been taken; some have one number a group, at
-places that sweep the format, and one has sums as large as they get. Then operations back to back
-without a stall, whose cycles must be those of the cycle model. A plan may name ``layers`` instead,
-as (type, k, group size): each is run alone, and its cycles are reported.
+places that sweep the format, and two have sums as large and as small as they get. Then operations
+back to back without a stall, whose cycles must be those of the cycle model. A plan may name
+``layers`` instead, as (type, k, group size): each is run alone, and its cycles are reported.
 """
 
 from __future__ import annotations
@@ -56,13 +56,14 @@ class Layer:
     """One random layer: its beats, its golden results, its cycles of terms.
 
     ``sweep``: few numbers (:func:`few_groups`), the first at this place, and channel scales that
-    bring their sums to the ends of the results' format. ``largest``, of an integer type:
-    activations and weights as large as they get, of one sign in a row and in a column.
+    bring their sums to the ends of the results' format. ``extreme``: ``"largest"``, of an integer
+    type, has activations and weights as large as they get, of one sign in a row and in a column;
+    ``"smallest"`` one activation a row, and that, weights and scales as small as they get.
     """
 
     def __init__(self, p: BitmodTileParameters, rng: np.random.Generator, special: Array,
                  dtype: DataType, k: int, group_size: int, blocks: tuple[int, int],
-                 sweep: int | None = None, largest: bool = False) -> None:
+                 sweep: int | None = None, extreme: str = "") -> None:
         down, across = tiles(p)
         # ragged now and then
         self.m = max(1, blocks[0] * down * p.rows - int(rng.integers(2)) * int(rng.integers(3)))
@@ -82,9 +83,12 @@ class Layer:
             if rng.random() < 0.3:      # a zero times infinity
                 scales[0], channel[0] = 0, np.inf
         rows = self._rows(rng, k, group_size)
-        if largest:
+        if extreme == "largest":
             rows[:] = (FP16.inf - 1) | rng.integers(0, 2, (self.m, 1)) << 15
             codes[:] = dtype.sv_code - rng.integers(0, 2, (self.n, 1))
+        elif extreme == "smallest":
+            rows[:] = (np.arange(k) == 0) | rng.integers(0, 2, (self.m, 1)) << 15
+            codes[:], scales[:] = 1, rng.integers(1, 3, (self.n, 1))
         opposed = sweep is not None and bool(rng.integers(2))
         if sweep is not None:
             rows = few_groups(rng, sweep, self.m, groups, group_size, opposed)[:, :k]
@@ -152,8 +156,10 @@ def _layers(p: BitmodTileParameters, rng: np.random.Generator, special: Array,
         place += layers[-1].m if swept else 0
         done += layers[-1].m * layers[-1].n
     group_size = min(LARGEST, p.max_group)
-    return [*layers, Layer(p, rng, special, get_data_type("int8"), group_size, group_size, (1, 1),
-                           largest=True)]
+    return [*layers, *(
+        Layer(p, rng, special, get_data_type(name, ()), k, k, blocks, extreme=extreme)
+        for name, k, blocks, extreme in (("int8", group_size, (1, 1), "largest"),
+                                         ("fp4", 1, (1, 3), "smallest")))]
 
 
 def _streams(dut: Any, layers: list[Layer], rng: random.Random, stall: float,

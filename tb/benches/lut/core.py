@@ -52,6 +52,7 @@ class Stimulus:
         self.weights: list[dict[str, int]] = []
         self.psums: list[dict[str, int]] = []
         self.expected: list[Array] = []
+        self.nans: list[int] = []
         if isinstance(p.activation, FloatFormat):
             # down to subnormal results, however many leading places cancel
             reach = p.activation.mbits + (p.acc_format or FP32).precision + 8
@@ -63,6 +64,7 @@ class Stimulus:
             kinds, corners = tuple(corners[:p.M]), corners[p.M:]
             self._random(kinds or None, bool(not kinds and len(self.expected) % 2 == 0))
         self._longest()
+        self._powers()
         self._random(None)
 
     def _random(self, kinds: tuple[str, ...] | None, swept: bool = False) -> None:
@@ -101,12 +103,24 @@ class Stimulus:
         k = -(-p.max_k // (p.K * p.groups)) * p.K * p.groups
         if k // (p.K * p.groups) * p.w_bits * (2 if p.zero_point else 1) > MAX_BEATS:
             return
-        fmt, largest = p.activation, (1 << p.w_bits) - 1
+        fmt = p.activation
         if isinstance(fmt, FloatFormat):
             code = (fmt.nan if fmt.fn else fmt.inf) - 1
-            extremes = (code, code | 1 << (fmt.bits - 1))
+            self._equal(k, (code, code | 1 << (fmt.bits - 1)))
         else:
-            extremes = (fmt.low, fmt.high)
+            self._equal(k, (fmt.low, fmt.high))
+
+    def _powers(self) -> None:
+        """Sums of both signs that are powers of two, or three times that."""
+        p, fmt = self.p, self.p.activation
+        if isinstance(fmt, FloatFormat):
+            steps = 1 << min(p.max_k // (p.K * p.groups), 16).bit_length() - 1
+            code = int(self.rng.integers(1, fmt.max_exponent_field)) << fmt.mbits
+            self._equal(steps * p.K * p.groups, (code, code | 1 << (fmt.bits - 1)))
+
+    def _equal(self, k: int, extremes: tuple[int, int]) -> None:
+        """Rows of one activation, columns of one weight."""
+        p, largest = self.p, (1 << self.p.w_bits) - 1
         turn = int(self.rng.integers(2))
         codes = np.array([[extremes[(m + turn) % 2]] * k for m in range(p.M)], np.int64)
         column = ((np.arange(p.N) + int(self.rng.integers(2))) % 2 * largest).astype(np.uint8)
@@ -134,13 +148,16 @@ class Stimulus:
         if not isinstance(fmt, FloatFormat):
             return rng.integers(fmt.low, fmt.high, shape, endpoint=True)
         values = fmt.from_float64(rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 4, shape))
-        special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan, 0, 0])
-        special[-2:] = fmt.inf | 1 << rng.integers(0, fmt.mbits, 2)     # any other NaN
+        special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan])
         signs = rng.integers(0, 2, shape) << (fmt.bits - 1)
-        values = np.where(rng.random(shape) < 0.3, rng.choice(special, shape) | signs, values)
+        values = np.where(rng.random(shape) < 0.2, rng.choice(special, shape) | signs, values)
         assert isinstance(p.out, FloatFormat)
         beside = partners(rng, fmt, fmt.convert(result, p.out), 0.7 if swept else 0.4)
-        return np.where(rng.random(shape) < (0.9 if swept else 0.6), beside, values)
+        values = np.where(rng.random(shape) < (0.9 if swept else 0.6), beside, values)
+        if rng.random() < 0.1:      # a NaN of one bit, each in turn
+            self.nans = self.nans or [fmt.inf | 1 << i for i in range(fmt.mbits)]
+            values[int(rng.integers(p.M)), int(rng.integers(p.N))] = self.nans.pop()
+        return values
 
 
 @cocotb.test()
