@@ -89,8 +89,6 @@ ACCEPTED: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
      "FP16 sums that cancel to less than 2**-100 are zero; test_float_parts.py has the adder"),
     (_FP16, "lut_lane_add", ("const1: assign normalize_by_8 = ", ".A[27]"),
      "shifted out, or the leading one, but for FP16 sums that cancel to less than 2**-100"),
-    ("fp16_tile.*", "fp16_product", ("const0: assign _027_ = ~ word[1];",),
-     "only the fraction of a zero changes, which nothing depends on"),
     ("bitmod_.*", "bitmod_core", ("reset removed: ",),
      "what is under way in a tile at a reset ends before the first sums of the next operation, "
      "which replace all others"),
