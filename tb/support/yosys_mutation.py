@@ -56,14 +56,15 @@ def _behind_a_plusarg(verilog: str, top: str) -> str:
     head, start, body = verilog.partition(f"module {top}(")
     port = re.compile(rf"^ *input (?:wire )?\[{_BITS - 1}:0\] {_SWITCH};\n", re.M)
     # the port list comes first, then a declaration, in some versions two
-    body = re.sub(rf"{_SWITCH}, |, {_SWITCH}(?=\))|{_SWITCH}(?=\))", "", body, count=1)
+    ports, end, body = body.partition(");")
+    ports, listed = re.subn(rf"\b{_SWITCH},\s*|,\s*{_SWITCH}\b", "", ports)
     body, count = port.subn("", body, count=1)
     register = (f"  reg [{_BITS - 1}:0] {_SWITCH};\n"
                 f"  initial if (!$value$plusargs(\"mutant=%d\", {_SWITCH})) {_SWITCH} = 0;\n")
     body, wires = re.subn(rf"^ *wire \[{_BITS - 1}:0\] {_SWITCH};\n", register, body,
                           count=1, flags=re.M)
-    assert start and count == 1 and wires == 1, "the switch is not where it should be"
-    return head + start + body
+    assert start and listed == count == wires == 1, "the switch is not where it should be"
+    return head + start + ports + end + body
 
 
 class YosysMutation:

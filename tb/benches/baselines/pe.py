@@ -1,4 +1,5 @@
-"""Bench of fp16_pe: random and corner operands, random enables and restarts."""
+"""Bench of fp16_pe: random and corner operands, sums made to be difficult, random
+enables and restarts."""
 
 from __future__ import annotations
 
@@ -9,9 +10,8 @@ import numpy as np
 
 from lowbit.golden.baselines.models import accumulate, product
 from lowbit.golden.baselines.parameters import Fp16PeParameters
-from lowbit.golden.formats import FP16
-from lowbit.tb.benches.enabled import controls, run_cycles
-from lowbit.tb.benches.stimulus import activations
+from lowbit.tb.benches.baselines.stimulus import operands
+from lowbit.tb.benches.enabled import run_cycles
 from lowbit.tb.benches.streams import Bench, load_plan
 
 
@@ -22,9 +22,8 @@ async def equals_golden(dut: Any) -> None:
     p = Fp16PeParameters(**plan["parameters"])
     rng = np.random.default_rng(plan["seed"])
     cycles = max(plan["vectors"], 200)
-    # operands of one kind for eight cycles, so that like meets like
-    a, b = (activations(rng, FP16, -(-cycles // 8), 8).reshape(-1)[:cycles] for _ in range(2))
-    first, en = controls(rng, cycles)
+    rows, columns, first, en = operands(rng, cycles, 1, 1, p.acc_format)
+    a, b = rows[:, 0], columns[:, 0]
     terms = product(p, a, b)
     acc, expected = np.zeros(1, np.int64), []
     for i in range(cycles):

@@ -1,4 +1,5 @@
-"""Bench of fp16_tile: outer products accumulate; a random row is read in every cycle."""
+"""Bench of fp16_tile: outer products accumulate, random ones and sums made to be difficult; a
+random row is read in every cycle."""
 
 from __future__ import annotations
 
@@ -10,9 +11,8 @@ import numpy as np
 from lowbit.golden.baselines.models import accumulate, product
 from lowbit.golden.baselines.parameters import Fp16TileParameters
 from lowbit.golden.bits import pack_bits, rows_to_ints
-from lowbit.golden.formats import FP16
-from lowbit.tb.benches.enabled import controls, run_cycles
-from lowbit.tb.benches.stimulus import activations
+from lowbit.tb.benches.baselines.stimulus import operands
+from lowbit.tb.benches.enabled import run_cycles
 from lowbit.tb.benches.streams import Bench, load_plan
 
 
@@ -23,9 +23,7 @@ async def equals_golden(dut: Any) -> None:
     p = Fp16TileParameters(**plan["parameters"])
     rng = np.random.default_rng(plan["seed"])
     cycles = max(plan["vectors"] // p.columns, 200)
-    a, b = (activations(rng, FP16, -(-cycles // 8) * n, 8).reshape(-1, n, 8)
-            .transpose(0, 2, 1).reshape(-1, n)[:cycles] for n in (p.rows, p.columns))
-    first, en = controls(rng, cycles)
+    a, b, first, en = operands(rng, cycles, p.rows, p.columns, p.acc_format)
     row = rng.integers(0, p.rows, cycles)
     acc = np.zeros((p.rows, p.columns), np.int64)
     read = []

@@ -31,6 +31,8 @@ class Work:
         activations = group_activations(rng, kind, groups, size).reshape(1, k)
         codes = rng.integers(0, 1 << dtype.bits, (1, k))
         codes[rng.random(codes.shape) < rng.choice([0, 0.5])] = 0
+        if rng.random() < 0.3:      # equal weights: activations that cancel do
+            codes[:] = codes[:, :1]
         values = (rng.choice(SPECIAL_VALUES, (1, groups)) if dtype.kind == "float" else None)
         terms = group_terms(codes, values, dtype, size)
         sums = group_sums(activations, terms, size, p)

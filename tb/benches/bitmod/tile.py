@@ -1,15 +1,17 @@
 """Bench of bitmod_tile and bitmod_array: operations of all types, bit for bit and cycle for cycle.
 
 First random operations with random stalls, waiting beats withdrawn now and then, and channel scales
-that may come only when the results before theirs have been taken; then operations back to back
-without a stall, whose cycles must be those of the cycle model. A plan may name ``layers`` instead,
-as (type, k, group size): each is run alone, and its cycles are reported.
+that may come only when the results before theirs have been taken; some have one number a group, at
+places that sweep the format, and two have sums as large and as small as they get. Then operations
+back to back without a stall, whose cycles must be those of the cycle model. A plan may name
+``layers`` instead, as (type, k, group size): each is run alone, and its cycles are reported.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import cocotb
@@ -30,6 +32,8 @@ from lowbit.golden.formats import FP16, FP32
 from lowbit.tb.benches.bitmod.stimulus import (
     GROUP_KINDS,
     SPECIAL_VALUES,
+    channel_places,
+    few_groups,
     group_activations,
     program_special_values,
 )
@@ -43,12 +47,22 @@ STREAMS = ("activation", "weight", "group", "channel")
 #: channel scales that overflow, underflow, or make NaN of a zero
 ODD_SCALES = np.array([np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-45, -1e-38], np.float32)
 
+#: group size of the largest sums
+LARGEST = 128
+
 
 class Layer:
-    """One random layer: its beats, its golden results, its cycles of terms."""
+    """One random layer: its beats, its golden results, its cycles of terms.
+
+    ``sweep``: few numbers (:func:`few_groups`), the first at this place, and channel scales that
+    bring their sums to the ends of the results' format. ``extreme``: ``"largest"``, of an integer
+    type, has activations and weights as large as they get, of one sign in a row and in a column;
+    ``"smallest"`` one activation a row, and that, weights and scales as small as they get.
+    """
 
     def __init__(self, p: BitmodMeshParameters, rng: np.random.Generator, special: Array,
-                 dtype: DataType, k: int, group_size: int, blocks: tuple[int, int]) -> None:
+                 dtype: DataType, k: int, group_size: int, blocks: tuple[int, int],
+                 sweep: int | None = None, extreme: str = "") -> None:
         down, across = p.tiles
         # ragged now and then
         self.m = max(1, blocks[0] * down * p.rows - int(rng.integers(2)) * int(rng.integers(3)))
@@ -56,60 +70,95 @@ class Layer:
                      - int(rng.integers(2)) * int(rng.integers(3)))
         groups = -(-k // group_size)
         codes = rng.integers(0, 1 << dtype.bits, (self.n, k)).astype(np.uint8)
+        # equal weights: activations that cancel do
+        codes = np.where(rng.random((self.n, 1)) < 0.3, codes[:, :1], codes)
         shape = (self.n, groups)
         scales = rng.integers(0, 256, shape)
         scales[rng.random(shape) < 0.1] = 0
         selectors = rng.integers(0, 4, shape)
         channel = None
         if p.channel_scale and rng.random() < 0.9:
-            channel = (rng.standard_normal(self.n) * 10.0 ** rng.integers(-6, 3, self.n)
-                       ).astype(np.float32)
-            channel[rng.random(self.n) < 0.05] = 0
-            # subnormal scales and results, with every number of leading zeros
-            tiny = rng.random(self.n) < 0.1
-            channel[tiny] = np.exp2(-rng.uniform(120, 150, int(tiny.sum())))
-            wide = rng.random(self.n) < 0.15        # up to results beyond the largest
-            channel[wide] = np.exp2(rng.uniform(-126, 127.9, int(wide.sum())))
-            odd = rng.random(self.n) < 0.08
-            channel[odd] = rng.choice(ODD_SCALES, int(odd.sum()))
+            channel = self._channel(rng)
             if rng.random() < 0.3:      # a zero times infinity
                 scales[0], channel[0] = 0, np.inf
-        rows = self._rows(rng, k)
+        rows = self._rows(rng, k, group_size)
+        if extreme == "largest":
+            rows[:] = (FP16.inf - 1) | rng.integers(0, 2, (self.m, 1)) << 15
+            codes[:] = dtype.sv_code - rng.integers(0, 2, (self.n, 1))
+        elif extreme == "smallest":
+            rows[:] = (np.arange(k) == 0) | rng.integers(0, 2, (self.m, 1)) << 15
+            codes[:], scales[:] = 1, rng.integers(1, 3, (self.n, 1))
+        opposed = sweep is not None and bool(rng.integers(2))
+        if sweep is not None:
+            rows = few_groups(rng, sweep, self.m, groups, group_size, opposed)[:, :k]
+        if opposed:         # the same weights, scales that hardly differ
+            codes = np.tile(codes[:, :group_size], groups)[:, :k]
+            selectors[:] = selectors[:, :1]
+            unlike = rng.integers(-1, 2, shape) * (rng.random(shape) < 0.3)
+            scales = np.clip(scales[:, :1] + unlike, 0, 255)
         weights = Weights(codes, dtype, group_size, scales.astype(np.uint8), selectors, channel)
+        values = special[selectors] if dtype.kind == "float" else None
+        fmt = FP16 if p.out == "fp16" else FP32
+        if sweep is not None and channel is not None:
+            sums = layer(FP16.to_array(rows[:1]), codes, dtype, weights.scale_codes, group_size,
+                         special_values=values, parameters=p.pe)[0]
+            channel = FP32.to_array(channel_places(rng, FP32.from_array(sums), fmt))
+            weights = replace(weights, channel_scale=channel)
         self.beats = layer_beats(p, rows, weights)
         result = layer(FP16.to_array(rows), codes, dtype, weights.scale_codes, group_size,
-                       special_values=special[selectors] if dtype.kind == "float" else None,
-                       channel_scale=channel, out_fp16=p.out == "fp16", parameters=p.pe)
-        fmt = FP16 if p.out == "fp16" else FP32
+                       special_values=values, channel_scale=channel, out_fp16=p.out == "fp16",
+                       parameters=p.pe)
         self.expected = fmt.from_array(result)
         self.words = p.output_beats * len(self.beats["group"]) // groups
         self.name = f"{dtype.name}, k {k}, groups of {group_size}"
         self.terms = [[p.cycles(dtype, size) for size in weights.group_sizes()]
                       for _ in range(self.words // p.output_beats)]
 
-    def _rows(self, rng: np.random.Generator, k: int) -> Array:
+    def _channel(self, rng: np.random.Generator) -> Array:
+        channel = (rng.standard_normal(self.n) * 10.0 ** rng.integers(-6, 3, self.n)
+                   ).astype(np.float32)
+        channel[rng.random(self.n) < 0.05] = 0
+        # subnormal scales and results, with every number of leading zeros
+        tiny = rng.random(self.n) < 0.1
+        channel[tiny] = np.exp2(-rng.uniform(120, 150, int(tiny.sum())))
+        wide = rng.random(self.n) < 0.15        # up to results beyond the largest
+        channel[wide] = np.exp2(rng.uniform(-126, 127.9, int(wide.sum())))
+        odd = rng.random(self.n) < 0.08
+        channel[odd] = rng.choice(ODD_SCALES, int(odd.sum()))
+        return channel
+
+    def _rows(self, rng: np.random.Generator, k: int, group_size: int) -> Array:
         rows = activations(rng, FP16, self.m, k)
         for i in np.flatnonzero(rng.random(self.m) < 0.5):
-            rows[i] = group_activations(rng, str(rng.choice(GROUP_KINDS)), 1, k)[0]
+            groups = -(-k // group_size)
+            rows[i] = group_activations(rng, str(rng.choice(GROUP_KINDS)), groups,
+                                        group_size).reshape(-1)[:k]
         return rows
 
 
 def _layers(p: BitmodMeshParameters, rng: np.random.Generator, special: Array,
             words: int) -> list[Layer]:
-    """Layers of every type, until there are ``words`` results."""
+    """Layers of every type, until there are ``words`` results; one in three sweeps places."""
     down, across = p.tiles
     names = list(rng.permutation(NAMES))
     size = down * across * p.rows * p.columns
     layers: list[Layer] = []
-    done = 0
+    done, place = 0, int(rng.integers(FP16.max_exponent_field))
     while done < words or names:
         dtype = get_data_type(str(names.pop() if names else rng.choice(NAMES)), ())
         group_size = min(int(rng.choice([1, p.lanes, 3 * p.lanes - 1, 16, 32])), p.max_group)
-        k = max(1, group_size * int(rng.integers(1, 4)) - int(rng.integers(2)))
+        swept = len(layers) % 3 == 2
+        k = max(1, group_size * int(rng.integers(2 if swept else 1, 4)) - int(rng.integers(2)))
         blocks = [(1, 1), (1, 3), (2, 2)][int(rng.integers(1 if size > 64 else 3))]
-        layers.append(Layer(p, rng, special, dtype, k, group_size, blocks))
+        layers.append(Layer(p, rng, special, dtype, k, group_size, blocks,
+                            sweep=place if swept else None))
+        place += layers[-1].m if swept else 0
         done += layers[-1].m * layers[-1].n
-    return layers
+    group_size = min(LARGEST, p.max_group)
+    return [*layers, *(
+        Layer(p, rng, special, get_data_type(name, ()), k, k, blocks, extreme=extreme)
+        for name, k, blocks, extreme in (("int8", group_size, (1, 1), "largest"),
+                                         ("fp4", 1, (1, 3), "smallest")))]
 
 
 def _streams(dut: Any, layers: list[Layer], rng: random.Random, stall: float,
@@ -179,7 +228,7 @@ async def _named_layers(bench: Bench, p: BitmodMeshParameters, named: list[list[
 async def equals_golden(dut: Any) -> None:
     """Every result of every operation, bit for bit; cycles of the cycle model."""
     plan = load_plan()
-    generator = {"bitmod_tile": "BitmodTileParameters", "bitmod_array": "BitmodArrayParameters"}
+    generator = {"bitmod_tile": "BitmodMeshParameters", "bitmod_array": "BitmodArrayParameters"}
     p = getattr(parameter_classes, generator[plan["generator"]])(**plan["parameters"])
     numbers, rng = np.random.default_rng(plan["seed"]), random.Random(plan["seed"])
     special = numbers.choice(SPECIAL_VALUES, 4, replace=False)

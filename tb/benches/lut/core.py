@@ -1,12 +1,13 @@
 """Bench of lut_core: random operations through its streams, every result against the golden model.
 
 Operations differ in reduction length, weight width, zero points and kind of activations; streams
-stall at random, and operations follow each other without a pause. A preloaded core adds random
-partial sums, some of which nearly cancel the result. One operation is as long as ``max_k`` allows,
-with activations, weights and zero points as extreme as they come. Before all that the run is
-broken off by a reset a few times, among others while results leave; what came until then counts.
-At the end the first operations run again in lock-step: a partial sum comes when the result of the
-one before it has been taken. Beats that wait are withdrawn now and then.
+stall at random, and operations follow each other without a pause. Every other operation on floats
+has few numbers, at places that sweep the format. A preloaded core adds random partial sums, many
+of which nearly cancel the result or decide its rounding. One operation is as long as ``max_k``
+allows, with activations, weights and zero points as extreme as they come. Before all that the run
+is broken off by a reset a few times, among others while results leave; what came until then
+counts. At the end the first operations run again in lock-step: a partial sum comes when the result
+of the one before it has been taken. Beats that wait are withdrawn now and then.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.formats import FloatFormat
+from lowbit.golden.formats import FP32, FloatFormat
 from lowbit.golden.lut.core import operation
 from lowbit.golden.lut.packing import weight_beats
 from lowbit.golden.lut.parameters import LutCoreParameters
@@ -32,7 +33,7 @@ from lowbit.golden.lut.ports import (
     weight_fields,
 )
 from lowbit.golden.lut.table import make_tables
-from lowbit.tb.benches.stimulus import KINDS, activations
+from lowbit.tb.benches.stimulus import KINDS, activations, partners, places, swept_row
 from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
 
 Array = NDArray[Any]
@@ -51,32 +52,50 @@ class Stimulus:
         self.weights: list[dict[str, int]] = []
         self.psums: list[dict[str, int]] = []
         self.expected: list[Array] = []
+        self.nans: list[int] = []
+        if isinstance(p.activation, FloatFormat):
+            # down to subnormal results, however many leading places cancel
+            reach = p.activation.mbits + (p.acc_format or FP32).precision + 8
+            self.places = places(self.rng, p.activation, reach, 8)
         count = max(-(-words // (p.M * p.N)), 3)
         # every corner row appears, whatever the number of operations
         corners = [str(kind) for kind in KINDS]
         while len(self.expected) < count or (corners and p.M * p.N * len(self.expected) < words):
             kinds, corners = tuple(corners[:p.M]), corners[p.M:]
-            self._random(kinds or None)
+            self._random(kinds or None, bool(not kinds and len(self.expected) % 2 == 0))
         self._longest()
+        self._powers()
         self._random(None)
 
-    def _random(self, kinds: tuple[str, ...] | None) -> None:
+    def _random(self, kinds: tuple[str, ...] | None, swept: bool = False) -> None:
         p, rng = self.p, self.rng
+        swept = swept and isinstance(p.activation, FloatFormat)
         per_beat = p.K * p.groups
-        steps = int(rng.integers(1, min(p.max_k // per_beat, 12) + 1))
+        most = min(p.max_k // per_beat, 4 if swept else 12)
+        steps = int(rng.integers(min(3 if swept else 1, most), most + 1))
         bits = int(rng.integers(1, p.w_bits + 1))
-        codes = np.stack([activations(rng, p.activation, 1, steps * per_beat,
-                                      None if kinds is None else (kinds[i % len(kinds)],))[0]
-                          for i in range(p.M)])
+        if swept:
+            codes = self._swept(steps * per_beat)
+        else:
+            codes = np.stack([activations(rng, p.activation, 1, steps * per_beat,
+                                          None if kinds is None else (kinds[i % len(kinds)],))[0]
+                              for i in range(p.M)])
         q = rng.integers(0, 1 << bits, (p.N, steps * per_beat), dtype=np.uint8)
         # equal weights: rows that cancel do
-        q = np.where(rng.random((p.N, 1)) < 0.2, q[:, :1], q)
+        q = np.where(rng.random((p.N, 1)) < (0.6 if swept else 0.2), q[:, :1], q)
         zero = None
         if p.zero_point:
             choice = rng.integers(3)
             zero = [None, np.full(p.N, 1 << (bits - 1)),
                     rng.integers(0, 1 << bits, p.N)][choice]
-        self._operation(codes, q, bits, zero)
+        self._operation(codes, q, bits, zero, swept)
+
+    def _swept(self, k: int) -> Array:
+        p = self.p
+        assert isinstance(p.activation, FloatFormat)
+        reach = (p.acc_format or FP32).precision + 6
+        return np.stack([swept_row(self.rng, p.activation, k, next(self.places), reach,
+                                   p.K * p.groups) for _ in range(p.M)])
 
     def _longest(self) -> None:
         """The sums that the accumulator is sized for, of both signs."""
@@ -84,23 +103,36 @@ class Stimulus:
         k = -(-p.max_k // (p.K * p.groups)) * p.K * p.groups
         if k // (p.K * p.groups) * p.w_bits * (2 if p.zero_point else 1) > MAX_BEATS:
             return
-        fmt, largest = p.activation, (1 << p.w_bits) - 1
+        fmt = p.activation
         if isinstance(fmt, FloatFormat):
             code = (fmt.nan if fmt.fn else fmt.inf) - 1
-            extremes = (code, code | 1 << (fmt.bits - 1))
+            self._equal(k, (code, code | 1 << (fmt.bits - 1)))
         else:
-            extremes = (fmt.low, fmt.high)
+            self._equal(k, (fmt.low, fmt.high))
+
+    def _powers(self) -> None:
+        """Sums of both signs that are powers of two, or three times that."""
+        p, fmt = self.p, self.p.activation
+        if isinstance(fmt, FloatFormat):
+            steps = 1 << min(p.max_k // (p.K * p.groups), 16).bit_length() - 1
+            code = int(self.rng.integers(1, fmt.max_exponent_field)) << fmt.mbits
+            self._equal(steps * p.K * p.groups, (code, code | 1 << (fmt.bits - 1)))
+
+    def _equal(self, k: int, extremes: tuple[int, int]) -> None:
+        """Rows of one activation, columns of one weight."""
+        p, largest = self.p, (1 << self.p.w_bits) - 1
         turn = int(self.rng.integers(2))
         codes = np.array([[extremes[(m + turn) % 2]] * k for m in range(p.M)], np.int64)
         column = ((np.arange(p.N) + int(self.rng.integers(2))) % 2 * largest).astype(np.uint8)
         q = np.repeat(column[:, None], k, axis=1)
         self._operation(codes, q, p.w_bits, largest - column if p.zero_point else None)
 
-    def _operation(self, codes: Array, q: Array, bits: int, zero: Array | None) -> None:
+    def _operation(self, codes: Array, q: Array, bits: int, zero: Array | None,
+                   swept: bool = False) -> None:
         p = self.p
         tables = make_tables(codes, p)
         beats = weight_beats(q, bits, p.K, p.groups, zero)
-        psum = self._psum(operation(p, tables, beats)) if p.preload else None
+        psum = self._psum(operation(p, tables, beats), swept) if p.preload else None
         self.inputs += activation_beats(p, codes) if p.table_source == "internal" else \
             table_beats(p, tables)
         self.weights += weight_fields(p, beats)
@@ -108,28 +140,24 @@ class Stimulus:
             self.psums += psum_beats(p, psum)
         self.expected.append(operation(p, tables, beats, psum))
 
-    def _psum(self, result: Array) -> Array:
-        """Partial sums for results: any, special ones, and some that nearly cancel them."""
+    def _psum(self, result: Array, swept: bool) -> Array:
+        """Partial sums for results: any, special ones, and those of :func:`partners`."""
         p, rng = self.p, self.rng
         shape = (p.M, p.N)
         fmt = p.psum
         if not isinstance(fmt, FloatFormat):
             return rng.integers(fmt.low, fmt.high, shape, endpoint=True)
         values = fmt.from_float64(rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 4, shape))
-        special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan, 1 << (fmt.bits - 1)])
-        values = np.where(rng.random(shape) < 0.1, rng.choice(special, shape), values)
+        special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan])
+        signs = rng.integers(0, 2, shape) << (fmt.bits - 1)
+        values = np.where(rng.random(shape) < 0.2, rng.choice(special, shape) | signs, values)
         assert isinstance(p.out, FloatFormat)
-        opposite = fmt.convert(result, p.out) ^ 1 << (fmt.bits - 1)
-        # a neighbour of the opposite; any code is legal
-        opposite ^= rng.integers(0, 4, shape) & rng.integers(0, 4, shape)
-        values = np.where(rng.random(shape) < 0.2, opposite, values)
-        # as far above or below the result as the significands reach, with few bits
-        beside = (opposite >> fmt.mbits) + rng.integers(-fmt.mbits - 5, fmt.mbits + 5, shape)
-        beside = (beside << fmt.mbits) | rng.choice(
-            [0, 1, (1 << fmt.mbits) - 1, 1 << (fmt.mbits - 1)], shape)
-        same = beside >> (fmt.bits - 1) == opposite >> (fmt.bits - 1)
-        return np.where((rng.random(shape) < 0.3) & same,
-                        beside ^ rng.integers(0, 2, shape) << (fmt.bits - 1), values)
+        beside = partners(rng, fmt, fmt.convert(result, p.out), 0.7 if swept else 0.4)
+        values = np.where(rng.random(shape) < (0.9 if swept else 0.6), beside, values)
+        if rng.random() < 0.1:      # a NaN of one bit, each in turn
+            self.nans = self.nans or [fmt.inf | 1 << i for i in range(fmt.mbits)]
+            values[int(rng.integers(p.M)), int(rng.integers(p.N))] = self.nans.pop()
+        return values
 
 
 @cocotb.test()

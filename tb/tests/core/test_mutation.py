@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lowbit.generators.flow.prove import prove_same_steps
 from lowbit.tb.support.mutation import KINDS, Mutant, mutants, mutated, switched
+from lowbit.tb.support.yosys_mutation import YosysMutation
 
 PLAIN = """\
 module part (
@@ -80,3 +83,16 @@ def test_equality_of_steps() -> None:
         mutant: Mutant = found[kind]
         verdict = prove_same_steps(PLAIN, mutated(PLAIN, mutant), "top")
         assert verdict.answer == "refuted", mutant
+
+
+@pytest.mark.parametrize("ports", [1, 40])
+def test_switch_of_yosys_is_no_port(ports: int) -> None:
+    """The top module's port becomes a register, also where its list takes several lines."""
+    names = [f"port_number_{i}" for i in range(ports)]
+    text = "\n".join([f"module top(input clk, {', '.join(f'input {x}' for x in names)},",
+                      "  output reg q);",
+                      f"  always @(posedge clk) q <= {' ^ '.join(names)};", "endmodule", ""])
+    both = YosysMutation(text, "top", 1, 1).switched
+    head, _, body = both.partition("module top(")[2].partition(");")
+    assert "q" in head.split(", ")[-1] and "mutant_switch" not in head
+    assert "reg [15:0] mutant_switch;" in body
