@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FP16, FloatFormat
-from .parameters import BaselineParameters, Fp16DotParameters
+from ..formats import FP16, FP32, FloatFormat
+from .parameters import BaselineParameters, Fp16DotParameters, PeOptions
 
 __all__ = ["accumulate", "dot_sum", "dot_step", "pe_step", "product"]
 
@@ -41,12 +41,23 @@ def accumulate(p: BaselineParameters, acc: Array, term: Array, first: Array, en:
     return np.where(en, _add(np.where(first, 0, acc), term, p.acc_format), acc)
 
 
-def product(p: BaselineParameters, a: Array, b: Array) -> Array:
+def product(p: PeOptions, a: Array, b: Array) -> Array:
     """What a processing element adds: FP16 codes to codes of the accumulator's format."""
-    return _multiply(a, b, p.acc_format)
+    if p.operands == "ieee":
+        return _multiply(a, b, p.acc_format)
+    return FP32.from_array((_plain(p, a) * _plain(p, b)).astype(np.float32))
 
 
-def pe_step(p: BaselineParameters, acc: Array, a: Array, b: Array, first: Array,
+def _plain(p: PeOptions, codes: Array) -> Array:
+    """FP16 codes as numbers (float64) where every exponent is one like any other."""
+    sign, field, significand = FP16.decode(np.asarray(codes))
+    if p.operands == "normal":
+        significand = np.where(significand >> FP16.mbits, significand, 0)
+    value = np.ldexp(significand.astype(np.float64), field - 1 + FP16.emin)
+    return np.where(sign == 1, -value, value)
+
+
+def pe_step(p: PeOptions, acc: Array, a: Array, b: Array, first: Array,
             en: Array) -> Array:
     """One cycle of :class:`~lowbit.hdl.baselines.pe.Fp16Pe`: ``acc = RNE(acc + a*b)``.
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 from ..formats import FloatFormat, get_format
 from ..parameters import TargetParameters, parameter
 
-__all__ = ["BaselineParameters", "Fp16DotParameters", "Fp16PeParameters", "Fp16TileParameters"]
+__all__ = ["BaselineParameters", "Fp16DotParameters", "Fp16PeParameters", "Fp16TileParameters",
+           "PeOptions"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +33,31 @@ class BaselineParameters(TargetParameters):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fp16PeParameters(BaselineParameters):
+class PeOptions(BaselineParameters):
+    """What a processing element is: options of every design that contains one."""
+
+    operands: str = parameter(
+        "ieee", "FP16 numbers: ieee in full; finite, without infinities and NaNs (the largest "
+        "exponent is one like any other); normal, where subnormals count as zero as well",
+        choices=("ieee", "finite", "normal"))
+    pipeline: int = parameter(None, "registers between multiplication and addition of a PE", low=0,
+                              high=1, asic=0, fpga=1)
+
+    def check(self) -> None:
+        if self.operands != "ieee" and self.acc != "fp32":
+            self.refuse("operands", "must be ieee with --acc fp16: a sum in FP16 may overflow")
+
+    @property
+    def pe(self) -> Fp16PeParameters:
+        """Parameters of every processing element."""
+        return self.part(Fp16PeParameters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fp16PeParameters(PeOptions):
     """One multiply-accumulate processing element."""
 
     generator: ClassVar[str] = "fp16_pe"
-
-    pipeline: int = parameter(None, "registers between multiplication and addition", low=0, high=1,
-                              asic=0, fpga=1)
 
     @property
     def latency(self) -> int:
@@ -46,7 +65,7 @@ class Fp16PeParameters(BaselineParameters):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fp16TileParameters(BaselineParameters):
+class Fp16TileParameters(PeOptions):
     """An output-stationary tile of processing elements."""
 
     generator: ClassVar[str] = "fp16_tile"
@@ -55,13 +74,6 @@ class Fp16TileParameters(BaselineParameters):
                           source="BitMoD, table X: 48 FP16 PEs")
     columns: int = parameter(8, "columns: one weight each, broadcast down the column", low=1,
                              high=64, source="BitMoD, table X: 48 FP16 PEs")
-    pipeline: int = parameter(None, "registers between multiplication and addition of a PE", low=0,
-                              high=1, asic=0, fpga=1)
-
-    @property
-    def pe(self) -> Fp16PeParameters:
-        """Parameters of every processing element."""
-        return self.part(Fp16PeParameters)
 
     @property
     def latency(self) -> int:
@@ -78,6 +90,8 @@ class Fp16DotParameters(BaselineParameters):
                        source="LUT Tensor Core, MAC-based DP4")
     tree: str = parameter("fp16", "format of products and adder tree", choices=("fp16", "fp32"))
     input_registers: bool = parameter(False, "register the operands")
+    pipeline: int = parameter(None, "registers behind the products and behind every level of the "
+                              "tree", low=0, high=1, asic=0, fpga=1)
 
     @property
     def tree_format(self) -> FloatFormat:
@@ -86,5 +100,10 @@ class Fp16DotParameters(BaselineParameters):
         return fmt
 
     @property
+    def levels(self) -> int:
+        """Levels of the adder tree."""
+        return (self.K - 1).bit_length()
+
+    @property
     def latency(self) -> int:
-        return 1 + self.input_registers
+        return 1 + self.input_registers + (1 + self.levels) * self.pipeline

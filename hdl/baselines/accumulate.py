@@ -30,9 +30,14 @@ _OFFSET = 2 * (FP16.emin - 1) + 21 + FP32.bias
 
 
 class ExactProduct(StructComponent):
-    """FP16 ``a`` times ``b``, exact, as :data:`PRODUCT`; zero unless ``en``. Combinational."""
+    """FP16 ``a`` times ``b``, exact, as :data:`PRODUCT`; zero unless ``en``. Combinational.
 
-    def __init__(self) -> None:
+    ``operands``: ``ieee``; ``finite``, without infinities and NaNs: the largest exponent is one
+    like any other; ``normal``, where subnormals count as zero as well.
+    """
+
+    def __init__(self, operands: str = "ieee") -> None:
+        self.operands = operands
         super().__init__({"a": In(16), "b": In(16), "en": In(1), "product": Out(PRODUCT)})
 
     def elaborate(self, platform: object) -> Module:
@@ -44,18 +49,28 @@ class ExactProduct(StructComponent):
         fields = [Cat(x[10] | ~x[10:15].any(), x[11:15]) for x in (a, b)]
         nominal = Signal(8)
         m.d.comb += nominal.eq(fields[0] + fields[1] + _OFFSET)
-        normal, field = normalize_left(m, word, nominal, limited=False)
+        something: Value
+        if self.operands == "normal":
+            # of two significands with their hidden bits the product has at most one zero on top
+            normal, field = Signal(22), Signal(8)
+            m.d.comb += [normal.eq(Mux(word[21], word, word << 1)), field.eq(nominal - ~word[21])]
+            something = self.en & a[10:15].any() & b[10:15].any()
+        else:
+            normal, field = normalize_left(m, word, nominal, limited=False)
+            something = self.en & a[:15].any() & b[:15].any()
 
-        infinite = is_infinite(FP16, a) | is_infinite(FP16, b)
-        special = self.en & (a[10:15].all() | b[10:15].all())
-        something = self.en & a[:15].any() & b[:15].any()
+        special: Value = Const(0, 1)
+        nan: Value = Const(0, 1)
+        if self.operands == "ieee":
+            infinite = is_infinite(FP16, a) | is_infinite(FP16, b)
+            special = self.en & (a[10:15].all() | b[10:15].all())
+            nan = self.en & (is_nan(FP16, a) | is_nan(FP16, b)
+                             | (infinite & ~(a[:15].any() & b[:15].any())))
         m.d.comb += [
             product.fraction.eq(normal[:21]),
             product.field.eq(Cat(field & something.replicate(8))
                              | Cat(Const(0, 6), special.replicate(2))),
-            product.sign.eq(a[15] ^ b[15]),
-            product.nan.eq(self.en & (is_nan(FP16, a) | is_nan(FP16, b)
-                                      | (infinite & ~(a[:15].any() & b[:15].any())))),
+            product.sign.eq(a[15] ^ b[15]), product.nan.eq(nan),
         ]
         return m
 
@@ -65,13 +80,14 @@ class Fp32Accumulate(StructComponent):
     ``clear``. Combinational. A NaN is canonical, inf - inf a NaN, a zero +0.
 
     ``style``: ``"small"``, or ``"fast"`` with prefix adders (as :class:`FpAdd`);
-    ``adders``: the form of the others.
+    ``adders``: the form of the others; without ``specials`` there are no infinities and NaNs.
     """
 
-    def __init__(self, style: str = "small", adders: Adders = RIPPLE) -> None:
+    def __init__(self, style: str = "small", adders: Adders = RIPPLE, *,
+                 specials: bool = True) -> None:
         if style not in ("small", "fast"):
             raise ValueError(f"style must be 'small' or 'fast'; got {style!r}")
-        self.fast, self.adders = style == "fast", adders
+        self.fast, self.adders, self.specials = style == "fast", adders, specials
         super().__init__({"acc": In(32), "clear": In(1), "product": In(PRODUCT), "sum": Out(32)})
 
     def elaborate(self, platform: object) -> Module:
@@ -129,8 +145,8 @@ class Fp32Accumulate(StructComponent):
 
         special = Signal()
         nan = Signal()
-        m.d.comb += [special.eq(big[29:].all()),
-                     nan.eq(self._nan(product, keep, small))]
+        if self.specials:
+            m.d.comb += [special.eq(big[29:].all()), nan.eq(self._nan(product, keep, small))]
         finite: Value = hidden & ~special
         m.d.comb += self.sum.eq(Cat(
             rounded[:22] & finite.replicate(22), (rounded[22] & finite) | nan,

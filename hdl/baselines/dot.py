@@ -17,7 +17,7 @@ from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
-from ..common.pipeline import register
+from ..common.pipeline import delayed, register
 from ..common.shared import Shared
 
 __all__ = ["Fp16Dot"]
@@ -54,14 +54,20 @@ class Fp16Dot(Design[Fp16DotParameters]):
             m.submodules[f"multiply_{k}"] = multiply = Shared(
                 FpMul(FP16, FP16, p.tree_format, adders=Adders(p.adder)), "fp16_multiply")
             m.d.comb += [multiply.a.eq(a[k]), multiply.b.eq(b[k])]
-            level.append(multiply.product)
+            level.append(self._stage(m, multiply.product, f"product_{k}"))
         depth = 0
         while len(level) > 1:
             following: list[Value] = []
             for i in range(0, len(level) - 1, 2):
-                following.append(self._add(m, level[i], level[i + 1], f"add_{depth}_{i // 2}"))
-            level = following + ([level[-1]] if len(level) % 2 else [])
+                place = f"{depth}_{i // 2}"
+                total = self._add(m, level[i], level[i + 1], f"add_{place}")
+                following.append(self._stage(m, total, f"sum_{place}"))
+            if len(level) % 2:
+                following.append(self._stage(m, level[-1], f"passed_{depth}"))
+            level = following
             depth += 1
+        en = delayed(m, en, p.pipeline * (1 + depth), "en_at", reset=True)
+        first = delayed(m, first, p.pipeline * (1 + depth), "first_at")
         total = level[0]
         if p.tree_format != fmt:
             m.submodules.convert = convert = FpConvert(p.tree_format, fmt,
@@ -81,6 +87,9 @@ class Fp16Dot(Design[Fp16DotParameters]):
         if not self.parameters.input_registers:
             return value
         return register(m, value, f"{name}_in", reset=name == "en")
+
+    def _stage(self, m: Module, value: Value, name: str) -> Value:
+        return register(m, value, name) if self.parameters.pipeline else value
 
     def _adder(self, fmt: FloatFormat) -> Shared:
         p = self.parameters

@@ -29,8 +29,8 @@ class Fp16Pe(Design[Fp16PeParameters]):
     edges behind. It has no reset: ``first`` starts it.
 
     FP32 accumulate is a fused multiply-add (the product is exact); for FP16 the product is
-    rounded to FP16 first. Subnormals, infinities and NaNs as IEEE has them; NaNs are canonical,
-    a zero is +0.
+    rounded to FP16 first. Subnormals, infinities and NaNs as IEEE has them, unless ``operands``
+    leaves them out; NaNs are canonical, a zero is +0.
     """
 
     def __init__(self, p: Fp16PeParameters) -> None:
@@ -60,9 +60,12 @@ class Fp16Pe(Design[Fp16PeParameters]):
 
     def _fp32(self, m: Module, clear: Value) -> Value:
         style, adders = self.parameters.style, Adders(self.parameters.adder)
-        m.submodules.multiply = multiply = Shared(ExactProduct(), "fp16_product", key="exact")
-        m.submodules.add = add = Shared(Fp32Accumulate(style, adders), "fp32_accumulate",
-                                      key=(style, adders))
+        operands = self.parameters.operands
+        specials = operands == "ieee"
+        m.submodules.multiply = multiply = Shared(ExactProduct(operands), "fp16_product",
+                                                  key=operands)
+        m.submodules.add = add = Shared(Fp32Accumulate(style, adders, specials=specials),
+                                        "fp32_accumulate", key=(style, adders, specials))
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight),
                      multiply.en.eq(self.en), add.acc.eq(self.result), add.clear.eq(clear)]
         product = multiply.product

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lowbit.golden.baselines.models import dot_sum, pe_step
+from lowbit.golden.baselines.models import dot_sum, pe_step, product
 from lowbit.golden.baselines.parameters import (
     Fp16DotParameters,
     Fp16PeParameters,
@@ -16,6 +16,7 @@ from lowbit.golden.parameters import ParameterError
 from lowbit.hdl.baselines.accumulate import PRODUCT, ExactProduct, Fp32Accumulate
 from lowbit.tb.benches.stimulus import activations
 from lowbit.tb.support.combinational import Evaluator
+from lowbit.tb.support.lut_run import run_bench
 
 
 def _exact(code: int, fmt: FloatFormat) -> tuple[int, int]:
@@ -49,11 +50,11 @@ def test_pe_golden_is_one_exact_rounding_per_step():
     yes, no = np.array([True]), np.array([False])
     acc32, acc16 = np.zeros(1, np.int64), np.zeros(1, np.int64)
     for i in range(len(a)):
-        product = _product(int(a[i]), int(b[i]))
-        expected = _add([_exact(int(acc32[0]), FP32), product], FP32)
+        exact = _product(int(a[i]), int(b[i]))
+        expected = _add([_exact(int(acc32[0]), FP32), exact], FP32)
         acc32 = pe_step(fused, acc32, a[i:i + 1], b[i:i + 1], no, yes)
         assert acc32[0] == expected
-        term = _add([product], FP16)
+        term = _add([exact], FP16)
         start = acc16 if np.isfinite(FP16.to_float64(acc16))[0] and i % 8 else 0 * acc16
         got = pe_step(rounded, start, a[i:i + 1], b[i:i + 1], no, yes)
         if FP16.is_finite(np.array([term]))[0]:
@@ -61,6 +62,47 @@ def test_pe_golden_is_one_exact_rounding_per_step():
         else:
             assert got[0] == term
         acc16 = got
+
+
+@pytest.mark.parametrize("operands", ["finite", "normal"])
+def test_operands_without_special_values(operands):
+    """Exact integers: every exponent is one like any other, and normal drops subnormals."""
+    rng = np.random.default_rng(5)
+    a, b = rng.integers(0, 1 << 16, 3000), rng.integers(0, 1 << 16, 3000)
+    a[::5] &= 0x83FF
+    b[::7] &= 0x83FF
+    got = product(Fp16PeParameters(operands=operands), a, b)
+
+    def plain(code):
+        sign, field, fraction = code >> 15, code >> 10 & 31, code & 0x3FF
+        if not field and operands == "normal":
+            return 0
+        value = (fraction | (1024 if field else 0)) << max(field, 1)
+        return -value if sign else value
+
+    for x, y, code in zip(a.tolist(), b.tolist(), got.tolist(), strict=True):
+        exact = plain(x) * plain(y)
+        assert FP32.to_float64(np.array([code]))[0] == np.ldexp(float(exact), -50)
+    ieee = product(Fp16PeParameters(), a, b)
+    whole = [FP16.is_finite(x) & (operands == "finite" or x & 0x7C00 != 0) for x in (a, b)]
+    assert (got == ieee)[whole[0] & whole[1]].all() and not (got == ieee).all()
+
+
+def test_operands_need_fp32_sums():
+    with pytest.raises(ParameterError, match="--operands must be ieee with --acc fp16"):
+        Fp16TileParameters(operands="finite", acc="fp16")
+
+
+@pytest.mark.parametrize("p", [
+    Fp16PeParameters(operands="finite"), Fp16PeParameters(operands="normal", style="fast"),
+    Fp16TileParameters(operands="normal", pipeline=1, rows=2, columns=2),
+    Fp16DotParameters(K=3, pipeline=1, input_registers=True),
+    Fp16DotParameters(K=4, pipeline=1, tree="fp32", style="fast")], ids=lambda p: p.flags())
+def test_variants_equal_golden(p):
+    """Baselines that others are measured against: without special values, and pipelined."""
+    outcome = run_bench(p, seed=3)
+    assert outcome.passed, outcome.message
+    assert outcome.stats["words"] >= 200
 
 
 @pytest.mark.parametrize("tree", ["fp16", "fp32"])

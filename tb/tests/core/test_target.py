@@ -12,7 +12,11 @@ from lowbit.generators import registry
 from lowbit.generators.flow.fpga import scan_wrapper, xilinx_counts
 from lowbit.generators.flow.prove import prove_equal
 from lowbit.generators.verilog.emit import emit, emit_component
-from lowbit.golden.baselines.parameters import Fp16PeParameters, Fp16TileParameters
+from lowbit.golden.baselines.parameters import (
+    Fp16DotParameters,
+    Fp16PeParameters,
+    Fp16TileParameters,
+)
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodPeParameters
 from lowbit.golden.formats import FP8_E4M3, FP8_E5M2
 from lowbit.golden.lut.parameters import LutCoreParameters, LutDotParameters, LutTableParameters
@@ -32,6 +36,8 @@ CHOICES: dict[type[Parameters], dict[str, tuple[Any, Any]]] = {
                                 pipeline=(1, 5)),
     Fp16PeParameters: dict(adder=("ripple", "operator"), style=("small", "fast"),
                            pipeline=(0, 1)),
+    Fp16DotParameters: dict(adder=("ripple", "operator"), style=("small", "fast"),
+                            pipeline=(0, 1)),
 }
 
 
