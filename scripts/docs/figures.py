@@ -90,13 +90,16 @@ def area(r: Json) -> str:
              + (" A quick run: N = 8 in place of 64." if c["quick"] else "")]
     if "core" in r:
         parts.append("Core, table entries as inputs, µm² (*to published*: over the LUT Tensor Core "
-                     "authors' RTL in the same flow; *to own*: over our own conventional core, "
-                     "the first row):")
+                     "authors' RTL in the same flow, with HardFloat's IEEE adder; with its recoded "
+                     "one; with our own adder; *to own*: over our own conventional core, the first "
+                     "row):")
         parts.append(table(("design", "plain", "with table unit", "best", "to published",
-                            "to own, plain", "to own, best"),
+                            "recoded", "own adder", "to own, plain", "to own, best"),
                            [(f"`{x['design']}`", number(x["plain"], 0),
                              number(x["with_table"], 0), number(x["best"], 0),
-                             number(x["to_published"], 3), number(x["to_own_plain"], 3),
+                             *(number(x.get(name), 3) for name in
+                               ("to_published", "to_recoded", "to_own_adder")),
+                             number(x["to_own_plain"], 3),
                              number(x["to_own_best"], 3)) for x in r["core"]]))
         parts.append("![Areas of the cores in this table](img/areas.svg)")
     if "forms" in r:
@@ -111,10 +114,14 @@ def area(r: Json) -> str:
                             for x in r["forms"]]))
     if "density" in r:
         parts.append("Operations per cycle and area, one LUT output (1-bit weights) over one FP16 "
-                     "dot-product unit of the same accumulator (the paper states 18.2 in 28 nm):")
-        parts.append(table(("core", "baseline", "plain", "best"),
+                     "dot-product unit of the same accumulator (the paper states 18.2 in 28 nm); "
+                     "*pipelined*: over the unit with `--pipeline 1`:")
+        parts.append(table(("core", "baseline", "plain", "best", "pipelined, plain",
+                            "pipelined, best"),
                            [(f"`{x['design']}`", f"`{x['baseline']}`", number(x["plain"], 2),
-                             number(x["best"], 2)) for x in r["density"]]))
+                             *(number(x.get(name), 2) for name in
+                               ("best", "pipelined_plain", "pipelined_best")))
+                            for x in r["density"]]))
     if "path" in r:
         parts.append("Longest path:")
         parts.append(table(("design", "ns", "to a small FP16 adder", "to a fast one"),

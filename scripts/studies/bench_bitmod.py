@@ -41,7 +41,9 @@ PAPER_PE = 0.76
 #: data type -> largest area x cycles, over the baseline's, that we allow, and what the paper's
 #: figures come to
 TYPES = {"fp4": (0.60, PAPER_PE / 2), "int6": (0.90, PAPER_PE * 3 / 4), "int8": (None, PAPER_PE)}
-BASELINES = ("fp16_pe", "fp16_pe --style fast --pipeline 1", "fp16_pe --acc fp16")
+#: the last one, like the BitMoD PE, normalises no subnormals and has no infinities in band
+BASELINES = ("fp16_pe", "fp16_pe --style fast --pipeline 1", "fp16_pe --acc fp16",
+             "fp16_pe --operands normal")
 PES = ("bitmod_pe", "bitmod_pe --pipeline 0")
 #: modules of the tiles, as the Verilog has them, and what they are; what is inside a module
 #: belongs to it unless it is listed itself
