@@ -228,7 +228,7 @@ async def _named_layers(bench: Bench, p: BitmodMeshParameters, named: list[list[
 async def equals_golden(dut: Any) -> None:
     """Every result of every operation, bit for bit; cycles of the cycle model."""
     plan = load_plan()
-    generator = {"bitmod_tile": "BitmodMeshParameters", "bitmod_array": "BitmodArrayParameters"}
+    generator = {"bitmod_tile": "BitmodTileParameters", "bitmod_array": "BitmodArrayParameters"}
     p = getattr(parameter_classes, generator[plan["generator"]])(**plan["parameters"])
     numbers, rng = np.random.default_rng(plan["seed"]), random.Random(plan["seed"])
     special = numbers.choice(SPECIAL_VALUES, 4, replace=False)
