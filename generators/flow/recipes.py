@@ -62,7 +62,7 @@ RECIPES = {recipe.name: recipe for recipe in (
 AREA_RECIPES = tuple(name for name, recipe in RECIPES.items() if not recipe.sized
                      and not recipe.full_adders and not recipe.clock_gates)
 #: the set with the library's full adders and clock gates, where it has them
-ALL_AREA_RECIPES = tuple(name for name, recipe in RECIPES.items() if not recipe.sized)
+ALL_AREA_RECIPES = (*AREA_RECIPES, "fa+amap", "clockgate+amap", "fa+clockgate+amap")
 
 
 def find_recipe(name: str) -> Recipe:

@@ -92,11 +92,15 @@ def area(r: Json) -> str:
         parts.append("Core, table entries as inputs, µm² (*to published*: over the LUT Tensor Core "
                      "authors' RTL in the same flow, with HardFloat's IEEE adder; with its recoded "
                      "one; with our own adder; *to own*: over our own conventional core, the first "
-                     "row):")
-        parts.append(table(("design", "plain", "with table unit", "best", "to published",
-                            "recoded", "own adder", "to own, plain", "to own, best"),
+                     "row; *by modules*: plain, each module alone; *best of all*: with the "
+                     "library's full adders and clock gates as well):")
+        parts.append(table(("design", "plain", "by modules", "with table unit", "best",
+                            "best of all", "to published", "recoded", "own adder",
+                            "to own, plain", "to own, best"),
                            [(f"`{x['design']}`", number(x["plain"], 0),
+                             number(x.get("modules"), 0),
                              number(x["with_table"], 0), number(x["best"], 0),
+                             number(x.get("best_all"), 0),
                              *(number(x.get(name), 3) for name in
                                ("to_published", "to_recoded", "to_own_adder")),
                              number(x["to_own_plain"], 3),
@@ -117,10 +121,11 @@ def area(r: Json) -> str:
                      "dot-product unit of the same accumulator (the paper states 18.2 in 28 nm); "
                      "*pipelined*: over the unit with `--pipeline 1`:")
         parts.append(table(("core", "baseline", "plain", "best", "pipelined, plain",
-                            "pipelined, best"),
+                            "pipelined, best", "best of all", "pipelined, best of all"),
                            [(f"`{x['design']}`", f"`{x['baseline']}`", number(x["plain"], 2),
                              *(number(x.get(name), 2) for name in
-                               ("best", "pipelined_plain", "pipelined_best")))
+                               ("best", "pipelined_plain", "pipelined_best", "best_all",
+                                "pipelined_best_all")))
                             for x in r["density"]]))
     if "path" in r:
         parts.append("Longest path:")

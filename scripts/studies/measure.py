@@ -101,11 +101,23 @@ class Measure:
         os.replace(name, path)
         return result
 
-    def areas(self, command: str, names: Sequence[str]) -> dict[str, float]:
-        """Area with each recipe, and ``best`` of them."""
+    def areas(self, command: str, names: Sequence[str], *,
+              special: bool = False) -> dict[str, float]:
+        """Area with each recipe, and ``best`` of them; ``special``: also with the library's full
+        adders and clock gates, ``best_all`` of all."""
         design = self.design(command)
         found = {name: float(self(design, name)["area"]) for name in names}
-        return {**found, "best": min(found.values())}
+        areas = {**found, "best": min(found.values())}
+        if special:
+            more = [name for name in synthesis.usable_recipes(
+                self.library, recipes.ALL_AREA_RECIPES) if name not in names]
+            areas |= {name: float(self(design, name)["area"]) for name in more}
+            areas["best_all"] = min(areas.values())
+        return areas
+
+    def by_modules(self, command: str) -> float:
+        """Area with the plain recipe, each distinct module mapped once, alone."""
+        return float(self(self.design(command), "plain", flatten=False)["area"])
 
     def parts(self, command: str, names: Sequence[str],
               groups: Mapping[str, str]) -> dict[str, dict[str, float]]:
