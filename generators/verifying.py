@@ -16,6 +16,9 @@ from .verilog.emit import emit
 
 __all__ = ["Verification", "verify"]
 
+#: output words up to which the model is not optimised: the compiler would take longer than the run
+SHORT = 2000
+
 
 @dataclass(frozen=True, repr=False)
 class Verification:
@@ -74,7 +77,8 @@ def verify(parameters: Parameters, *, simulator: str = "verilator", seed: int = 
         try:
             outcome = simulate(emitted, emitted.top, generator.bench, plan, simulator=simulator,
                                seed=seed, waves=waves, build_dir=build_dir,
-                               blocks=generator.blocks, progress=progress)
+                               blocks=generator.blocks, progress=progress,
+                               optimize="-O0" if vectors <= SHORT else "-O2")
         except BuildError as error:
             raise CheckFailed(str(error)) from None
     words = int(outcome.stats.get("words", 0))

@@ -24,6 +24,9 @@ Array = NDArray[Any]
 #: the cocotb module that sends a workload through a design (a name only: benches are not imported
 #: here)
 BENCH = "lowbit.tb.benches.run"
+#: multiply-accumulates up to which the model is not optimised: the compiler would take longer than
+#: the run
+SHORT = 1 << 18
 
 
 def load_workload(plan: dict[str, Any]) -> Workload:
@@ -52,9 +55,11 @@ def simulate_product(workload: Workload, *, build_dir: Path | None = None,
             np.savez(file, allow_pickle=False, **workload.arrays())
         plan = dict(generator=p.generator, parameters=p.as_dict(), operands=str(source),
                     results=str(target))
+        short = workload.rows * workload.columns * workload.k <= SHORT
         try:
             outcome = simulate(emitted, emitted.top, BENCH, plan, build_dir=build_dir,
-                               blocks=find(p.generator).blocks, progress=progress)
+                               blocks=find(p.generator).blocks, progress=progress,
+                               optimize="-O0" if short else "-O2")
         except BuildError as error:
             raise CheckFailed(str(error)) from None
         if not outcome.passed:

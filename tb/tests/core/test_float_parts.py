@@ -34,7 +34,7 @@ Array = np.ndarray[Any, Any]
 def sums() -> Any:
     parts, inputs = {}, {}
     for fmt in FORMATS:
-        a, b = pairs(fmt, 30_000)
+        a, b = pairs(fmt, 12_000)
         for style in ("small", "fast"):
             for stages in (0, 1, 2):
                 name = f"{fmt.name}_{style}_{stages}"
@@ -87,7 +87,7 @@ def conversions() -> Any:
     rng = np.random.default_rng(SEED)
     parts, inputs = {}, {}
     for i, (fmt, width, (low, high), stages, method) in enumerate(CONVERSIONS):
-        values = fixed_values(width, 8_000, rng)
+        values = fixed_values(width, 4_000, rng)
         exponents = rng.integers(low, high + 1, len(values))
         exponents[:20], exponents[-20:] = low, high
         part: dict[str, Any] = {"value": values}
@@ -185,7 +185,7 @@ def operand_pairs(fmt_a: FloatFormat, fmt_b: FloatFormat, count: int) -> tuple[A
 def products() -> Any:
     parts, inputs = {}, {}
     for i, (fmt_a, fmt_b, out) in enumerate(PRODUCTS):
-        a, b = operand_pairs(fmt_a, fmt_b, 30_000)
+        a, b = operand_pairs(fmt_a, fmt_b, 12_000)
         parts[f"m{i}"] = FpMul(fmt_a, fmt_b, out, stages=i % 2)
         inputs[f"m{i}"] = {"a": a, "b": b} | ({"en": 1} if i % 2 else {})
     return inputs, run(parts, inputs, cycles=2)
@@ -218,7 +218,7 @@ def scales() -> Any:
     rng = np.random.default_rng(SEED)
     parts, inputs = {}, {}
     for i, (fmt, max_shift) in enumerate(SCALES):
-        code = codes_of(fmt, 40_000)
+        code = codes_of(fmt, 16_000)
         parts[f"s{i}"] = FpScale(fmt, max_shift)
         inputs[f"s{i}"] = {"code": code} | (
             {"shift": rng.integers(0, max_shift + 1, len(code))} if max_shift else {})
@@ -245,12 +245,12 @@ FORMAT_PAIRS = [(src, dst) for src in FORMATS for dst in FORMATS]
 def format_conversions() -> Any:
     parts, inputs = {}, {}
     for src, dst in FORMAT_PAIRS:
-        code = codes_of(src, 60_000)
+        code = codes_of(src, 20_000)
         if src is FP32:
             # values about the halfway points of the narrower formats, over their exponent range
             rng = np.random.default_rng(SEED)
-            exponent = rng.integers(FP32.bias - 30, FP32.bias + 18, 40_000) << FP32.mbits
-            fraction = rng.integers(0, 1 << 11, 40_000) << 12 | rng.choice([0, 0, 1, 4095], 40_000)
+            exponent = rng.integers(FP32.bias - 30, FP32.bias + 18, 16_000) << FP32.mbits
+            fraction = rng.integers(0, 1 << 11, 16_000) << 12 | rng.choice([0, 0, 1, 4095], 16_000)
             code = np.concatenate([code, exponent | fraction,
                                    exponent | fraction | 1 << 31])
         parts[f"{src.name}_{dst.name}"] = FpConvert(src, dst)
@@ -303,7 +303,7 @@ def sum_operands(fmt: FloatFormat, n: int, lsb: int | None, msb: int | None,
 def exact_sums() -> Any:
     parts, inputs, rows = {}, {}, {}
     for i, (fmt, n, out, lsb, msb) in enumerate(SUMS):
-        rows[i] = sum_operands(fmt, n, lsb, msb, 20_000)
+        rows[i] = sum_operands(fmt, n, lsb, msb, 8_000)
         packed = sum(rows[i][:, k].astype(object) << (k * fmt.bits) for k in range(n))
         parts[f"t{i}"] = FpSum(fmt, n, out, lsb=lsb, msb=msb)
         inputs[f"t{i}"] = {"operands": packed}
