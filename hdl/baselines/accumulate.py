@@ -19,12 +19,14 @@ from ..common.fp_round import is_infinite, is_nan, significand
 from ..common.lzc import normalize_left, shift_right_sticky
 from ..common.struct import StructComponent
 
-__all__ = ["PRODUCT", "ExactProduct", "Fp32Accumulate"]
+__all__ = ["FINITE_PRODUCT", "PRODUCT", "ExactProduct", "Fp32Accumulate"]
 
 #: A product on its way to the adder: ``fraction`` below the hidden bit, FP32 exponent ``field``.
 #: A zero has field 0 and any fraction; infinities and NaNs have the field's two top bits set,
 #: which no finite sum has, and ``nan`` tells them apart.
 PRODUCT = StructLayout({"fraction": 21, "field": 8, "sign": 1, "nan": 1})
+#: the same where there are no infinities and NaNs
+FINITE_PRODUCT = StructLayout({"fraction": 21, "field": 8, "sign": 1})
 #: field of the top bit of an unnormalised product, less the two FP16 fields
 _OFFSET = 2 * (FP16.emin - 1) + 21 + FP32.bias
 
@@ -38,7 +40,8 @@ class ExactProduct(StructComponent):
 
     def __init__(self, operands: str = "ieee") -> None:
         self.operands = operands
-        super().__init__({"a": In(16), "b": In(16), "en": In(1), "product": Out(PRODUCT)})
+        layout = PRODUCT if operands == "ieee" else FINITE_PRODUCT
+        super().__init__({"a": In(16), "b": In(16), "en": In(1), "product": Out(layout)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -60,17 +63,17 @@ class ExactProduct(StructComponent):
             something = self.en & a[:15].any() & b[:15].any()
 
         special: Value = Const(0, 1)
-        nan: Value = Const(0, 1)
         if self.operands == "ieee":
             infinite = is_infinite(FP16, a) | is_infinite(FP16, b)
             special = self.en & (a[10:15].all() | b[10:15].all())
-            nan = self.en & (is_nan(FP16, a) | is_nan(FP16, b)
-                             | (infinite & ~(a[:15].any() & b[:15].any())))
+            m.d.comb += product.nan.eq(self.en & (
+                is_nan(FP16, a) | is_nan(FP16, b)
+                | (infinite & ~(a[:15].any() & b[:15].any()))))
         m.d.comb += [
             product.fraction.eq(normal[:21]),
             product.field.eq(Cat(field & something.replicate(8))
                              | Cat(Const(0, 6), special.replicate(2))),
-            product.sign.eq(a[15] ^ b[15]), product.nan.eq(nan),
+            product.sign.eq(a[15] ^ b[15]),
         ]
         return m
 
@@ -88,7 +91,8 @@ class Fp32Accumulate(StructComponent):
         if style not in ("small", "fast"):
             raise ValueError(f"style must be 'small' or 'fast'; got {style!r}")
         self.fast, self.adders, self.specials = style == "fast", adders, specials
-        super().__init__({"acc": In(32), "clear": In(1), "product": In(PRODUCT), "sum": Out(32)})
+        layout = PRODUCT if specials else FINITE_PRODUCT
+        super().__init__({"acc": In(32), "clear": In(1), "product": In(layout), "sum": Out(32)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
