@@ -77,7 +77,7 @@ class Measure:
         Without ``flatten`` each distinct module is mapped once, and ``modules`` are their areas.
         Booth recipes change multiplications only: a design that has none is not mapped again.
         """
-        if " * " not in design.verilog:
+        if " * " not in re.sub(r"//[^\n]*", "", design.verilog):
             recipe = re.sub(r"^booth\+?", "", recipe) or "plain"
         key = json.dumps([design.verilog, design.top, recipe, self.tools,
                           self.clock_ns if recipe == "sized" else 0,

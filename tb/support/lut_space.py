@@ -44,10 +44,13 @@ _READ: dict[str, tuple[Any, ...]] = dict(
     select=("onehot", "binary"), negation=("offline", "hardware"),
     table_source=("external", "internal"))
 
+#: the parts alone: the core has them inside, with every K
+_PART = _TABLE | dict(K=(3, 4, 6))
+
 #: factors and values of each generator; ``size`` is (M, N)
 SPACES: dict[type[LutParameters], dict[str, tuple[Any, ...]]] = {
-    LutTableParameters: _TABLE | dict(M=(1, 2, 3), pipeline=(1, 2), reset=("sync", "async_low")),
-    LutDotParameters: _TABLE | _READ,
+    LutTableParameters: _PART | dict(M=(1, 2, 3), pipeline=(1, 2), reset=("sync", "async_low")),
+    LutDotParameters: _PART | _READ,
     LutCoreParameters: _TABLE | _READ | dict(
         size=((1, 1), (1, 4), (2, 3), (3, 2), (4, 5)),
         w_bits=(1, 2, 3, 4, 8),
