@@ -41,6 +41,7 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "area.json": "studies/bench_area.py --liberty sky130hd_tt.lib.gz --json >",
     "bitmod_area.json": "studies/bench_bitmod.py --liberty sky130hd_tt.lib.gz --json >",
     "accuracy.json": "studies/bench_accuracy.py --json",
+    "row_scaled.json": "studies/bench_row_scaled.py --json",
     "layer.json": "demos/demo_minilm.py --json >",
     "bitmod_layer.json": "demos/demo_minilm_bitmod.py --json >",
     "speed.json": "studies/bench_speed.py --json",
@@ -230,6 +231,23 @@ def accuracy(r: Json) -> str:
                      *(f"guard {g}" for g in r["guards"][1:])), rows) + by_width)
 
 
+def row_scaled(r: Json) -> str:
+    """Ratio by widths and length, a column for each number of weight bits."""
+    lines: dict[Any, dict[int, str]] = {}
+    for x in r["figures"]:
+        value = number(x["ratio"], 2)
+        key = (x["acc"], f"{x['entry_bits']} / {x['acc_bits']}", f"{x['k']:,}")
+        lines.setdefault(key, {})[x["w_bits"]] = f"**{value}**" if x["ratio"] > 1 else value
+    bits = list(next(iter(lines.values())))
+    order = sorted(lines, key=lambda key: (key[0] != "fp32", key[1].split(" / ")[0] in ("25", "12"),
+                                           key[1] not in ("26 / 34", "13 / 22")))
+    return (f"Row-scaled entries (a model, no design yet), FP16 activations: the same ratio, "
+            f"{r['draws']} draws of {r['outputs']:,} outputs of five kinds of rows, in bold where "
+            "it misses the bar of 1:\n\n"
+            + table(("accumulator", "E / W", "activations", *(f"W{b}" for b in bits)),
+                    [(*key, *(lines[key][b] for b in bits)) for key in order]))
+
+
 def smollm2(r: Json) -> str:
     return (f"`{r['tensor']}` of SmolLM2-135M-Instruct ({r['shape'][0]} × {r['shape'][1]}), "
             f"{r['format']}, {r['rows']} activation rows in FP16, through the simulated "
@@ -312,6 +330,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "quantizer": lambda: recorded("quantizer.json", quantizer),
     "scales": lambda: recorded("scales.json", scales),
     "accuracy": lambda: recorded("accuracy.json", accuracy),
+    "row_scaled": lambda: recorded("row_scaled.json", row_scaled),
     "surveys": surveys,
     **figures_bitmod.COMPUTED,
     **{name: lambda name=name, render=render: recorded(  # type: ignore[misc]

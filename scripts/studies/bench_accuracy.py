@@ -142,11 +142,12 @@ class Data:
         return result.view(kinds[1]).astype(np.float64)
 
     def error(self, result: Array, like: type[Any]) -> Array:
-        """|result - exact|; 0 where the exact sum is beyond the format and the result infinite."""
+        """|result - exact|; 0 where both are near the format's largest number, or beyond it: an
+        infinity is no error there, or one that no ratio can hold."""
+        top = 0.98 * float(ml_dtypes.finfo(like).max)
         with np.errstate(over="ignore", invalid="ignore"):
-            rounded = self.exact.astype(like).astype(np.float64)
-            return np.where(np.isinf(rounded) & (rounded == result), 0,
-                            np.abs(result - self.exact))
+            near = (np.abs(self.exact) > top) & (result * np.sign(self.exact) > top)
+            return np.where(near, 0, np.abs(result - self.exact))
 
 
 def rms(error: Array) -> float:
