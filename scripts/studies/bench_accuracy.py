@@ -188,19 +188,27 @@ def random_rows(outputs: int, seed: int) -> Iterator[dict[str, Any]]:
                                outputs=data.exact.size, has_bar=True, ratios=found)
 
 
+def width_draws(outputs: int, draws: int, bits: int,
+                k: int) -> Iterator[tuple[str, Data, str, type[Any], float]]:
+    """Every draw of every kind of rows in both classes: kind, data, class, its NumPy type, and the
+    RMS error of sequential accumulation."""
+    for name, draw in WIDTH_ROWS.items():
+        for seed in range(1, draws + 1):
+            data = Data(np.random.default_rng([seed, k, bits]), "fp16", draw,
+                        -(-outputs // COLUMNS), k, bits)
+            for acc, like in (("fp32", np.float32), ("fp16", np.float16)):
+                sums = data.sequential_fp32() if acc == "fp32" else data.sequential_fp16()
+                yield name, data, acc, like, rms(data.error(sums, like))
+
+
 def widths(outputs: int, draws: int) -> Iterator[dict[str, Any]]:
     """For each number of weight bits, length and class: the worst ratio, and the rows it is of."""
     for bits in WIDTHS:
         for k in WIDTH_LENGTHS:
             found: dict[str, list[tuple[float, str]]] = {"fp32": [], "fp16": []}
-            for name, draw in WIDTH_ROWS.items():
-                for seed in range(1, draws + 1):
-                    data = Data(np.random.default_rng([seed, k, bits]), "fp16", draw,
-                                -(-outputs // COLUMNS), k, bits)
-                    for acc, like in (("fp32", np.float32), ("fp16", np.float16)):
-                        sums = data.sequential_fp32() if acc == "fp32" else data.sequential_fp16()
-                        found[acc].append((ratio(rms(data.error(data.core("fp16", acc=acc), like)),
-                                                 rms(data.error(sums, like))), name))
+            for name, data, acc, like, bar in width_draws(outputs, draws, bits, k):
+                error = rms(data.error(data.core("fp16", acc=acc), like))
+                found[acc].append((ratio(error, bar), name))
             for acc, ratios in found.items():
                 value, name = max(ratios)
                 yield dict(a_format="fp16", acc=acc, w_bits=bits, k=k, rows=name,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_accuracy import COLUMNS, WIDTH_LENGTHS, WIDTH_ROWS, Data, K, ratio, rms
+from bench_accuracy import WIDTH_LENGTHS, Data, K, ratio, rms, width_draws
 from numpy.typing import NDArray
 
 from lowbit.golden.formats import FP16, FP32
@@ -61,16 +61,10 @@ def row_scaled(data: Data, acc: str, entry_bits: int, acc_bits: int) -> NDArray[
 def figures(outputs: int, draws: int, bits: int, k: int) -> list[dict[str, Any]]:
     """The worst ratio of each pair, and the kind of rows that it is of."""
     worst: dict[tuple[str, int, int], tuple[float, str]] = {}
-    for name, draw in WIDTH_ROWS.items():
-        for seed in range(1, draws + 1):
-            data = Data(np.random.default_rng([seed, k, bits]), "fp16", draw,
-                        -(-outputs // COLUMNS), k, bits)
-            for acc, like in (("fp32", np.float32), ("fp16", np.float16)):
-                sums = data.sequential_fp32() if acc == "fp32" else data.sequential_fp16()
-                bar = rms(data.error(sums, like))
-                for pair in PAIRS[acc]:
-                    value = ratio(rms(data.error(row_scaled(data, acc, *pair), like)), bar)
-                    worst[acc, *pair] = max(worst.get((acc, *pair), (0.0, "")), (value, name))
+    for name, data, acc, like, bar in width_draws(outputs, draws, bits, k):
+        for pair in PAIRS[acc]:
+            value = ratio(rms(data.error(row_scaled(data, acc, *pair), like)), bar)
+            worst[acc, *pair] = max(worst.get((acc, *pair), (0.0, "")), (value, name))
     return [dict(acc=acc, entry_bits=entry, acc_bits=accumulator, w_bits=bits, k=k,
                  ratio=round(value, 3), rows=name)
             for (acc, entry, accumulator), (value, name) in worst.items()]
