@@ -19,9 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..alignment import align
 from ..formats import FloatFormat
 
-__all__ = ["RowScale", "step", "round_shift"]
+__all__ = ["RowScale", "step"]
 
 Array = NDArray[np.int64]
 
@@ -30,17 +31,6 @@ def step(entries: Array, plane: int) -> Array:
     """Entries of a beat of plane ``plane``, counted from the top: shifted right, round to odd."""
     kept = entries >> plane
     return kept | (entries != kept << plane)
-
-
-def round_shift(magnitude: Array, shift: Array) -> Array:
-    """Magnitudes times 2**-shift, to nearest even; a negative shift is exact."""
-    left = np.clip(-shift, 0, 62)
-    right = np.clip(shift, 0, 62)
-    floor = magnitude >> right
-    rest = magnitude - (floor << right)
-    half = np.where(right > 0, np.int64(1) << np.maximum(right - 1, 0), np.int64(1))
-    up = (rest > half) | ((rest == half) & (floor & 1 == 1))
-    return np.where(shift > 0, floor + up, magnitude << left)
 
 
 @dataclass(frozen=True)
@@ -97,12 +87,14 @@ class RowScale:
     # -- the exponent of a row ----------------------------------------------------------------
     def fits(self, codes: Array, exponent: Array) -> NDArray[np.bool_]:
         """Do the rows (rows, k) fit both widths at these exponents (rows,)?"""
-        magnitude = np.abs(self._rounded(codes, exponent)).reshape(len(codes), -1, self.K)
+        terms, clipped = self.terms(codes, exponent)
+        magnitude = np.abs(terms).reshape(len(codes), -1, self.K)
         tables = _nearest(magnitude.sum(axis=2), self.guard_bits)
         total = tables.sum(axis=1)
         below_top = self.reads * (self.w_bits - 1) * tables.shape[1]
         most = self.reads * (2 * total - (total >> (self.w_bits - 1))) + below_top
-        return np.asarray((tables.max(axis=1) <= self.entry_limit) & (most <= self.acc_limit))
+        return np.asarray(~clipped & (tables.max(axis=1) <= self.entry_limit)
+                          & (most <= self.acc_limit))
 
     def least_exponent(self, codes: Array) -> Array:
         """The least exponents (rows,) at which the rows fit."""
@@ -153,24 +145,22 @@ class RowScale:
         return value + (value >> places) + 1
 
     # -- integers at an exponent ------------------------------------------------------------------
-    def _rounded(self, codes: Array, exponent: Array) -> Array:
-        """Activations (rows, k) as integers in units of the last guard bit, rounded to nearest
-        even, whatever they fit."""
-        sign, field, significand = self.fmt.decode(codes)
-        shift = exponent[:, None] - self.guard_bits - (field - 1)
-        # a shift to the left ends where the word is beyond its limit anyway
-        magnitude = round_shift(significand, np.maximum(shift, -(62 - self.fmt.precision)))
-        magnitude = np.where(self.fmt.is_finite(codes), magnitude, 0)
-        return np.where(sign == 1, -magnitude, magnitude)
+    @property
+    def term_bits(self) -> int:
+        """Magnitude bits of an activation: those of an entry, and the guard bits."""
+        return self.entry_bits - 1 + self.guard_bits
+
+    @property
+    def top(self) -> int:
+        """At exponent x the significands of exponent field x + top fill an activation's bits."""
+        return self.term_bits - self.fmt.precision - self.guard_bits + 1
 
     def terms(self, codes: Array, exponent: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Activations (rows, k) in units of the last guard bit at given exponents (rows,), and
         which rows saturate: an exponent that is too small for a row makes activations saturate
         here, entries in :meth:`entries`."""
-        exact = self._rounded(codes, exponent)
-        limit = self.entry_limit << self.guard_bits
-        terms = np.clip(exact, -limit, limit)
-        return terms, (terms != exact).any(axis=1)
+        terms, clipped = align(self.fmt, codes, exponent[:, None] + self.top, self.term_bits)
+        return terms, clipped.any(axis=1)
 
     def entries(self, terms: Array, signs: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Entries (rows, tables, entries) of terms (rows, k), and which rows saturate.

@@ -16,7 +16,7 @@ from lowbit.tb.benches.stimulus import KINDS, activations
 FORMATS = [FP16, BF16, FP8_E4M3, FP8_E5M2]
 #: entry bits, accumulator bits, weight bits, zero points, longest operation
 WIDTHS = [(26, 34, 4, True, 512), (13, 21, 2, True, 512), (13, 20, 1, False, 4096),
-          (9, 15, 8, True, 48), (20, 23, 3, False, 96)]
+          (10, 16, 8, True, 48), (20, 23, 3, False, 96)]
 
 
 def rows_of(rng: np.random.Generator, fmt: FloatFormat, k: int) -> Any:
