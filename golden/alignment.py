@@ -18,7 +18,8 @@ __all__ = ["align", "largest_field"]
 Array = NDArray[Any]
 
 
-def align(fmt: FloatFormat, codes: Array, top: Array | int, bits: int) -> tuple[Array, Array]:
+def align(fmt: FloatFormat, codes: Array, top: Array | int,
+          bits: int) -> tuple[Array, NDArray[np.bool_]]:
     """Codes as signed integers of ``bits`` magnitude bits, and which of them were too large.
 
     ``top`` (broadcast against ``codes``) is the exponent field whose significands fill the
@@ -32,7 +33,7 @@ def align(fmt: FloatFormat, codes: Array, top: Array | int, bits: int) -> tuple[
     finite = fmt.is_finite(codes)
     word = np.where(finite, significand, 0) << (bits - fmt.precision)
     distance = np.asarray(top, np.int64) - field
-    clipped = (distance < 0) & (word != 0)
+    clipped = np.asarray((distance < 0) & (word != 0), np.bool_)
     magnitude = _round_shift(word, np.maximum(distance, 0))
     magnitude = np.where(clipped, (np.int64(1) << bits) - 1, magnitude)
     return np.where(sign == 1, -magnitude, magnitude), clipped

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..formats import FloatFormat, IntFormat
 from .packing import Beats
 from .parameters import LutCoreParameters
+from .row_scaled import step
 from .table import Tables, exact_terms, round_exact
 
 __all__ = ["operation", "finish"]
@@ -30,7 +31,7 @@ def operation(p: LutCoreParameters, tables: Tables, beats: Beats,
     columns) are codes (or integers) of ``p.psum``.
     """
     accumulate = _accumulate_float if p.is_float else _accumulate_fixed
-    return finish(p, accumulate(p, tables, beats), tables, psum)
+    return finish(p, accumulate(p, tables, beats), tables, psum, beats.top_plane)
 
 
 def select(p: LutCoreParameters, tables: Tables, beats: Beats, t: int) -> tuple[Array, Array]:
@@ -49,11 +50,14 @@ def select(p: LutCoreParameters, tables: Tables, beats: Beats, t: int) -> tuple[
 
 
 def _accumulate_fixed(p: LutCoreParameters, tables: Tables, beats: Beats) -> Array:
-    """Integer sums of 2**plane * (+-T), wrapped to the accumulator's width."""
+    """Integer sums of 2**plane * (+-T), wrapped to the accumulator's width; aligned entries step
+    down from the top plane instead, which gives sums in units of it."""
     total = np.zeros((len(tables.entries), beats.patterns.shape[2]), np.int64)
     for t in range(len(beats.plane)):
         entries, negative = select(p, tables, beats, t)
-        total += np.where(negative, -entries, entries).sum(axis=1) << int(beats.plane[t])
+        plane = int(beats.plane[t])
+        entries = step(entries, beats.top_plane - plane) if p.is_aligned else entries << plane
+        total += np.where(negative, -entries, entries).sum(axis=1)
     shift = np.int64(64 - p.acc_bits)
     return (total << shift) >> shift
 
@@ -113,15 +117,19 @@ def _exact_group_sum(p: LutCoreParameters, values: Array) -> Array:
     return fmt.to_array(result)
 
 
-def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None) -> Array:
-    """What the output lanes do: to the result format, scale, add the partial sum, convert."""
+def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None,
+           top_plane: int) -> Array:
+    """What the output lanes do: to the result format, scale, add the partial sum, convert.
+
+    ``top_plane``: aligned sums count 2**top_plane units.
+    """
     fmt = p.result_float
     if fmt is None:
         total = acc if psum is None else acc + np.asarray(psum, np.int64)
         assert isinstance(p.out, IntFormat)
         return p.out.wrap(total)
     if not p.is_float:
-        exponent = tables.exponent + (p.exponent_offset if p.is_aligned else 0)
+        exponent = tables.exponent + (p.exponent_offset + top_plane if p.is_aligned else 0)
         acc = fmt.round((acc < 0).astype(np.int64), np.abs(acc), exponent[:, None])
     with np.errstate(over="ignore", invalid="ignore"):
         value = fmt.to_array(acc)

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 from ..formats import FP32, FloatFormat, IntFormat, get_format
 from ..parameters import parameter
 from .dot_parameters import WeightParameters
+from .reduction_parameters import ReductionParameters
 from .table_parameters import clog2
 
 __all__ = ["LutCoreParameters"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LutCoreParameters(WeightParameters):
+class LutCoreParameters(WeightParameters, ReductionParameters):
     """The tensor core tile: M rows times N columns, one table per row, weights bit by bit."""
 
     generator: ClassVar[str] = "lut_core"
@@ -23,20 +24,11 @@ class LutCoreParameters(WeightParameters):
     M: int = parameter(2, "rows (activations)", low=1, high=64, source="LUT Tensor Core, M2N64K4")
     N: int = parameter(64, "columns (weights)", low=1, high=1024,
                        source="LUT Tensor Core, M2N64K4")
-    w_bits: int = parameter(4, "bit-planes of the widest weights; any smaller number at run time",
-                            low=1, high=8)
     table_source: str = parameter("external", "tables arrive as a stream, or are made inside from "
                                   "an activation stream", choices=("external", "internal"))
     table_format: str = parameter("exact", "external tables: exact entries, or INT8 codes with an "
                                   "FP32 scale per row and operation", choices=("exact", "int8"),
                                   source="LUT Tensor Core, table quantisation")
-    zero_point: bool = parameter(True, "headroom for the zero-point term -z' * sum(a), read from "
-                                 "the all-ones entry")
-    max_k: int = parameter(4096, "longest reduction of one operation (first..last)",
-                           low=2, high=1 << 20)
-    acc_width: int | None = parameter(
-        None, "bits of the integer accumulator; it wraps when too narrow; default wide enough "
-        "for --max-k", low=8, high=62)
     preload: bool = parameter(True, "partial-sum input stream, added to the results as they leave")
     out_format: str | None = parameter(
         None, "format of the results; default the accumulator's (int64 when 32 bits are not "
@@ -64,17 +56,13 @@ class LutCoreParameters(WeightParameters):
             if self.datapath is not None:
                 self.refuse("datapath", "must be left out with --table-format int8: the entries "
                             "are integers with a scale")
-        if self.max_k < self.K * self.groups:
-            self.refuse("max_k", f"must be at least K * groups = {self.K * self.groups}")
         if self.M % self.out_lanes:
             self.refuse("lanes", f"must divide M = {self.M}")
-        if self.is_float and self.acc_width is not None:
-            self.refuse("acc_width", "belongs to integer accumulators; leave it out")
         if self.is_float and self.segment is not None:
             self.refuse("segment", "belongs to integer accumulators; leave it out")
         if self.is_fixed and self.acc_bits > 62:
             self.refuse("max_k", f"needs an accumulator of at most 62 bits, not {self.acc_bits}; "
-                        "shorten it or lower --w-bits or --guard")
+                        "shorten it or lower --w-bits or --entry-width")
         if self.result_float is not None and self.out_format in ("int32", "int64"):
             self.refuse("out_format", "must be fp32 or fp16 for floating results")
 
@@ -117,32 +105,12 @@ class LutCoreParameters(WeightParameters):
         return clog2(self.w_bits)
 
     @property
-    def scaled_bits(self) -> int:
-        """Bits of an entry after the step 2**plane (integers)."""
-        return self.entry_bits + self.w_bits - 1
-
-    @property
-    def max_tables(self) -> int:
-        """Tables per row of the longest operation."""
-        per_beat = self.K * self.groups
-        return -(-self.max_k // per_beat) * self.groups
-
-    @cached_property
-    def acc_bits(self) -> int:
-        """Bits of the integer accumulator."""
-        if self.acc_width is not None:
-            return self.acc_width
-        weight = ((1 << self.w_bits) - 1) * (2 if self.zero_point else 1)
-        return max((self.entry_limit * self.max_tables * weight).bit_length() + 1,
-                   self.scaled_bits + clog2(self.groups) + 1)
-
-    @property
     def common_lsb(self) -> bool:
-        """All entries of a table are even, or all are odd, as sums ±a of the same integers are.
+        """All entries of a table are even, or all are odd, as exact sums ±a of integers are.
 
         The core then accumulates halves, and adds the common bits up once per row.
         """
-        return self.is_integer or (self.is_aligned and self.round_bits == 0)
+        return self.is_integer
 
     @property
     def offset_entries(self) -> bool:
@@ -227,7 +195,7 @@ class LutCoreParameters(WeightParameters):
         found = super().derived_fields()
         found.update(out_format=self.out.name, lanes=self.out_lanes)
         if self.is_fixed:
-            found.update(acc_width=self.acc_bits, segment=self.segment_bits)
+            found.update(segment=self.segment_bits)
         return found
 
     def derived(self) -> dict[str, Any]:

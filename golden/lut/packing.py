@@ -139,6 +139,11 @@ class Beats:
     def __len__(self) -> int:
         return len(self.plane)
 
+    @property
+    def top_plane(self) -> int:
+        """Plane of the weights' highest bit."""
+        return int(self.plane.max())
+
     def fields(self, *, raw: bool = False) -> Array:
         """K-bit fields in port order: uint8 (T, N * groups), table 0 of column 0 first.
 

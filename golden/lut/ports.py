@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from ..bits import pack_bits, rows_to_ints, unpack_bits
 from ..formats import FP32
 from .packing import Beats
-from .parameters import LutCoreParameters, LutParameters
-from .table import Tables
+from .parameters import LutCoreParameters, LutParameters, ReductionParameters
+from .table import Tables, row_exponents
 
 __all__ = ["table_beats", "activation_beats", "weight_fields", "psum_beats", "result_words",
-           "results_of"]
+           "results_of", "saturated_words"]
 
 Array = NDArray[Any]
 Fields = list[dict[str, int]]
@@ -48,13 +48,17 @@ def table_beats(p: LutParameters, tables: Tables) -> Fields:
     if p.activation.is_float:
         invalid = np.asarray(tables.invalid.reshape(rows, steps, p.groups).any(axis=2))
         columns["invalid"] = _words(invalid.T, 1)
+    if p.can_saturate:
+        saturated = np.asarray(tables.saturated.reshape(rows, steps, p.groups).any(axis=2))
+        columns["saturated"] = _words(saturated.T, 1)
     return _zip(columns)
 
 
-def activation_beats(p: LutParameters, codes: Array) -> Fields:
+def activation_beats(p: ReductionParameters, codes: Array, exponent: Array | None = None) -> Fields:
     """The ``activation`` stream of one operation: codes (rows, k), k a whole number of beats.
 
-    Aligned: a scanning pass and then the pass that makes tables.
+    Aligned: a scanning pass and then the pass that makes tables; or the exponents (rows,) with
+    every beat, by default the least.
     """
     rows, k = codes.shape
     per_beat = p.K * p.groups
@@ -62,15 +66,22 @@ def activation_beats(p: LutParameters, codes: Array) -> Fields:
     words = _words(beats, p.activation.bits)
     if not p.is_aligned:
         return [{"values": word} for word in words]
+    made = [{"values": word, "first": int(i == 0)} for i, word in enumerate(words)]
+    if p.can_saturate:
+        given = row_exponents(codes, p) if exponent is None else exponent
+        packed = _words(np.asarray(given)[None], p.exponent_bits)[0]
+        return [beat | {"exponent": packed} for beat in made]
     return ([{"values": word, "scan": 1, "first": 0} for word in words]
-            + [{"values": word, "scan": 0, "first": int(i == 0)} for i, word in enumerate(words)])
+            + [beat | {"scan": 0} for beat in made])
 
 
 def weight_fields(p: LutCoreParameters, beats: Beats) -> Fields:
     """The ``weight`` stream of one operation."""
     columns = {"patterns": rows_to_ints(beats.words(raw=not p.has_sign))}
     if p.plane_bits:
-        columns["plane"] = beats.plane.tolist()
+        # aligned entries step down from the top plane
+        plane = beats.top_plane - beats.plane if p.is_aligned else beats.plane
+        columns["plane"] = plane.tolist()
     columns.update(first=beats.first.astype(int).tolist(), last=beats.last.astype(int).tolist(),
                    table_last=beats.group_last.astype(int).tolist())
     return _zip(columns)
@@ -89,6 +100,12 @@ def psum_beats(p: LutCoreParameters, psum: Array) -> Fields:
 def result_words(p: LutCoreParameters, results: Array) -> list[int]:
     """The ``values`` of the ``result`` stream of one operation; ``results`` (M, N)."""
     return _words(_in_output_order(p, results), p.out.bits)
+
+
+def saturated_words(p: LutCoreParameters, tables: Tables) -> list[int]:
+    """The ``saturated`` flags of the ``result`` stream of one operation (0 without them)."""
+    rows = np.asarray(tables.saturated.any(axis=1) & p.can_saturate)
+    return _words(_in_output_order(p, np.repeat(rows[:, None], p.N, axis=1)), 1)
 
 
 def results_of(p: LutCoreParameters, words: list[int]) -> Array:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from ..formats import FloatFormat
 from .parameters import LutParameters
+from .row_scaled import RowScale
 
-__all__ = ["Tables", "make_tables", "pattern_signs", "align", "exact_terms", "round_exact",
-           "row_exponent"]
+__all__ = ["Tables", "make_tables", "pattern_signs", "exact_terms", "round_exact",
+           "row_exponents"]
 
 Array = NDArray[Any]
 
@@ -27,15 +28,17 @@ class Tables:
     """Tables of some rows for one operation.
 
     ``entries``: int64 (rows, tables, entries): integers, or codes of the entry format.
-    ``exponent``: (rows,) shared exponent field (aligned), else zeros.
+    ``exponent``: (rows,) exponents (aligned), else zeros.
     ``scale``: (rows,) float32 scale (INT8 tables), else ones.
     ``invalid``: bool (rows, tables), a non-finite activation in the table.
+    ``saturated``: bool (rows, tables), the exponent is too small for the row up to this table.
     """
 
     entries: Array
     exponent: Array
     scale: Array
     invalid: Array
+    saturated: Array
 
 
 def pattern_signs(K: int, table: str) -> Array:
@@ -46,31 +49,12 @@ def pattern_signs(K: int, table: str) -> Array:
     return 2 * (patterns[:, None] >> np.arange(K) & 1) - 1
 
 
-def row_exponent(codes: Array, fmt: FloatFormat) -> Array:
-    """Largest exponent field of each row's finite activations (1 for subnormals and zero)."""
-    _, exponent, _ = fmt.decode(codes)
-    exponent = np.where(fmt.is_finite(codes), exponent, 1)
-    return exponent.reshape(len(codes), -1).max(axis=1)
-
-
-def align(codes: Array, exponent: Array, p: LutParameters) -> Array:
-    """Activations as integers in units of 2**(exponent - bias - guard + 1), truncated.
-
-    ``codes`` (rows, ...); ``exponent`` (rows,) the shared exponent fields. Non-finite codes give
-    zero: their row is invalid anyway.
-    """
-    fmt = p.activation
-    assert isinstance(fmt, FloatFormat)
-    sign, field, significand = fmt.decode(codes)
-    shared = exponent.reshape(-1, *[1] * (codes.ndim - 1))
-    magnitude = (significand << (p.guard_bits - fmt.precision)) >> np.clip(shared - field, 0, 62)
-    return np.where(fmt.is_finite(codes), np.where(sign == 1, -magnitude, magnitude), 0)
-
-
-def make_tables(codes: Array, p: LutParameters) -> Tables:
+def make_tables(codes: Array, p: LutParameters, exponent: Array | None = None) -> Tables:
     """Tables of one operation.
 
     ``codes``: (rows, k) integers (int8, int16) or raw floating codes; k a multiple of K.
+    ``exponent``: (rows,) aligned: exponents that a sender gives; default those that a scan finds
+    or, for a design that is given them, the least.
     """
     codes = np.asarray(codes).astype(np.int64)
     rows, k = codes.shape
@@ -79,35 +63,40 @@ def make_tables(codes: Array, p: LutParameters) -> Tables:
     grouped = codes.reshape(rows, k // p.K, p.K)
     signs = pattern_signs(p.K, p.table).astype(np.int64)
     fmt = p.activation
-    exponent, invalid = np.zeros(rows, np.int64), np.zeros(grouped.shape[:2], bool)
+    exponents, invalid = np.zeros(rows, np.int64), np.zeros(grouped.shape[:2], bool)
+    saturated = invalid
     if isinstance(fmt, FloatFormat):
         invalid = np.asarray(~fmt.is_finite(grouped).all(axis=2))
-        if p.is_aligned:
-            exponent = row_exponent(codes, fmt)
     scale = np.ones(rows, np.float32)
     if p.is_quantized:
         entries, scale = _quantized(grouped, signs, p)
     elif p.is_float:
         entries = _float_entries(grouped, signs, p)
     elif p.is_aligned:
-        entries = _rounded(align(grouped, exponent, p) @ signs.T, p)
+        exponents = row_exponents(codes, p) if exponent is None else np.asarray(exponent)
+        entries, saturated = _aligned(codes, exponents, signs, p)
     else:
         entries = grouped @ signs.T
-    return Tables(entries, exponent, scale, invalid)
+    return Tables(entries, exponents, scale, invalid, saturated)
 
 
-def _rounded(sums: Array, p: LutParameters) -> Array:
-    """Exact aligned sums with ``table_round`` low bits rounded off, to nearest even.
+def row_exponents(codes: Array, p: LutParameters) -> Array:
+    """Exponents (rows,) of aligned rows (rows, k): those that a scan finds, or the least."""
+    scale = p.row_scale
+    if isinstance(scale, RowScale) and not p.can_saturate:
+        return scale.scanned_exponent(codes)
+    return scale.least_exponent(codes)
 
-    A sum of all-maximal activations could round up to one more bit than it has; it saturates.
-    """
-    bits = p.round_bits
-    if bits == 0:
-        return sums
-    floor = sums >> bits
-    rest, half = sums - (floor << bits), 1 << (bits - 1)
-    rounded = floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
-    return np.clip(rounded, -p.entry_limit, p.entry_limit)
+
+def _aligned(codes: Array, exponents: Array, signs: Array, p: LutParameters) -> tuple[Array, Array]:
+    """Entries, and the tables (rows, tables) that an exponent is too small for."""
+    scale = p.row_scale
+    terms, clipped = scale.terms(codes, exponents)
+    entries, saturated = scale.entries(terms, signs)
+    saturated = saturated | clipped.reshape(len(codes), -1, p.K).any(axis=2)
+    if isinstance(scale, RowScale):
+        saturated = saturated | scale.overflows(terms)
+    return entries, saturated
 
 
 def exact_terms(codes: Array, fmt: FloatFormat) -> tuple[Array, int]:

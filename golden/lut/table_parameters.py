@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
-from ..formats import BF16, FP32, FloatFormat, IntFormat, get_format
+from ..formats import FP32, FloatFormat, IntFormat, get_format
 from ..parameters import TargetParameters, parameter
+from .row_scaled import EntryScale
 
-__all__ = ["LutParameters", "LutTableParameters", "clog2"]
+__all__ = ["LutParameters", "clog2"]
 
 ACTIVATIONS = ("int8", "int16", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2")
 
@@ -37,12 +38,9 @@ class LutParameters(TargetParameters):
         choices=("int32", "fp32", "fp16"))
     table: str = parameter("half", "stored entries: half of them (the rest by symmetry) or full",
                            choices=("half", "full"), source="LUT Tensor Core, halved table")
-    guard: int | None = parameter(
-        None, "aligned: magnitude bits kept of an activation below the shared exponent",
-        low=3, high=48)
-    table_round: int | None = parameter(
-        None, "aligned: low bits rounded off (nearest even) each entry after the exact sum",
-        low=0, high=24)
+    entry_width: int | None = parameter(
+        None, "aligned: bits of an entry; default what the accuracy bar takes", low=5, high=48,
+        source="docs/numerics.md, section 4")
     table_acc: str | None = parameter(
         None, "float: format of the entries; default that of the accumulator",
         choices=("fp32", "fp16"))
@@ -57,19 +55,16 @@ class LutParameters(TargetParameters):
                         "(--out-format converts the result)")
         if floating and self.acc == "int32":
             self.refuse("acc", "must be fp32 or fp16 for floating activations")
-        if not self.is_aligned:
-            for name in ("guard", "table_round"):
-                if getattr(self, name) is not None:
-                    self.refuse(name, "belongs to --datapath aligned; leave it out")
+        if not self.is_aligned and self.entry_width is not None:
+            self.refuse("entry_width", "belongs to --datapath aligned; leave it out")
         if not self.is_float and self.table_acc is not None:
             self.refuse("table_acc", "belongs to --datapath float; leave it out")
         if self.is_aligned:
             assert isinstance(self.activation, FloatFormat)
-            if self.guard_bits < self.activation.precision:
-                self.refuse("guard", f"must be at least {self.activation.precision}, the "
-                            f"significand of {self.a_format}")
-            if self.round_bits >= self.guard_bits:
-                self.refuse("table_round", f"must be below the guard of {self.guard_bits} bits")
+            least = self.activation.precision + 1 - EntryScale.guard_bits
+            if self.entry_bits < least:
+                self.refuse("entry_width", f"must be at least {least} for the significand of "
+                            f"{self.a_format}")
 
     # -- kind of arithmetic -------------------------------------------------------------------
     @cached_property
@@ -122,30 +117,24 @@ class LutParameters(TargetParameters):
 
     # -- alignment ----------------------------------------------------------------------------
     @property
-    def exact_guard(self) -> int:
-        """Guard at which alignment loses nothing: the whole range of the activation format."""
+    def entry_default(self) -> int:
+        """Bits of an aligned entry that meet the accuracy bar of docs/numerics.md, section 4."""
+        return 26 if self.acc_format == FP32 else 13
+
+    @cached_property
+    def row_scale(self) -> EntryScale:
+        """Integers of aligned activations and entries."""
+        return EntryScale(fmt=self._aligned_format, K=self.K, entry_bits=self.entry_bits)
+
+    @property
+    def can_saturate(self) -> bool:
+        """Aligned: an exponent is given, and can be too small."""
+        return self.is_aligned
+
+    @property
+    def _aligned_format(self) -> FloatFormat:
         assert isinstance(self.activation, FloatFormat)
-        return self.activation.precision + self.activation.max_exponent_field - 1
-
-    @property
-    def guard_bits(self) -> int:
-        """Magnitude bits of an aligned activation.
-
-        The defaults are measured (scripts/studies/bench_accuracy.py): with FP32 sums the least
-        that meets the accuracy bars of docs/numerics.md section 4; bf16 needs a bit more than the
-        others.
-        """
-        if self.guard is not None:
-            return self.guard
-        least = 14 if self.acc_format != FP32 else 25 if self.activation == BF16 else 24
-        return min(least, self.exact_guard)
-
-    @property
-    def round_bits(self) -> int:
-        """Bits rounded off an entry after the exact sum."""
-        if self.table_round is not None:
-            return self.table_round
-        return 0 if self.acc_format == FP32 else min(3, self.guard_bits - 1)
+        return self.activation
 
     # -- the table ----------------------------------------------------------------------------
     @property
@@ -157,10 +146,7 @@ class LutParameters(TargetParameters):
     def entry_limit(self) -> int:
         """Largest magnitude of an integer entry."""
         if self.is_aligned:
-            exact = self.K * ((1 << self.guard_bits) - 1)
-            rounded = (exact + ((1 << self.round_bits) >> 1)) >> self.round_bits
-            # an entry that would round up into one more bit saturates instead
-            return min(rounded, (1 << (exact >> self.round_bits).bit_length()) - 1)
+            return (1 << (self.entry_bits - 1)) - 1
         return self.K << (self.activation.bits - 1)
 
     @cached_property
@@ -168,6 +154,10 @@ class LutParameters(TargetParameters):
         """Bits of a stored entry: a signed integer, or a code of ``table_float``."""
         if self.is_float:
             return self.table_float.bits
+        if self.is_aligned:
+            fmt = self._aligned_format
+            exact = self.K * ((1 << fmt.precision + fmt.max_exponent_field - 1) - 1)
+            return self.entry_width or min(self.entry_default, exact.bit_length() + 1)
         if self.is_integer and self.table == "half":
             # the stored half holds at least one activation with plus: K * 2**(b-1) - 1 at most
             return (self.entry_limit - 1).bit_length() + 1
@@ -175,23 +165,19 @@ class LutParameters(TargetParameters):
 
     @property
     def exponent_bits(self) -> int:
-        """Bits of the shared exponent of a row (0: there is none)."""
-        if not self.is_aligned:
-            return 0
-        assert isinstance(self.activation, FloatFormat)
-        return self.activation.ebits
+        """Bits of the exponent of a row (0: there is none)."""
+        return self.row_scale.max_exponent.bit_length() if self.is_aligned else 0
 
     @property
     def exponent_offset(self) -> int:
-        """An aligned entry t with shared exponent field e means t * 2**(e + offset)."""
-        assert isinstance(self.activation, FloatFormat)
-        return 1 - self.activation.bias - self.guard_bits + self.round_bits
+        """An aligned entry t of a row with exponent x means t * 2**(x + offset)."""
+        return self._aligned_format.emin
 
     def derived_fields(self) -> dict[str, Any]:
         found: dict[str, Any] = {
             "acc": self.acc_format.name if self.acc_format is not None else "int32"}
         if self.is_aligned:
-            found.update(datapath="aligned", guard=self.guard_bits, table_round=self.round_bits)
+            found.update(datapath="aligned", entry_width=self.entry_bits)
         if self.is_float:
             found.update(table_acc=self.table_float.name)
         return found
@@ -200,19 +186,7 @@ class LutParameters(TargetParameters):
         """Widths and formats that follow, for the manifest."""
         facts: dict[str, Any] = dict(entries=self.entries, entry_bits=self.entry_bits)
         if self.is_aligned:
-            facts.update(guard=self.guard_bits, table_round=self.round_bits,
-                         exponent_bits=self.exponent_bits, exponent_offset=self.exponent_offset)
+            facts.update(exponent_bits=self.exponent_bits, exponent_offset=self.exponent_offset)
         if self.is_float:
             facts.update(entry_format=self.table_float.name)
         return facts
-
-
-@dataclass(frozen=True, kw_only=True)
-class LutTableParameters(LutParameters):
-    """The table precompute unit, shared by all columns."""
-
-    generator: ClassVar[str] = "lut_table"
-
-    M: int = parameter(2, "rows: one table per row and group", low=1, high=64)
-    pipeline: int = parameter(None, "register stages: 1 the entries, 2 the aligned or decoded "
-                              "activations as well", low=1, high=2, asic=1, fpga=2)

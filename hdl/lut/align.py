@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.parameters import LutParameters
 
-__all__ = ["AlignActivation", "term_bits"]
+from ..common.adders import Adders
+from ..common.aligner import Aligner
+
+__all__ = ["AlignActivation", "term_bits", "top_bits"]
 
 
 def term_bits(p: LutParameters) -> int:
@@ -17,41 +20,52 @@ def term_bits(p: LutParameters) -> int:
     fmt = p.activation
     if not isinstance(fmt, FloatFormat):
         return fmt.bits
-    return (p.guard_bits if p.is_aligned else fmt.precision + fmt.max_exponent_field - 1) + 1
+    return (p.row_scale.term_bits if p.is_aligned else fmt.precision + fmt.max_exponent_field - 1) \
+        + 1
+
+
+def top_bits(p: LutParameters) -> int:
+    """Bits of the exponent field at which significands fill an aligned activation."""
+    return (p.row_scale.max_exponent + p.row_scale.top).bit_length()
 
 
 class AlignActivation(wiring.Component):
     """One floating activation as a signed integer (combinational).
 
-    Aligned: in units that the shared ``exponent`` gives, truncated toward zero below the guard.
-    Float: in units of the format's smallest subnormal, exact. ``finite`` is low for inf and NaN.
+    Aligned: rounded, in units that ``top`` gives (:class:`~lowbit.hdl.common.aligner.Aligner`).
+    Where it can be too large, ``clipped`` says so, and ``magnitude`` is there to be summed. Float:
+    in units of the format's smallest subnormal, exact. ``finite`` is low for inf and NaN, which
+    count as 0 where aligned.
     """
 
     def __init__(self, p: LutParameters) -> None:
         self.parameters = p
         members = {"code": In(p.activation.bits), "term": Out(term_bits(p)), "finite": Out(1)}
         if p.is_aligned:
-            members["exponent"] = In(p.exponent_bits)
+            members["top"] = In(top_bits(p))
+        if p.can_saturate:
+            members |= {"magnitude": Out(term_bits(p) - 1), "clipped": Out(1)}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         fmt = p.activation
         assert isinstance(fmt, FloatFormat)
-        fraction = self.code[:fmt.mbits]
-        field = self.code[fmt.mbits:-1]
-        normal = field.any()
-        significand = Cat(fraction, normal)
-        top = field.all() & fraction.all() if fmt.fn else field.all()
-        place = Signal(fmt.ebits)
-        m.d.comb += [self.finite.eq(~top), place.eq(Cat(field[0] | ~normal, field[1:]))]
         magnitude = Signal(term_bits(p) - 1)
         if p.is_aligned:
-            shift = Signal(fmt.ebits)
-            m.d.comb += shift.eq(self.exponent - place)
-            full = Cat(Const(0, p.guard_bits - fmt.precision), significand)
-            m.d.comb += magnitude.eq(full >> shift)
+            m.submodules.aligner = aligner = Aligner(fmt, len(magnitude), top_bits(p),
+                                                     Adders(p.adder))
+            m.d.comb += [aligner.code.eq(self.code), aligner.top.eq(self.top),
+                         magnitude.eq(aligner.magnitude), self.finite.eq(aligner.finite)]
+            if p.can_saturate:
+                m.d.comb += [self.magnitude.eq(magnitude), self.clipped.eq(aligner.clipped)]
         else:
-            m.d.comb += magnitude.eq(significand << (place - 1)[:fmt.ebits])
+            fraction, field = self.code[:fmt.mbits], self.code[fmt.mbits:-1]
+            normal = field.any()
+            special = field.all() & fraction.all() if fmt.fn else field.all()
+            place = Signal(fmt.ebits)
+            m.d.comb += [self.finite.eq(~special),
+                         place.eq(Cat(field[0] | ~normal, field[1:])),
+                         magnitude.eq(Cat(fraction, normal) << (place - 1)[:fmt.ebits])]
         m.d.comb += self.term.eq(Mux(self.code[-1], -magnitude, magnitude))
         return m

@@ -23,7 +23,7 @@ from ..common.shared import Shared
 from ..fabric.elastic import Beat, backward, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
 from .entry_step import EntryStep
-from .lane import OutputLane, lane_latency, offset_bits
+from .lane import OutputLane, lane_latency, offset_bits, sum_exponent_bits
 from .streams import (
     activation_layout,
     psum_layout,
@@ -129,7 +129,7 @@ class LutCore(Design[LutCoreParameters]):
         return m
 
     def _stepped_entries(self, m: Module, entries: Any, beat: Beat) -> Value:
-        """All entries of all rows times 2**plane."""
+        """All entries of all rows after the plane step."""
         p = self.parameters
         stepped = []
         places = product(range(p.M), range(p.groups), range(p.entries))
@@ -184,12 +184,34 @@ class LutCore(Design[LutCoreParameters]):
             side["offset"] = more
         if odd is not None:
             side["odd"] = self._odd_entries(m, odd, fire, beat)
+        if p.can_saturate:
+            running = Signal(p.M, name="saturated_running", reset_less=True)
+            now = table["saturated"].as_value() | Mux(beat["first"], 0, running)
+            with m.If(fire):
+                m.d.sync += running.eq(now)
+            side["saturated"] = now
         if p.is_aligned:
-            side["exponent"] = table["exponent"].as_value()
+            side["exponent"] = self._sum_exponents(m, table, fire, beat)
         if p.is_quantized:
             side["scale"] = table["scale"].as_value()
         return {name: register(m, value, f"{name}_held", enable=fire & beat["last"])
                 for name, value in side.items()}
+
+    def _sum_exponents(self, m: Module, table: Beat, fire: Signal, beat: Beat) -> Value:
+        """Exponents of the rows' sums: those of the entries, plus the number of planes less one.
+
+        That is the lowest plane, counted from the top: the largest of the operation.
+        """
+        p = self.parameters
+        lowest: Value = Const(0, 1)
+        if p.plane_bits:
+            running = Signal(p.plane_bits, name="lowest_running", reset_less=True)
+            before = Mux(beat["first"], 0, running)
+            lowest = Mux(beat["plane"] > before, beat["plane"], before)
+            with m.If(fire):
+                m.d.sync += running.eq(lowest)
+        return Cat((table["exponent"][row] + lowest)[:sum_exponent_bits(p)]
+                   for row in range(p.M))
 
     # -- result side --------------------------------------------------------------------------
     def _drain(self, m: Module, start: Value, shift: Signal, head: Value, busy: Signal,
@@ -239,6 +261,7 @@ class LutCore(Design[LutCoreParameters]):
 
         width = value_bits(p)
         outputs: list[Value] = []
+        saturated: list[Value] = []
         for i in range(p.out_lanes):
             m.submodules[f"lane_{i}"] = lane = Shared(OutputLane(p), "lut_lane")
 
@@ -251,14 +274,19 @@ class LutCore(Design[LutCoreParameters]):
                          lane.value.eq(of_row(head, width))]
             if "offset" in side:
                 m.d.comb += lane.offset.eq(side["offset"])
-            for name, bits in (("invalid", 1), ("exponent", p.exponent_bits), ("scale", 32),
+            for name, bits in (("invalid", 1), ("saturated", 1),
+                               ("exponent", sum_exponent_bits(p)), ("scale", 32),
                                ("odd", p.odd_bits)):
                 if name in side:
                     m.d.comb += getattr(lane, name).eq(of_row(side[name], bits))
             if p.preload:
                 m.d.comb += lane.psum.eq(psum["values"][i])
             outputs.append(lane.result)
+            if p.can_saturate:
+                saturated.append(lane.result_saturated)
         m.d.comb += result.payload["values"].eq(Cat(outputs))
+        if saturated:
+            m.d.comb += result.payload["saturated"].eq(Cat(saturated))
 
 
 def _choose(values: list[Value], index: Signal) -> Value:

@@ -26,7 +26,8 @@ class LutDot(Design[LutDotParameters]):
 
     ``values``: K activations (``--table-source internal``), or ``entries``: the stored table.
     ``patterns`` as in the core's weight stream. ``dot``: a signed integer of
-    ``p.dot_bits`` bits, or a float code. Aligned: ``exponent`` is the shared exponent field.
+    ``p.dot_bits`` bits, or a float code. Aligned: ``exponent``, ``saturated`` where it is too
+    small.
     """
 
     def __init__(self, p: LutDotParameters) -> None:
@@ -34,8 +35,10 @@ class LutDot(Design[LutDotParameters]):
         if p.table_source == "internal":
             members["values"] = In(activation_values(p, 1))
             if p.is_aligned:
-                members["exponent"] = In(Field(p.exponent_bits, "shared exponent field of the "
-                                               "activations", name="unsigned"))
+                members["exponent"] = In(Field(
+                    p.exponent_bits, "exponent: an entry t means t * 2**(exponent"
+                    f"{p.exponent_offset:+d})", name="unsigned"))
+                members["saturated"] = Out(flag("the exponent is too small"))
             if p.activation.is_float:
                 members["invalid"] = Out(flag("an activation is infinite or NaN"))
         else:
@@ -80,14 +83,15 @@ class LutDot(Design[LutDotParameters]):
         if p.table_source == "external":
             return [self.entries[0][g][e].as_unsigned()
                     for g in range(p.groups) for e in range(p.entries)]
-        terms, finite = [], []
+        terms, finite, saturated = [], [], []
         for i in range(p.groups * p.K):
             word: Value = self.values[0][i // p.K][i % p.K]
             if isinstance(p.activation, FloatFormat):
                 m.submodules[f"align_{i}"] = align = AlignActivation(p)
                 m.d.comb += align.code.eq(word)
                 if p.is_aligned:
-                    m.d.comb += align.exponent.eq(self.exponent)
+                    m.d.comb += align.top.eq(self.exponent + p.row_scale.top)
+                    saturated.append(align.clipped)
                 finite.append(align.finite)
                 word = align.term
             terms.append(word)
@@ -98,5 +102,9 @@ class LutDot(Design[LutDotParameters]):
         for g in range(p.groups):
             m.submodules[f"table_{g}"] = table = HalfTable(p)
             m.d.comb += table.terms.eq(Cat(terms).word_select(g, width))
+            if p.can_saturate:
+                saturated.append(table.saturated)
             words += [table.entries.word_select(e, p.entry_bits) for e in range(p.entries)]
+        if saturated:
+            m.d.comb += self.saturated.eq(Cat(saturated).any())
         return words

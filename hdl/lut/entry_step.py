@@ -1,14 +1,15 @@
 """The plane step: table entries times 2**plane, once per row instead of once per output.
 
-Integers are shifted, lose a lowest bit that all entries have in common, and with
-``offset_entries`` are offset by half their range (top bit inverted), as
-:class:`~lowbit.hdl.lut.column.LutCell` expects; floats take an exact exponent step with IEEE
+Integers are shifted and lose a lowest bit that all entries have in common. Aligned ones step down
+from the top plane: shifted right, what is lost ORed into the lowest bit (round to odd). With
+``offset_entries`` they are then offset by half their range (top bit inverted), as
+:class:`~lowbit.hdl.lut.column.LutCell` expects. Floats take an exact exponent step with IEEE
 behaviour at both ends.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,7 +23,7 @@ __all__ = ["EntryStep"]
 
 
 class EntryStep(wiring.Component):
-    """One entry times 2**plane (combinational)."""
+    """One entry times 2**plane, or 2**-plane (combinational)."""
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
@@ -43,10 +44,18 @@ class EntryStep(wiring.Component):
             else:
                 m.d.comb += self.stepped.eq(self.entry)
             return m
-        shifted = Signal(p.step_bits)
+        shifted = Signal(signed(p.step_bits))
         entry = self.entry.as_signed()
-        stepped = entry << self.plane if p.plane_bits else entry
-        m.d.comb += shifted.eq(stepped >> int(p.common_lsb))
+        if p.is_aligned and p.plane_bits:
+            steps = [Cat(entry[:plane + 1].any(), entry[plane + 1:]).as_signed()
+                     for plane in range(p.w_bits)]
+            with m.Switch(self.plane):
+                for plane, stepped in enumerate(steps):
+                    with m.Case(plane) if plane < p.w_bits - 1 else m.Default():
+                        m.d.comb += shifted.eq(stepped)
+        else:
+            stepped = entry << self.plane if p.plane_bits else entry
+            m.d.comb += shifted.eq(stepped >> int(p.common_lsb))
         top = ~shifted[-1] if p.offset_entries else shifted[-1]
         m.d.comb += self.stepped.eq(Cat(shifted[:-1], top))
         return m

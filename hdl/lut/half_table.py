@@ -28,13 +28,15 @@ class HalfTable(wiring.Component):
     """K signed terms to the stored sums of one table, half of them or all (combinational).
 
     ``terms``: K words of :func:`.align.term_bits`; ``entries``: ``p.entries`` words of
-    ``p.entry_bits``.
+    ``p.entry_bits``. ``saturated``, where that can be: an entry is beyond them.
     """
 
     def __init__(self, p: LutParameters) -> None:
         self.parameters = p
-        super().__init__({"terms": In(p.K * term_bits(p)),
-                          "entries": Out(p.entries * p.entry_bits)})
+        members = {"terms": In(p.K * term_bits(p)), "entries": Out(p.entries * p.entry_bits)}
+        if p.can_saturate:
+            members["saturated"] = Out(1)
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
@@ -44,17 +46,20 @@ class HalfTable(wiring.Component):
         low = _all_signs(m, terms[:split], "low")
         high = _all_signs(m, terms[split:], "high")
         half = 1 << (p.K - 1)
-        words = []
+        words: list[Value] = []
+        beyond: list[Value] = []
         for pattern in range(half if p.table == "half" else 0, 2 * half):
             total = high[pattern >> split] + low[pattern & ((1 << split) - 1)]
             exact = Signal(total.shape(), name=f"sum_{pattern}")
             m.d.comb += exact.eq(total)
-            words.append(self._entry(m, exact, pattern))
+            words.append(self._entry(m, exact, pattern, beyond))
         m.d.comb += self.entries.eq(Cat(words))
+        if p.can_saturate:
+            m.d.comb += self.saturated.eq(Cat(beyond).any())
         return m
 
-    def _entry(self, m: Module, exact: Signal, pattern: int) -> Value:
-        """An exact sum in table format."""
+    def _entry(self, m: Module, exact: Signal, pattern: int, beyond: list[Value]) -> Value:
+        """An exact sum in table format; aligned, whether it saturates goes to ``beyond``."""
         p = self.parameters
         if p.is_float:
             fmt = p.activation
@@ -63,17 +68,28 @@ class HalfTable(wiring.Component):
                 p.table_float, len(exact), (fmt.emin, fmt.emin), adders=Adders(p.adder))
             m.d.comb += rounder.value.eq(exact)
             return rounder.code
-        bits = p.round_bits if p.is_aligned else 0
         entry = Signal(p.entry_bits, name=f"entry_{pattern}")
-        if bits == 0:
+        if not p.is_aligned:
             m.d.comb += entry.eq(exact)
             return entry
-        floor, rest = exact[bits:].as_signed(), exact[:bits]
-        up = rest[-1] & (rest[:-1].any() | floor[0])
-        rounded = Signal(len(floor) + 1, name=f"rounded_{pattern}")
-        m.d.comb += rounded.eq(floor + up)
-        value, limit = rounded.as_signed(), p.entry_limit
-        m.d.comb += entry.eq(Mux(value > limit, limit, Mux(value < -limit, -limit, value)))
+        guard = p.row_scale.guard_bits
+        rest = exact[:guard]
+        up = rest[-1] & (rest[:-1].any() | exact[guard])
+        rounded = Signal(len(exact) - guard + 1, name=f"rounded_{pattern}")
+        sign = exact[-1]
+        m.d.comb += rounded.eq(Adders(p.adder).increment(
+            m, Cat(exact[guard:], sign), up, name=f"round_{pattern}")[0])
+        if not p.can_saturate:
+            m.d.comb += entry.eq(rounded)
+            return entry
+        # symmetric: the least number of E bits has no opposite
+        least = ~rounded[:p.entry_bits - 1].any()
+        high = rounded[p.entry_bits - 1:]
+        over = Signal(name=f"saturated_{pattern}")
+        m.d.comb += [over.eq((high.any() & ~high.all()) | (high.all() & least)),
+                     entry.eq(Mux(over, Cat(Const(1, 1), (~sign).replicate(p.entry_bits - 2), sign),
+                                  rounded))]
+        beyond.append(over)
         return entry
 
 

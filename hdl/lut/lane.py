@@ -25,12 +25,17 @@ from ..common.pipeline import delayed, register
 from .accumulator import SegmentedAccumulator
 from .column import value_bits
 
-__all__ = ["OutputLane", "lane_latency", "offset_bits"]
+__all__ = ["OutputLane", "lane_latency", "offset_bits", "sum_exponent_bits"]
 
 
 def offset_bits(p: LutCoreParameters) -> int:
     """Bits of the beat counter that gives the offset to subtract (0: there is none)."""
     return max(p.acc_bits - p.scaled_bits + 1, 0) if p.offset_entries else 0
+
+
+def sum_exponent_bits(p: LutCoreParameters) -> int:
+    """Bits of the exponent of an aligned sum."""
+    return (p.row_scale.max_exponent + p.w_bits - 1).bit_length() if p.is_aligned else 0
 
 
 def lane_latency(p: LutCoreParameters) -> tuple[int, int]:
@@ -51,8 +56,8 @@ class OutputLane(wiring.Component):
 
     Inputs belong together in one enabled cycle: ``value`` (:func:`~.column.value_bits`),
     ``offset`` (active beats times groups, negative), ``odd`` (odd entries read), ``exponent`` or
-    ``scale`` of the row, ``invalid``; ``psum`` comes :func:`lane_latency` cycles later.
-    ``result`` is registered.
+    ``scale`` of the row, ``invalid``, ``saturated``; ``psum`` comes :func:`lane_latency` cycles
+    later. ``result`` is registered, and ``result_saturated`` comes with it.
 
     ``enable`` implies ``leave``. Without partial sums they are the same.
     """
@@ -66,11 +71,13 @@ class OutputLane(wiring.Component):
         if p.common_lsb:
             members["odd"] = In(p.odd_bits)
         if p.is_aligned:
-            members["exponent"] = In(p.exponent_bits)
+            members["exponent"] = In(sum_exponent_bits(p))
         if p.is_quantized:
             members["scale"] = In(32)
         if p.has_invalid:
             members["invalid"] = In(1)
+        if p.can_saturate:
+            members |= {"saturated": In(1), "result_saturated": Out(1)}
         if p.preload:
             members["psum"] = In(p.psum.bits)
         super().__init__(members)
@@ -84,11 +91,18 @@ class OutputLane(wiring.Component):
         fmt = p.result_float
         if p.preload:
             value = self._add_psum(m, value, fmt)
+
+        def beside(flag: Value, name: str, stages: int) -> Value:
+            """A flag at the end of the lane's first ``stages``."""
+            for i in range(1, stages + 1):
+                flag = register(m, flag, f"{name}_at_{i}",
+                                enable=self.enable if i <= before else self.leave)
+            return flag
+
         if fmt is not None and p.has_invalid:
-            invalid = self.invalid
-            for i in range(1, total):
-                invalid = register(m, invalid, f"invalid_at_{i}",
-                                   enable=self.enable if i <= before else self.leave)
+            invalid = beside(self.invalid, "invalid", total - 1)
+        if p.can_saturate:
+            m.d.comb += self.result_saturated.eq(beside(self.saturated, "saturated", total))
         if fmt is not None:
             assert isinstance(p.out, FloatFormat)
             if fmt != p.out:
@@ -121,8 +135,8 @@ class OutputLane(wiring.Component):
             return exact
         low, high = 0, 0
         if p.is_aligned:
-            assert isinstance(p.activation, FloatFormat)
-            low, high = 1 + p.exponent_offset, p.activation.max_exponent_field + p.exponent_offset
+            low = p.exponent_offset
+            high = low + p.row_scale.max_exponent + p.w_bits - 1
         m.submodules.to_float = to_float = FixedToFloat(fmt, p.acc_bits, (low, high), stages=2,
                                                        adders=Adders(p.adder))
         m.d.comb += [to_float.value.eq(exact), to_float.en.eq(self.enable)]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from amaranth.lib import data
 
 from lowbit.golden.formats import FP32
-from lowbit.golden.lut.parameters import LutCoreParameters, LutParameters, WeightParameters
+from lowbit.golden.lut.parameters import (
+    LutCoreParameters,
+    LutParameters,
+    ReductionParameters,
+    WeightParameters,
+)
 
 from ..common.field import Field, flag
 
@@ -33,33 +38,44 @@ def weight_patterns(p: WeightParameters, columns: int) -> Field:
                  axes={"column": columns, "group": p.groups})
 
 
-def activation_layout(p: LutParameters, rows: int) -> data.StructLayout:
+def activation_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
     """Activations of one beat: ``values``.
 
-    Aligned: an operation's activations pass twice, first with ``scan`` set (they only update the
-    shared exponents), then for their tables; ``first`` marks the first table of an operation.
+    Aligned: ``first`` marks the first table of an operation. Its activations pass twice, first
+    with ``scan`` set (they only go into the rows' exponents), then for their tables; or once,
+    with the ``exponent`` of each row.
     """
     fields = {"values": activation_values(p, rows)}
     if p.is_aligned:
-        fields["scan"] = flag("this beat only raises the rows' shared exponents; no table")
-        fields["first"] = flag("first table of an operation: takes the scanned exponents")
+        fields["first"] = flag("first table of an operation")
+        if p.can_saturate:
+            fields["exponent"] = _exponents(p, rows)
+        else:
+            fields["scan"] = flag("this beat only goes into the rows' exponents; no table")
     return data.StructLayout(fields)
 
 
-def table_layout(p: LutParameters, rows: int) -> data.StructLayout:
-    """Tables of one beat: ``entries``, and per row the shared ``exponent`` (aligned), the FP32
-    ``scale`` (INT8 tables), the ``invalid`` flag (floats)."""
+def _exponents(p: LutParameters, rows: int) -> Field:
+    return Field(p.exponent_bits, "exponents: an entry t means "
+                 f"t * 2**(exponent{p.exponent_offset:+d})", name="unsigned", axes={"row": rows})
+
+
+def table_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
+    """Tables of one beat: ``entries``, and per row the ``exponent`` (aligned), the FP32
+    ``scale`` (INT8 tables), the ``invalid`` flag (floats), the ``saturated`` flag (aligned,
+    exponents given)."""
     fields = {"entries": table_entries(p, rows)}
     axes = {"row": rows}
     if p.is_aligned:
-        fields["exponent"] = Field(
-            p.exponent_bits, "shared exponents: an entry t means "
-            f"t * 2**(exponent{p.exponent_offset:+d})", name="unsigned", axes=axes)
+        fields["exponent"] = _exponents(p, rows)
     if p.is_quantized:
         fields["scale"] = Field(FP32, "scales of the entries", axes=axes)
     if p.activation.is_float:
         fields["invalid"] = Field(1, "an activation of the row is infinite or NaN", name="flag",
                                   axes=axes)
+    if p.can_saturate:
+        fields["saturated"] = Field(1, "the row's exponent is too small for it up to these tables",
+                                    name="flag", axes=axes)
     return data.StructLayout(fields)
 
 
@@ -69,7 +85,9 @@ def weight_layout(p: LutCoreParameters) -> data.StructLayout:
     are consumed with it)."""
     fields = {"patterns": weight_patterns(p, p.N)}
     if p.plane_bits:
-        fields["plane"] = Field(p.plane_bits, "the beat counts 2**plane", name="unsigned")
+        meaning = "planes below the top one of the weights" if p.is_aligned else \
+            "the beat counts 2**plane"
+        fields["plane"] = Field(p.plane_bits, meaning, name="unsigned")
     fields["first"] = flag("first beat of an operation")
     fields["last"] = flag("last beat of an operation")
     fields["table_last"] = flag("last beat that reads the tables now at the table port")
@@ -89,6 +107,9 @@ def psum_layout(p: LutCoreParameters) -> data.StructLayout:
 def result_layout(p: LutCoreParameters) -> data.StructLayout:
     """Results of one output beat: ``values``, one per lane: ``lanes`` rows at a time, columns
     ascending, then the next rows; ``last`` marks the last beat of an operation."""
-    return data.StructLayout({
-        "values": Field(p.out, f"results, {_lanes(p)}", axes={"lane": p.out_lanes}),
-        "last": flag("last result beat of an operation")})
+    fields = {"values": Field(p.out, f"results, {_lanes(p)}", axes={"lane": p.out_lanes})}
+    if p.can_saturate:
+        fields["saturated"] = Field(1, "the exponent given for the result's row was too small",
+                                    name="flag", axes={"lane": p.out_lanes})
+    fields["last"] = flag("last result beat of an operation")
+    return data.StructLayout(fields)

@@ -16,10 +16,12 @@ from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
 from lowbit.golden.timing import Timing
 
 from ..common.design import Design
+from ..common.pipeline import register
 from ..common.shared import Shared
 from ..fabric.elastic import Beat, backward, forward, of_port, to_port
-from .align import AlignActivation, term_bits
+from .align import AlignActivation, term_bits, top_bits
 from .half_table import HalfTable
+from .scan import ExponentScan, SumCheck
 from .streams import activation_layout, table_layout
 
 __all__ = ["LutTable"]
@@ -28,21 +30,23 @@ __all__ = ["LutTable"]
 class LutTable(Design[LutTableParameters | LutCoreParameters]):
     """Streams: ``activation`` in, ``table`` out (fields: :mod:`.streams`).
 
-    Aligned: the beats of an operation come twice. With ``scan`` set they only raise the running
-    maximum of each row's exponents; the beat with ``first`` then takes that maximum as the shared
-    exponent of the operation and starts a new one, so that the next operation's scan may run
-    between the tables of this one.
+    Aligned, ``--exponent scan``: the beats of an operation come twice. With ``scan`` set they only
+    go into the sums from which each row's exponent follows; the beat with ``first`` then takes it
+    for the operation, a cycle after the last scanned beat, and a new scan starts: that of the next
+    operation may run between the tables of this one. ``--exponent given``: they come once, each
+    with the exponents of its rows.
     """
 
     def __init__(self, p: LutTableParameters | LutCoreParameters) -> None:
         self.rows = p.M
         self.stages = p.pipeline if isinstance(p, LutTableParameters) else 1
+        self.scans = p.is_aligned and not p.can_saturate
         super().__init__(p, {"activation": In(stream.Signature(activation_layout(p, p.M))),
                              "table": Out(stream.Signature(table_layout(p, p.M)))})
 
     def timing(self) -> Timing:
         return Timing(self.stages, 1, "activations taken to their tables; an activation beat a "
-                      "cycle", {"passes": 2 if self.parameters.is_aligned else 1})
+                      "cycle", {"passes": 1 + self.scans, "cycles_after_scan": int(self.scans)})
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
@@ -51,81 +55,90 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
         values = source["values"]
         words = [values[row][group][k].as_unsigned()
                  for row in range(self.rows) for group in range(p.groups) for k in range(p.K)]
-        scan = source["scan"] if p.is_aligned else Const(0, 1)
-        exponent: list[Value] = []
-        if p.is_aligned:
-            exponent = self._shared_exponents(m, source, words)
+        # a scanned beat goes no further, and needs no room there
+        scan, waits = Const(0, 1), Const(0, 1)
+        side: dict[str, Value] = {}
+        exponents: list[Value] = []
+        if self.scans:
+            scan = source["scan"]
+            exponents, waits = self._scanned_exponents(m, source, words)
+        elif p.is_aligned:
+            exponents = [source["exponent"][row] for row in range(self.rows)]
+        beat = Beat(source.valid & ~scan & ~waits, side, Signal(name="terms_ready"))
+        m.d.comb += source.ready.eq(scan | (beat.ready & ~waits))
 
-        terms, finite = list(words), []
+        terms, finite, beyond = list(words), [], []
         if isinstance(p.activation, FloatFormat):
+            tops = [(exponent + p.row_scale.top)[:top_bits(p)] for exponent in exponents]
             for i, word in enumerate(words):
                 m.submodules[f"align_{i}"] = align = Shared(AlignActivation(p), "lut_align")
                 m.d.comb += align.code.eq(word)
                 if p.is_aligned:
-                    m.d.comb += align.exponent.eq(exponent[i // per_row])
+                    m.d.comb += align.top.eq(tops[i // per_row])
+                if p.can_saturate:
+                    beyond.append((align.magnitude, align.clipped))
                 terms[i] = align.term
                 finite.append(align.finite)
-        side: dict[str, Value] = {}
         if finite:
             rows = [Cat(finite[r * per_row:(r + 1) * per_row]) for r in range(self.rows)]
             side["invalid"] = ~Cat(row.all() for row in rows)
         if p.is_aligned:
-            side["exponent"] = Cat(exponent)
+            side["exponent"] = Cat(exponents)
+        if p.can_saturate:
+            side["saturated"] = self._too_small(m, beat, source["first"], beyond)
 
-        # a scanned beat goes no further, and needs no room there
         side["terms"] = Cat(terms)
-        beat = Beat(source.valid & ~scan, side, Signal(name="terms_ready"))
-        m.d.comb += source.ready.eq(beat.ready | scan)
         if self.stages == 2:
             beat = forward(m, beat, "aligned")
         width = p.K * term_bits(p)
-        entries = []
+        entries, saturated = [], []
         for t in range(self.rows * p.groups):
             m.submodules[f"table_{t}"] = table = Shared(HalfTable(p), "lut_entries")
             m.d.comb += table.terms.eq(beat["terms"].word_select(t, width))
             entries.append(table.entries)
+            if p.can_saturate:
+                saturated.append(table.saturated)
         made = {name: value for name, value in beat.fields.items() if name != "terms"}
         made["entries"] = Cat(entries)
+        if p.can_saturate:
+            made["saturated"] = Value.cast(beat["saturated"]) | Cat(
+                Cat(saturated[r * p.groups:(r + 1) * p.groups]).any() for r in range(self.rows))
         to_port(m, forward(m, Beat(beat.valid, made, beat.ready), "table_beat"), self.table)
         return m
 
-    def _shared_exponents(self, m: Module, beat: Beat, words: list[Value]) -> list[Value]:
-        """Shared exponent of each row for the tables of this beat."""
+    def _scanned_exponents(self, m: Module, beat: Beat,
+                           words: list[Value]) -> tuple[list[Value], Value]:
+        """Exponent of each row for the tables of this beat, and whether the beat waits for it."""
         p = self.parameters
-        fmt = p.activation
-        assert isinstance(fmt, FloatFormat)
         per_row = p.groups * p.K
-        shared: list[Value] = []
+        scanned = beat.valid & beat["scan"]
+        # the sums of a beat are there in the next cycle, the exponent in the one after
+        found = Signal(name="exponent_found", init=1)
+        m.d.sync += found.eq(~scanned)
+        waits = Signal(name="exponent_awaited")
+        taken = Signal(name="first_taken")
+        m.d.comb += [waits.eq(beat["first"] & ~beat["scan"] & ~found),
+                     taken.eq(beat.valid & beat.ready & beat["first"] & ~beat["scan"])]
+        exponents: list[Value] = []
         for row in range(self.rows):
-            running = Signal(fmt.ebits, name=f"running_{row}", init=0)
-            held = Signal(fmt.ebits, name=f"shared_{row}", reset_less=True)
-            peak: Value = Mux(running == 0, 1, running)
-            current = Mux(beat["first"], peak, held)
-            fields: list[Value] = [running]
-            for word in words[row * per_row:(row + 1) * per_row]:
-                field, fraction = word[fmt.mbits:-1], word[:fmt.mbits]
-                finite = ~(field.all() & fraction.all()) if fmt.fn else ~field.all()
-                fields.append(field & finite.replicate(fmt.ebits))
-            largest = _largest(m, fields, f"largest_{row}")
-            with m.If(beat.valid & beat["scan"]):
-                m.d.sync += running.eq(largest)
-            with m.Elif(beat.valid & beat.ready & beat["first"]):
-                m.d.sync += [held.eq(peak), running.eq(0)]
-            shared.append(current)
-        return shared
+            m.submodules[f"scan_{row}"] = scan = Shared(ExponentScan(p), "lut_scan")
+            m.d.comb += [scan.codes.eq(Cat(words[row * per_row:(row + 1) * per_row])),
+                         scan.scan.eq(scanned), scan.restart.eq(taken)]
+            following = register(m, scan.exponent, f"exponent_next_{row}")
+            held = register(m, following, f"exponent_{row}", enable=taken)
+            exponents.append(Mux(beat["first"], following, held))
+        return exponents, waits
 
-
-def _largest(m: Module, values: list[Value], name: str) -> Value:
-    """The largest of unsigned values, by a tree of comparators; every choice has a name, since
-    an unnamed one would be written out wherever it is used, exponentially often."""
-    level = 0
-    while len(values) > 1:
-        pairs = zip(values[::2], values[1::2], strict=False)
-        chosen: list[Value] = []
-        for i, (a, b) in enumerate(pairs):
-            larger = Signal(len(a), name=f"{name}_{level}_{i}")
-            m.d.comb += larger.eq(Mux(b > a, b, a))
-            chosen.append(larger)
-        values = chosen + values[len(values) & ~1:]
-        level += 1
-    return values[0]
+    def _too_small(self, m: Module, beat: Beat, first: Value,
+                   terms: list[tuple[Value, Value]]) -> Value:
+        """Rows whose given exponent is too small for activations or accumulators, so far."""
+        p = self.parameters
+        per_row = p.groups * p.K
+        flags = []
+        for row in range(self.rows):
+            of_row = terms[row * per_row:(row + 1) * per_row]
+            m.submodules[f"check_{row}"] = check = Shared(SumCheck(p), "lut_sum_check")
+            m.d.comb += [check.magnitudes.eq(Cat(magnitude for magnitude, _ in of_row)),
+                         check.first.eq(first), check.take.eq(beat.valid & beat.ready)]
+            flags.append(check.over | Cat(clipped for _, clipped in of_row).any())
+        return Cat(flags)

@@ -36,8 +36,7 @@ _TABLE: dict[str, tuple[Any, ...]] = dict(
     groups=(1, 2, 3),
     table=("half", "full"),
     acc=(None, "fp32", "fp16"),
-    guard=(None, 12, 30),
-    table_round=(None, 0, 5),
+    entry_width=(None, 16, 30),
     table_acc=(None, "fp32", "fp16"),
 )
 _READ: dict[str, tuple[Any, ...]] = dict(
@@ -47,17 +46,19 @@ _READ: dict[str, tuple[Any, ...]] = dict(
 #: the parts alone: the core has them inside, with every K
 _PART = _TABLE | dict(K=(3, 4, 6))
 
+#: how long sums get
+_SUMS: dict[str, tuple[Any, ...]] = dict(
+    w_bits=(1, 2, 3, 4, 8), zero_point=(True, False), max_k=(36, 300, 4096),
+    acc_width=(None, 20, 30), exponent=("scan", "given"))
+
 #: factors and values of each generator; ``size`` is (M, N)
 SPACES: dict[type[LutParameters], dict[str, tuple[Any, ...]]] = {
-    LutTableParameters: _PART | dict(M=(1, 2, 3), pipeline=(1, 2), reset=("sync", "async_low")),
+    LutTableParameters: _PART | _SUMS | dict(M=(1, 2, 3), pipeline=(1, 2),
+                                             reset=("sync", "async_low")),
     LutDotParameters: _PART | _READ,
-    LutCoreParameters: _TABLE | _READ | dict(
+    LutCoreParameters: _TABLE | _READ | _SUMS | dict(
         size=((1, 1), (1, 4), (2, 3), (3, 2), (4, 5)),
-        w_bits=(1, 2, 3, 4, 8),
         table_format=("exact", "int8"),
-        zero_point=(True, False),
-        max_k=(36, 300, 4096),
-        acc_width=(None, 20),
         preload=(True, False),
         out_format=(None, "fp32", "fp16", "int32", "int64"),
         lanes=(None, 1, 2),

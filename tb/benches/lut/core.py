@@ -29,10 +29,12 @@ from lowbit.golden.lut.ports import (
     psum_beats,
     result_words,
     results_of,
+    saturated_words,
     table_beats,
     weight_fields,
 )
 from lowbit.golden.lut.table import make_tables
+from lowbit.tb.benches.lut.stimulus import given_exponents
 from lowbit.tb.benches.stimulus import KINDS, activations, partners, places, swept_row
 from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
 
@@ -52,6 +54,7 @@ class Stimulus:
         self.weights: list[dict[str, int]] = []
         self.psums: list[dict[str, int]] = []
         self.expected: list[Array] = []
+        self.saturated: list[int] = []
         self.nans: list[int] = []
         if isinstance(p.activation, FloatFormat):
             # down to subnormal results, however many leading places cancel
@@ -130,15 +133,17 @@ class Stimulus:
     def _operation(self, codes: Array, q: Array, bits: int, zero: Array | None,
                    swept: bool = False) -> None:
         p = self.p
-        tables = make_tables(codes, p)
+        exponent = given_exponents(self.rng, p, codes)
+        tables = make_tables(codes, p, exponent)
         beats = weight_beats(q, bits, p.K, p.groups, zero)
         psum = self._psum(operation(p, tables, beats), swept) if p.preload else None
-        self.inputs += activation_beats(p, codes) if p.table_source == "internal" else \
+        self.inputs += activation_beats(p, codes, exponent) if p.table_source == "internal" else \
             table_beats(p, tables)
         self.weights += weight_fields(p, beats)
         if psum is not None:
             self.psums += psum_beats(p, psum)
         self.expected.append(operation(p, tables, beats, psum))
+        self.saturated += saturated_words(p, tables)
 
     def _psum(self, result: Array, swept: bool) -> Array:
         """Partial sums for results: any, special ones, and those of :func:`partners`."""
@@ -173,13 +178,16 @@ async def equals_golden(dut: Any) -> None:
 
     words: list[int] = []
     lasts: list[int] = []
+    flags: list[int] = []
     expected = [word for result in stimulus.expected for word in result_words(p, result)]
     ends = [int(i % per_operation == per_operation - 1) for i in range(total)]
 
     def take(beat: dict[str, int]) -> None:
         words.append(beat["values"])
         lasts.append(beat["last"])
+        flags.append(beat.get("saturated", 0))
 
+    fields = ("values", "last", *(("saturated",) if p.can_saturate else ()))
     stall = rng.choice([0.2, 0.5]) if plan.get("stalls", True) else 0.0
 
     def streams(lock_step: bool = False) -> Streams:
@@ -193,7 +201,7 @@ async def equals_golden(dut: Any) -> None:
         found: Streams = [
             source(name, stimulus.inputs),
             source("weight", stimulus.weights),
-            Sink(dut, "result", ("values", "last"), take, rng, stall)]
+            Sink(dut, "result", fields, take, rng, stall)]
         if p.preload:
             found.append(source("psum", stimulus.psums,
                                 (lambda i: i <= len(words)) if lock_step else lambda i: True))
@@ -222,15 +230,18 @@ async def equals_golden(dut: Any) -> None:
         start = await bench.reset(streams)
         words.clear()
         lasts.clear()
+        flags.clear()
         await bench.run(start, broken_off(start, results, after_last), limit=cycles)
         assert words == expected[:len(words)] and lasts == ends[:len(lasts)], \
             "wrong results after a reset"
     start = await bench.reset(streams)
     words.clear()
     lasts.clear()
+    flags.clear()
     await bench.run(start, lambda: len(words) == total)
 
     assert lasts == ends, "result_last must mark the last beat of every operation, and only that"
+    assert flags == stimulus.saturated, "result_saturated must be that of the result's row"
     wrong = 0
     for i, golden in enumerate(stimulus.expected):
         got = results_of(p, words[i * per_operation:(i + 1) * per_operation])
@@ -242,6 +253,7 @@ async def equals_golden(dut: Any) -> None:
         start = await bench.reset(lambda: streams(lock_step=True))
         words.clear()
         lasts.clear()
+        flags.clear()
         some = min(total, 3 * per_operation)
         await bench.run(start, lambda: len(words) == some)
         assert words == expected[:some] and lasts == ends[:some], \

@@ -14,6 +14,7 @@ from lowbit.golden.lut.dot import dot
 from lowbit.golden.lut.packing import fold
 from lowbit.golden.lut.parameters import LutDotParameters
 from lowbit.golden.lut.table import make_tables
+from lowbit.tb.benches.lut.stimulus import given_exponents
 from lowbit.tb.benches.stimulus import KINDS, activations
 from lowbit.tb.benches.streams import load_plan, report
 
@@ -29,7 +30,7 @@ async def equals_golden(dut: Any) -> None:
     codes = np.concatenate([activations(rng, p.activation, 1, p.groups * p.K, (str(kind),))
                             for kind in kinds])
     patterns = rng.integers(0, 1 << p.K, (count, p.groups), dtype=np.uint8)
-    tables = make_tables(codes, p)
+    tables = make_tables(codes, p, given_exponents(rng, p, codes))
     expected = dot(p, tables.entries, patterns.astype(np.int64))
     fields = patterns
     if p.has_sign:
@@ -38,6 +39,7 @@ async def equals_golden(dut: Any) -> None:
 
     inputs = {"patterns": rows_to_ints(pack_bits(fields, p.K))}
     invalid = np.asarray(tables.invalid.any(axis=1))
+    saturated = np.asarray(tables.saturated.any(axis=1))
     if p.table_source == "internal":
         inputs["values"] = rows_to_ints(pack_bits(codes, p.activation.bits))
         if p.is_aligned:
@@ -47,12 +49,14 @@ async def equals_golden(dut: Any) -> None:
                                                    p.entry_bits))
     handles = {name: getattr(dut, name) for name in inputs}
     flagged = p.table_source == "internal" and p.activation.is_float
+    checked = p.table_source == "internal" and p.can_saturate
     started, wrong, mask = time.perf_counter(), 0, (1 << p.dot_bits) - 1
     for i in range(count):
         for name, handle in handles.items():
             handle.value = inputs[name][i]
         await Timer(1, "ns")
         good = not flagged or int(dut.invalid.value) == int(invalid[i])
+        good = good and (not checked or int(dut.saturated.value) == int(saturated[i]))
         if not invalid[i]:
             got = int(dut.dot.value)
             good = good and got == int(expected[i]) & mask

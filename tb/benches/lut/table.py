@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lowbit.golden.lut.parameters import LutTableParameters
 from lowbit.golden.lut.ports import activation_beats, table_beats
 from lowbit.golden.lut.table import make_tables
+from lowbit.tb.benches.lut.stimulus import given_exponents
 from lowbit.tb.benches.stimulus import KINDS, activations
 from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
 
@@ -19,9 +20,9 @@ Array = NDArray[Any]
 
 
 def interleave(rng: np.random.Generator, operations: list[list[dict[str, int]]],
-               aligned: bool) -> list[dict[str, int]]:
-    """Operations one after the other; aligned ones may scan ahead between each other's tables."""
-    if not aligned:
+               scanned: bool) -> list[dict[str, int]]:
+    """Operations one after the other; scanned ones may scan ahead between each other's tables."""
+    if not scanned:
         return [beat for beats in operations for beat in beats]
     merged: list[dict[str, int]] = []
     tables: list[dict[str, int]] = []
@@ -55,13 +56,14 @@ async def equals_golden(dut: Any) -> None:
         codes = np.concatenate([activations(rng, p.activation, 1, steps * p.K * p.groups,
                                             (kinds[m],) if m < len(kinds) else None)
                                 for m in range(p.M)])
-        operations.append(activation_beats(p, codes))
-        expected += table_beats(p, make_tables(codes, p))
+        exponent = given_exponents(rng, p, codes)
+        operations.append(activation_beats(p, codes, exponent))
+        expected += table_beats(p, make_tables(codes, p, exponent))
 
     got: list[dict[str, int]] = []
     stall = draw.choice([0.0, 0.3])
     fields = tuple(expected[0])
-    beats = interleave(rng, operations, p.is_aligned)
+    beats = interleave(rng, operations, p.is_aligned and not p.can_saturate)
 
     def streams() -> Streams:
         return [Source(dut, "activation", beats, draw, stall, withdraw=stall),

@@ -108,7 +108,7 @@ def test_ports_without_description_are_refused(member: wiring.Member, message: s
 
 def test_resolved_parameters() -> None:
     p = LutCoreParameters(N=2)
-    assert p.as_dict()["guard"] is None and p.resolved()["guard"] == p.guard_bits
+    assert p.as_dict()["entry_width"] is None and p.resolved()["entry_width"] == p.entry_bits
     assert p.resolved()["acc_width"] == p.acc_bits and "table_acc" not in p.resolved()
     # what is resolved, given, makes the same design
     again = LutCoreParameters(**p.resolved())
