@@ -41,9 +41,8 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
     pipeline: int = parameter(None, "register stages: 0 none, 1 the weight beat, 2 the selected "
                               "value as well", low=0, high=2, asic=1, fpga=2)
     segment: int | None = parameter(
-        None, "accumulator bits per carry chain (0: one chain); carries between segments are "
-        "registered; default equal chains of at most 21, with --target fpga one chain",
-        low=0, high=62)
+        None, "accumulator bits per carry chain, the carries between chains registered; default "
+        "one chain (0), which is smaller and slower", low=0, high=62)
 
     def check(self) -> None:
         super().check()
@@ -136,11 +135,8 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
 
     @property
     def segment_bits(self) -> int:
-        """Accumulator bits per carry chain: by default equal chains of at most 21, or for an
-        FPGA one chain."""
-        if self.segment is not None or self.target == "fpga":
-            return self.segment or self.word_bits
-        return -(-self.word_bits // -(-self.word_bits // 21))
+        """Accumulator bits per carry chain: by default all."""
+        return self.segment or self.word_bits
 
     @property
     def waiting_stream(self) -> str:

@@ -50,8 +50,11 @@ class ReductionParameters(LutParameters):
 
     @property
     def entry_default(self) -> int:
-        wide = self.acc_format != FP32 and self.w_bits > 4
-        return super().entry_default + wide
+        return super().entry_default + (self.w_bits > 4)
+
+    @property
+    def _planes(self) -> int:
+        return self.w_bits
 
     @cached_property
     def row_scale(self) -> RowScale:
@@ -91,11 +94,14 @@ class ReductionParameters(LutParameters):
     def _aligned_acc_bits(self) -> int:
         """What the accuracy bar takes, and no more than the largest sums.
 
-        Roundings add up as the root of their number, so four times the length takes a bit.
+        Measured at 4,096 activations. Roundings add up as the root of their number: four times the
+        length takes a bit more. Shorter rows take less, but not by as much: those that are made to
+        be difficult have few large activations at any length.
         """
         planes = min(self.w_bits - 1, 2)
         base = 33 + (planes == 2) if self.acc_format == FP32 else 20 + planes
-        length = -((12 - clog2(self.max_k)) // 2)
+        beyond = clog2(self.max_k) - 12
+        length = -(-beyond // 2) if beyond > 0 else -(-beyond // 3)
         bits = max(base + length - (not self.zero_point), self.entry_bits + clog2(self.groups) + 1)
         scale = self._row_scale(bits)
         longest = scale.reach(self.max_tables * self.entry_limit) + scale.slack

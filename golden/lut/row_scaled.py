@@ -34,7 +34,7 @@ def step(entries: Array, plane: int) -> Array:
 class EntryScale:
     """Activations and table entries at the exponent of their row.
 
-    An entry t of a row with exponent x means t * 2**(x + fmt.emin); x is 0 or more. Rows of
+    An entry t of a row with exponent x means t * 2**(x + emin); x is 0 or more. Rows of
     codes have k activations, a whole number of tables; a non-finite one counts as 0.
     """
 
@@ -42,6 +42,16 @@ class EntryScale:
     K: int                   #: activations of a table
     entry_bits: int          #: E: bits of an entry, two's complement
     guard_bits: int = 2      #: bits of an activation below the unit of the entries
+
+    @property
+    def extra(self) -> int:
+        """Places of the unit at exponent 0 below the format's smallest subnormal."""
+        return 0
+
+    @property
+    def emin(self) -> int:
+        """Exponent of the unit of entries at exponent 0."""
+        return self.fmt.emin - self.extra
 
     @property
     def entry_limit(self) -> int:
@@ -56,7 +66,7 @@ class EntryScale:
     @property
     def top(self) -> int:
         """At exponent x the significands of exponent field x + top fill an activation's bits."""
-        return self.term_bits - self.fmt.precision - self.guard_bits + 1
+        return self.term_bits - self.fmt.precision - self.guard_bits + 1 - self.extra
 
     @property
     def largest_table(self) -> int:
@@ -123,6 +133,11 @@ class RowScale(EntryScale):
     scan_bits: int = 14      #: bits of an activation in the sums of a scan
 
     @property
+    def extra(self) -> int:
+        """Room for the planes below the top one, as far as :attr:`top` stays positive."""
+        return min(self.w_bits - 1, self.entry_bits - self.fmt.precision - 1)
+
+    @property
     def acc_limit(self) -> int:
         """Largest magnitude of an accumulator."""
         return (1 << (self.acc_bits - 1)) - 1
@@ -167,10 +182,15 @@ class RowScale(EntryScale):
         return _room(self.acc_bits, self.slack)
 
     @property
+    def scan_unit(self) -> int:
+        """A scan whose largest exponent field is f has the unit of exponent f - scan_unit."""
+        return 1 + self.scan_bits - self.fmt.precision - self.extra
+
+    @property
     def max_exponent(self) -> int:
         """The largest exponent that a scan can find."""
         table = self.K << self.scan_bits
-        unit = self.fmt.max_exponent_field - 1 - (self.scan_bits - self.fmt.precision)
+        unit = self.fmt.max_exponent_field - self.scan_unit
         found = [unit + _enlarged(total, room).bit_length() - (bits - 1) for total, room, bits in (
             (table, self.entry_room, self.entry_bits),
             (self.reach(self.tables * table), self.acc_room, self.acc_bits))]
@@ -224,8 +244,7 @@ class RowScale(EntryScale):
             below = top[:, None, None] - field[:, beat]
             ones = _shifted_up(word[:, beat], below).sum(axis=2)
             total, table = total + ones.sum(axis=1), np.maximum(table, ones.max(axis=1))
-        # exponent of the scan's unit
-        unit = largest - 1 - (self.scan_bits - self.fmt.precision)
+        unit = largest - self.scan_unit
         most = self.reads * (2 * total - (total >> (self.w_bits - 1)))
         entry = _bit_length(_enlarged(table, self.entry_room))
         acc = _bit_length(_enlarged(most, self.acc_room))

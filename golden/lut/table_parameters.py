@@ -61,10 +61,10 @@ class LutParameters(TargetParameters):
             self.refuse("table_acc", "belongs to --datapath float; leave it out")
         if self.is_aligned:
             assert isinstance(self.activation, FloatFormat)
-            least = self.activation.precision + 1 - EntryScale.guard_bits
+            least = self.activation.precision + 1
             if self.entry_bits < least:
-                self.refuse("entry_width", f"must be at least {least} for the significand of "
-                            f"{self.a_format}")
+                self.refuse("entry_width", f"must be at least {least}, a significand of "
+                            f"{self.a_format} and its sign")
 
     # -- kind of arithmetic -------------------------------------------------------------------
     @cached_property
@@ -127,6 +127,11 @@ class LutParameters(TargetParameters):
         return EntryScale(fmt=self._aligned_format, K=self.K, entry_bits=self.entry_bits)
 
     @property
+    def _planes(self) -> int:
+        """Planes that entries are stepped down to, at most."""
+        return 1
+
+    @property
     def can_saturate(self) -> bool:
         """Aligned: an exponent is given, and can be too small."""
         return self.is_aligned
@@ -157,7 +162,7 @@ class LutParameters(TargetParameters):
         if self.is_aligned:
             fmt = self._aligned_format
             exact = self.K * ((1 << fmt.precision + fmt.max_exponent_field - 1) - 1)
-            return self.entry_width or min(self.entry_default, exact.bit_length() + 1)
+            return self.entry_width or min(self.entry_default, exact.bit_length() + self._planes)
         if self.is_integer and self.table == "half":
             # the stored half holds at least one activation with plus: K * 2**(b-1) - 1 at most
             return (self.entry_limit - 1).bit_length() + 1
@@ -171,7 +176,7 @@ class LutParameters(TargetParameters):
     @property
     def exponent_offset(self) -> int:
         """An aligned entry t of a row with exponent x means t * 2**(x + offset)."""
-        return self._aligned_format.emin
+        return self.row_scale.emin
 
     def derived_fields(self) -> dict[str, Any]:
         found: dict[str, Any] = {

@@ -84,7 +84,7 @@ class ExponentScan(Component):
         entry = _length(m, table, scale.entry_room, "entry") - (scale.entry_bits - 1)
         acc = _length(m, most, scale.acc_room, "acc") - (scale.acc_bits - 1)
         above = Mux(entry > acc, entry, acc)
-        found = largest - (1 + scale.scan_bits - fmt.precision) + above
+        found = largest - scale.scan_unit + above
         exact = Signal(found.shape())
         m.d.comb += [exact.eq(found), self.exponent.eq(Mux(exact < 0, 0, exact))]
         return m

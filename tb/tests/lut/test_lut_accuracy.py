@@ -10,6 +10,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from lowbit.golden.lut.parameters import LutCoreParameters
+
 PATH = Path(__file__).resolve().parents[3] / "scripts" / "studies" / "bench_accuracy.py"
 
 
@@ -29,13 +31,12 @@ def test_defaults_keep_the_bars(bench: ModuleType) -> None:
     assert not [r for r in bench.integers(256, 1) if r["differ"]]
 
 
-def test_a_narrow_guard_misses_them(bench: ModuleType) -> None:
-    """The measure can fail: 20 bits are not enough for FP32 sums, nor 12 for FP16 sums."""
-    data = bench.Data(np.random.default_rng(1), "fp16", bench.RANDOM["10 % times 10"], 16, 64)
-    bar = bench.rms(data.error(data.sequential_fp32(), np.float32))
-    assert bench.rms(data.error(data.core("fp16"), np.float32)) < bar
-    assert bench.rms(data.error(data.core("fp16", guard=20), np.float32)) > 2 * bar
-    bar = bench.rms(data.error(data.sequential_fp16(), np.float16))
-    assert bench.rms(data.error(data.core("fp16", acc="fp16"), np.float16)) < bar
-    narrow = data.core("fp16", acc="fp16", guard=11, table_round=5)
-    assert bench.rms(data.error(narrow, np.float16)) > bar
+def test_a_narrow_width_misses_them(bench: ModuleType) -> None:
+    """The measure can fail: two bits less of an entry, or four of an accumulator, are too few."""
+    for acc, like in (("fp32", np.float32), ("fp16", np.float16)):
+        p = LutCoreParameters(acc=acc, max_k=bench.MAX_K)
+        data = bench.Data(np.random.default_rng(1), "fp16", bench.ROWS["10 % times 10"], 16, 64)
+        bar = bench.rms(data.error(getattr(data, f"sequential_{acc}")(), like))
+        assert bench.rms(data.error(data.core("fp16", acc=acc), like)) < bar
+        for narrow in (dict(entry_width=p.entry_bits - 2), dict(acc_width=p.acc_bits - 4)):
+            assert bench.rms(data.error(data.core("fp16", acc=acc, **narrow), like)) > bar
