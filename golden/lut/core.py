@@ -7,18 +7,21 @@ the partial sum once, as it leaves (docs/numerics.md, section 4).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FloatFormat, IntFormat
+from ..formats import FP32, FloatFormat, IntFormat
+from ..group_scale import Codes, code_sum, scaled
 from .packing import Beats
 from .parameters import LutCoreParameters
 from .row_scaled import step
 from .table import Tables, exact_terms, round_exact
 
-__all__ = ["operation", "finish"]
+__all__ = ["Group", "finish", "operation", "scaled_operation"]
 
 Array = NDArray[Any]
 
@@ -32,6 +35,47 @@ def operation(p: LutCoreParameters, tables: Tables, beats: Beats,
     """
     accumulate = _accumulate_float if p.is_float else _accumulate_fixed
     return finish(p, accumulate(p, tables, beats), tables, psum, beats.top_plane)
+
+
+@dataclass(frozen=True)
+class Group:
+    """An accumulation of an operation with group scales."""
+
+    tables: Tables
+    beats: Beats
+    codes: Codes
+    scale: Array                    #: (columns,) codes of ``p.scale_format``
+    offset: Array | None = None     #: (columns,) codes of ``p.offset_format``
+
+
+def scaled_operation(p: LutCoreParameters, groups: Sequence[Group],
+                     psum: Array | None = None) -> Array:
+    """Results of an operation with group scales: the dequantised sum over its groups.
+
+    Codes of ``p.out``, (rows, columns); ``psum`` (rows, columns) FP32 codes.
+    """
+    rows, columns = len(groups[0].tables.entries), groups[0].beats.patterns.shape[2]
+    y = np.zeros((rows, columns), np.int64) if psum is None else np.asarray(psum, np.int64)
+    invalid = np.zeros(rows, bool)
+    for group in groups:
+        sums, tables = _accumulate_fixed(p, group.tables, group.beats), group.tables
+        row_sum = _wrapped(tables.entries[:, :, -1].sum(axis=1), p.acc_bits)
+        unit = np.zeros(rows, np.int64)
+        if p.is_aligned:
+            sums = sums << group.beats.top_plane
+            unit = tables.exponent + p.exponent_offset
+        total = code_sum(sums, row_sum, group.beats.top_plane + 1, group.codes, unit)
+        of_row = FP32.round((row_sum < 0).astype(np.int64), np.abs(row_sum), unit)
+        y = scaled(total, group.scale, y, group.offset, of_row, p.scale_format,
+                   p.offset_format or FP32)
+        invalid |= tables.invalid.any(axis=1)
+    assert isinstance(p.out, FloatFormat)
+    return np.where(invalid[:, None], p.out.nan, p.out.convert(y, FP32))
+
+
+def _wrapped(values: Array, bits: int) -> Array:
+    shift = np.int64(64 - bits)
+    return (values << shift) >> shift
 
 
 def select(p: LutCoreParameters, tables: Tables, beats: Beats, t: int) -> tuple[Array, Array]:
@@ -58,8 +102,7 @@ def _accumulate_fixed(p: LutCoreParameters, tables: Tables, beats: Beats) -> Arr
         plane = int(beats.plane[t])
         entries = step(entries, beats.top_plane - plane) if p.is_aligned else entries << plane
         total += np.where(negative, -entries, entries).sum(axis=1)
-    shift = np.int64(64 - p.acc_bits)
-    return (total << shift) >> shift
+    return _wrapped(total, p.acc_bits)
 
 
 def _accumulate_float(p: LutCoreParameters, tables: Tables, beats: Beats) -> Array:

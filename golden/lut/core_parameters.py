@@ -44,6 +44,16 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         None, "accumulator bits per carry chain, the carries between chains registered; default "
         "one chain (0), which is smaller and slower", low=0, high=62)
 
+    chains: int = parameter(1, "pieces of a row's way out, each with lanes of its own; a divisor "
+                            "of N", low=1, high=64)
+    group_scale: str = parameter("none", "scales of weight groups, applied inside: results are "
+                                 "dequantised sums over all groups of an operation",
+                                 choices=("none", "fp16", "fp32"),
+                                 source="docs/numerics.md, section 4")
+    offset: str = parameter("none", "offsets of weight groups: of integer zero points (-d z, FP32) "
+                            "or any real minima (in the format of the scales)",
+                            choices=("none", "integer", "real"))
+
     def check(self) -> None:
         super().check()
         if self.table_format == "int8":
@@ -57,6 +67,12 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
                             "are integers with a scale")
         if self.M % self.out_lanes:
             self.refuse("lanes", f"must divide M = {self.M}")
+        if self.N % self.chains:
+            self.refuse("chains", f"must divide N = {self.N}")
+        if self.scales_groups:
+            self._check_scales()
+        elif self.offset != "none":
+            self.refuse("offset", "needs --group-scale fp16 or fp32")
         if self.is_float and self.segment is not None:
             self.refuse("segment", "belongs to integer accumulators; leave it out")
         if self.is_fixed and self.acc_bits > 62:
@@ -65,11 +81,33 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         if self.result_float is not None and self.out_format in ("int32", "int64"):
             self.refuse("out_format", "must be fp32 or fp16 for floating results")
 
+    def _check_scales(self) -> None:
+        if self.is_float or self.is_quantized:
+            self.refuse("group_scale", "needs integer entries: --datapath aligned or integer "
+                        "activations, and --table-format exact")
+        if self.acc == "fp16":
+            self.refuse("acc", "must be fp32 with --group-scale: groups are summed in FP32")
+        if self.out_format in ("int32", "int64"):
+            self.refuse("out_format", "must be fp32 or fp16 with --group-scale")
+        if self.drain_beats <= self.scale_latency:
+            self.refuse("chains", f"must leave more than {self.scale_latency} output beats, and "
+                        f"M * N / (lanes * chains) is {self.drain_beats}; lower --chains or "
+                        "--lanes")
+
     # -- kind ---------------------------------------------------------------------------------
     @property
     def is_quantized(self) -> bool:
         """Entries are INT8 codes; a row has one FP32 scale per operation."""
         return self.table_format == "int8"
+
+    @property
+    def scales_groups(self) -> bool:
+        """Weight groups are scaled and summed inside; an accumulation is a group."""
+        return self.group_scale != "none"
+
+    @property
+    def has_zero_beats(self) -> bool:
+        return self.zero_point and not self.scales_groups
 
     @property
     def is_integer(self) -> bool:
@@ -131,7 +169,7 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
     @property
     def odd_bits(self) -> int:
         """Bits that count a row's odd entries: read in plane 0, once or with a zero point twice."""
-        return (self.max_tables * (2 if self.zero_point else 1)).bit_length()
+        return (self.max_tables * (2 if self.has_zero_beats else 1)).bit_length()
 
     @property
     def segment_bits(self) -> int:
@@ -156,13 +194,51 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
 
     @property
     def out_lanes(self) -> int:
+        """Rows of an output beat."""
         return self.M if self.lanes is None else self.lanes
+
+    @property
+    def chain_columns(self) -> int:
+        """Columns of each chain; a beat has one column of each."""
+        return self.N // self.chains
+
+    @property
+    def out_values(self) -> int:
+        """Results of an output beat."""
+        return self.out_lanes * self.chains
+
+    @property
+    def drain_beats(self) -> int:
+        """Output beats of an operation."""
+        return self.M * self.N // self.out_values
+
+    @property
+    def scale_format(self) -> FloatFormat:
+        """Format of group scales."""
+        fmt = get_format(self.group_scale)
+        assert isinstance(fmt, FloatFormat)
+        return fmt
+
+    @property
+    def offset_format(self) -> FloatFormat | None:
+        """Format of group offsets; None where there are none."""
+        if self.offset == "none":
+            return None
+        return FP32 if self.offset == "integer" else self.scale_format
+
+    @property
+    def scale_latency(self) -> int:
+        """Cycles from the sum of a group's codes to its share of the results: multiply, with an
+        offset add, add."""
+        return 5 if self.offset == "none" else 8
 
     @cached_property
     def result_float(self) -> FloatFormat | None:
         """Floating format in which a result meets its partial sum; None for integers."""
         if self.acc_format is not None:
             return self.acc_format
+        if self.scales_groups:
+            return FP32
         if self.out_format in ("fp32", "fp16"):
             fmt = get_format(self.out_format)
             assert isinstance(fmt, FloatFormat)
@@ -189,7 +265,8 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
 
     def derived_fields(self) -> dict[str, Any]:
         found = super().derived_fields()
-        found.update(out_format=self.out.name, lanes=self.out_lanes)
+        found.update(out_format=self.out.name, lanes=self.out_lanes,
+                     zero_point=self.has_zero_beats)
         if self.is_fixed:
             found.update(segment=self.segment_bits)
         return found

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from ..bits import pack_bits, rows_to_ints, unpack_bits
 from ..formats import FP32
+from ..group_scale import Codes
 from .packing import Beats
 from .parameters import LutCoreParameters, LutParameters, ReductionParameters
 from .table import Tables, row_exponents
 
 __all__ = ["table_beats", "activation_beats", "weight_fields", "psum_beats", "result_words",
-           "results_of", "saturated_words"]
+           "results_of", "saturated_words", "scale_beats"]
 
 Array = NDArray[Any]
 Fields = list[dict[str, int]]
@@ -75,8 +76,10 @@ def activation_beats(p: ReductionParameters, codes: Array, exponent: Array | Non
             + [beat | {"scan": 0} for beat in made])
 
 
-def weight_fields(p: LutCoreParameters, beats: Beats) -> Fields:
-    """The ``weight`` stream of one operation."""
+def weight_fields(p: LutCoreParameters, beats: Beats, codes: Codes = Codes.ODD,
+                  start: bool = True, finish: bool = True) -> Fields:
+    """The ``weight`` stream of one accumulation; with group scales it may start and finish an
+    operation, and ``codes`` says what the weights' codes stand for."""
     columns = {"patterns": rows_to_ints(beats.words(raw=not p.has_sign))}
     if p.plane_bits:
         # aligned entries step down from the top plane
@@ -84,12 +87,29 @@ def weight_fields(p: LutCoreParameters, beats: Beats) -> Fields:
         columns["plane"] = plane.tolist()
     columns.update(first=beats.first.astype(int).tolist(), last=beats.last.astype(int).tolist(),
                    table_last=beats.group_last.astype(int).tolist())
+    if p.scales_groups:
+        columns.update({name: [int(value)] * len(beats) for name, value in (
+            ("codes", codes), ("start", start), ("finish", finish))})
+    return _zip(columns)
+
+
+def scale_beats(p: LutCoreParameters, scale: Array, offset: Array | None) -> Fields:
+    """The ``scale`` stream of one accumulation: codes (N,), in the order of the results."""
+    def words(values: Array, width: int) -> list[int]:
+        return _words(values.reshape(p.chains, p.chain_columns).T, width) * (p.M // p.out_lanes)
+
+    columns = {"scale": words(scale, p.scale_format.bits)}
+    if p.offset_format is not None:
+        columns["offset"] = words(np.zeros_like(scale) if offset is None else offset,
+                                  p.offset_format.bits)
     return _zip(columns)
 
 
 def _in_output_order(p: LutCoreParameters, values: Array) -> Array:
-    """(rows, columns) to (beats, lanes): ``lanes`` rows at a time, columns ascending."""
-    return values.reshape(-1, p.out_lanes, p.N).transpose(0, 2, 1).reshape(-1, p.out_lanes)
+    """(rows, columns) to (beats, values): ``out_lanes`` rows at a time, the columns of each chain
+    ascending; in a beat the chains, of each the rows."""
+    blocks = values.reshape(-1, p.out_lanes, p.chains, p.chain_columns)
+    return blocks.transpose(0, 3, 2, 1).reshape(-1, p.out_values)
 
 
 def psum_beats(p: LutCoreParameters, psum: Array) -> Fields:
@@ -102,17 +122,18 @@ def result_words(p: LutCoreParameters, results: Array) -> list[int]:
     return _words(_in_output_order(p, results), p.out.bits)
 
 
-def saturated_words(p: LutCoreParameters, tables: Tables) -> list[int]:
-    """The ``saturated`` flags of the ``result`` stream of one operation (0 without them)."""
-    rows = np.asarray(tables.saturated.any(axis=1) & p.can_saturate)
+def saturated_words(p: LutCoreParameters, *tables: Tables) -> list[int]:
+    """The ``saturated`` flags of the ``result`` stream of one operation (0 without them), from
+    the tables of its accumulations."""
+    rows = np.any([t.saturated.any(axis=1) & p.can_saturate for t in tables], axis=0)
     return _words(_in_output_order(p, np.repeat(rows[:, None], p.N, axis=1)), 1)
 
 
 def results_of(p: LutCoreParameters, words: list[int]) -> Array:
     """Results (M, N) of one operation from its output words, int64 codes or integers."""
-    size = -(-p.out_lanes * p.out.bits // 8)
+    size = -(-p.out_values * p.out.bits // 8)
     rows = np.frombuffer(b"".join(w.to_bytes(size, "little") for w in words), np.uint8)
-    values = unpack_bits(rows.reshape(len(words), size), p.out.bits, p.out_lanes,
+    values = unpack_bits(rows.reshape(len(words), size), p.out.bits, p.out_values,
                          signed=not p.out.is_float)
-    blocks = values.astype(np.int64).reshape(-1, p.N, p.out_lanes)
-    return blocks.transpose(0, 2, 1).reshape(p.M, p.N)
+    blocks = values.astype(np.int64).reshape(-1, p.chain_columns, p.chains, p.out_lanes)
+    return blocks.transpose(0, 3, 2, 1).reshape(p.M, p.N)

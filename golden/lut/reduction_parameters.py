@@ -21,7 +21,7 @@ class ReductionParameters(LutParameters):
     w_bits: int = parameter(4, "bit-planes of the widest weights; any smaller number at run time",
                             low=1, high=8)
     zero_point: bool = parameter(True, "headroom for the zero-point term -z' * sum(a), read from "
-                                 "the all-ones entry")
+                                 "the all-ones entry; a core with group scales has none")
     max_k: int = parameter(4096, "longest reduction of one operation (first..last)",
                            low=2, high=1 << 20)
     acc_width: int | None = parameter(
@@ -62,8 +62,13 @@ class ReductionParameters(LutParameters):
 
     def _row_scale(self, acc_bits: int) -> RowScale:
         return RowScale(fmt=self._aligned_format, K=self.K, entry_bits=self.entry_bits,
-                        acc_bits=acc_bits, w_bits=self.w_bits, zero_point=self.zero_point,
+                        acc_bits=acc_bits, w_bits=self.w_bits, zero_point=self.has_zero_beats,
                         max_k=self.max_k, groups=self.groups)
+
+    @property
+    def has_zero_beats(self) -> bool:
+        """Zero points are beats of their own."""
+        return self.zero_point
 
     @property
     def can_saturate(self) -> bool:
@@ -87,7 +92,7 @@ class ReductionParameters(LutParameters):
             return self.acc_width
         if self.is_aligned:
             return self._aligned_acc_bits()
-        weight = ((1 << self.w_bits) - 1) * (2 if self.zero_point else 1)
+        weight = ((1 << self.w_bits) - 1) * (2 if self.has_zero_beats else 1)
         return max((self.entry_limit * self.max_tables * weight).bit_length() + 1,
                    self.scaled_bits + clog2(self.groups) + 1)
 
@@ -102,7 +107,8 @@ class ReductionParameters(LutParameters):
         base = 33 + (planes == 2) if self.acc_format == FP32 else 20 + planes
         beyond = clog2(self.max_k) - 12
         length = -(-beyond // 2) if beyond > 0 else -(-beyond // 3)
-        bits = max(base + length - (not self.zero_point), self.entry_bits + clog2(self.groups) + 1)
+        bits = max(base + length - (not self.has_zero_beats),
+                   self.entry_bits + clog2(self.groups) + 1)
         scale = self._row_scale(bits)
         longest = scale.reach(self.max_tables * self.entry_limit) + scale.slack
         bits = min(bits, longest.bit_length() + 1)

@@ -10,24 +10,27 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
+from lowbit.golden.group_scale import Codes
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..common.pipeline import delayed, register
 from ..common.shared import Shared
-from ..fabric.elastic import Beat, backward, forward, of_port, registered, to_port
+from ..fabric.elastic import Beat, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
+from .drain import Drain
 from .entry_step import EntryStep
-from .lane import OutputLane, lane_latency, offset_bits, sum_exponent_bits
+from .lane import code_sum_bits, lane_latency, offset_bits, sum_exponent_bits
 from .streams import (
     activation_layout,
     psum_layout,
     result_layout,
+    scale_layout,
     table_layout,
     weight_layout,
 )
@@ -37,12 +40,15 @@ __all__ = ["LutCore"]
 
 
 class LutCore(Design[LutCoreParameters]):
-    """Streams in: ``table`` (or ``activation``), ``weight``, ``psum``; out: ``result``.
+    """Streams in: ``table`` (or ``activation``), ``weight``, ``psum``, with group scales ``scale``;
+    out: ``result``.
 
     A beat is read when its weights and its tables are both there; tables are consumed with the
     beat that has ``table_last``. The beat with ``last`` ends the operation, whose M*N results
-    then leave in N * M / lanes output beats, each when its partial sum is there. No stream's
-    handshake depends on another's within a cycle. See :mod:`.streams` for the fields.
+    then leave in N * M / (lanes * chains) output beats, each when its partial sum is there. With
+    group scales what runs from ``first`` to ``last`` is a group: its sums are scaled and added to
+    those of the operation's groups before, which wait inside, and leave with the last one. No
+    stream's handshake depends on another's within a cycle. See :mod:`.streams` for the fields.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
@@ -52,6 +58,8 @@ class LutCore(Design[LutCoreParameters]):
         else:
             members["table"] = In(stream.Signature(table_layout(p, p.M)))
         members["weight"] = In(stream.Signature(weight_layout(p)))
+        if p.scales_groups:
+            members["scale"] = In(stream.Signature(scale_layout(p)))
         if p.preload:
             members["psum"] = In(stream.Signature(psum_layout(p)))
         members["result"] = Out(stream.Signature(result_layout(p)))
@@ -61,12 +69,12 @@ class LutCore(Design[LutCoreParameters]):
     def latency(self) -> int:
         """Cycles from taking the last weight beat to the first result, without stalls."""
         p = self.parameters
-        return min(p.pipeline, 2) + 2 + (p.buffer == "double") + lane_latency(p)[1]
+        return min(p.pipeline, 2) + 2 + lane_latency(p)[1]
 
     def timing(self) -> Timing:
         p = self.parameters
         return Timing(self.latency, 1, "last weight beat taken to first result; a weight beat a "
-                      "cycle", {"result_beats": p.M * p.N // p.out_lanes})
+                      "cycle", {"result_beats": p.drain_beats})
 
     # -- weight side --------------------------------------------------------------------------
     def _operands(self, m: Module) -> tuple[Beat, Beat]:
@@ -111,6 +119,7 @@ class LutCore(Design[LutCoreParameters]):
         done = delayed(m, fire & beat["last"], delay + 1, "done_at", reset=True)
 
         shift = Signal(p.M)
+        heads: list[Value] = []
         chain: Value = Const(0, p.M * value_bits(p))
         for n in reversed(range(p.N)):
             m.submodules[f"column_{n}"] = column = Shared(LutColumn(p), "lut_column")
@@ -123,9 +132,22 @@ class LutCore(Design[LutCoreParameters]):
             if p.buffer == "double":
                 m.d.comb += column.capture.eq(done)
             chain = column.value
-        start = delayed(m, done, 1, "start_at", reset=True) if p.buffer == "double" else done
-        self._drain(m, start, shift, chain, busy, fire & beat["last"],
-                    self._side(m, table, fire, beat, odd))
+            if n % p.chain_columns == 0:
+                heads.insert(0, chain)
+                chain = Const(0, p.M * value_bits(p))
+        m.submodules.drain = drain = Drain(p)
+        side = self._side(m, table, fire, beat, odd)
+        m.d.comb += [drain.start.eq(done), drain.heads.eq(Cat(heads)), shift.eq(drain.shift)]
+        m.d.comb += [getattr(drain, name).eq(value) for name, value in side.items()
+                     if name in drain.signature.members]
+        with m.If(drain.done):
+            m.d.sync += busy.eq(0)
+        with m.If(fire & beat["last"]):
+            m.d.sync += busy.eq(1)
+        for name in ("psum", "scale"):
+            if name in self.signature.members:
+                to_port(m, of_port(getattr(self, name)), getattr(drain, name))
+        to_port(m, of_port(drain.result), self.result)
         return m
 
     def _stepped_entries(self, m: Module, entries: Any, beat: Beat) -> Value:
@@ -170,9 +192,10 @@ class LutCore(Design[LutCoreParameters]):
         """What an operation leaves beside its sums, held for the lanes from its last beat on."""
         p = self.parameters
         side: dict[str, Value] = {}
+        anew = beat["first"] & beat["start"] if p.scales_groups else beat["first"]
         if p.has_invalid:
             running = Signal(p.M, name="invalid_running", reset_less=True)
-            now = table["invalid"].as_value() | Mux(beat["first"], 0, running)
+            now = table["invalid"].as_value() | Mux(anew, 0, running)
             with m.If(fire):
                 m.d.sync += running.eq(now)
             side["invalid"] = now
@@ -186,112 +209,73 @@ class LutCore(Design[LutCoreParameters]):
             side["odd"] = self._odd_entries(m, odd, fire, beat)
         if p.can_saturate:
             running = Signal(p.M, name="saturated_running", reset_less=True)
-            now = table["saturated"].as_value() | Mux(beat["first"], 0, running)
+            now = table["saturated"].as_value() | Mux(anew, 0, running)
             with m.If(fire):
                 m.d.sync += running.eq(now)
             side["saturated"] = now
+        plane: Value = Const(0, 1)
+        if p.is_aligned or p.scales_groups:
+            plane = self._last_plane(m, fire, beat)
         if p.is_aligned:
-            side["exponent"] = self._sum_exponents(m, table, fire, beat)
+            # planes count from the top: sums are those of the lowest, of all 2**planes - 1
+            side["exponent"] = Cat((table["exponent"][row] + plane)[:sum_exponent_bits(p)]
+                                   for row in range(p.M))
         if p.is_quantized:
-            side["scale"] = table["scale"].as_value()
-        return {name: register(m, value, f"{name}_held", enable=fire & beat["last"])
+            side["scales"] = table["scale"].as_value()
+        if p.scales_groups:
+            side |= {"starts": beat["start"], "finishes": beat["finish"], "codes": beat["codes"],
+                     "plane": plane, "row_sums": Cat(self._row_sums(m, table, fire, beat))}
+            if p.offset_format is not None and p.is_aligned:
+                side["row_exponents"] = table["exponent"].as_value()
+        held = {name: register(m, value, f"{name}_held", enable=fire & beat["last"])
                 for name, value in side.items()}
+        if p.scales_groups:
+            held["correction"] = register(m, Cat(
+                self._correction(held, held["row_sums"].word_select(row, p.acc_bits))
+                for row in range(p.M)), "correction")
+        return held
 
-    def _sum_exponents(self, m: Module, table: Beat, fire: Signal, beat: Beat) -> Value:
-        """Exponents of the rows' sums: those of the entries, plus the number of planes less one.
-
-        That is the lowest plane, counted from the top: the largest of the operation.
-        """
+    def _row_sums(self, m: Module, table: Beat, fire: Signal, beat: Beat) -> list[Value]:
+        """The sums of each row's activations, this beat included: of the entries for all ones,
+        once for each table."""
         p = self.parameters
-        lowest: Value = Const(0, 1)
-        if p.plane_bits:
-            running = Signal(p.plane_bits, name="lowest_running", reset_less=True)
-            before = Mux(beat["first"], 0, running)
-            lowest = Mux(beat["plane"] > before, beat["plane"], before)
+        sums: list[Value] = []
+        for row in range(p.M):
+            running = Signal(signed(p.acc_bits), name=f"row_sum_running_{row}", reset_less=True)
+            here: Value = Const(0, 1)
+            for group in range(p.groups):
+                here = here + table["entries"][row][group][p.entries - 1].as_signed()
+            more = Signal(signed(p.acc_bits), name=f"row_sum_more_{row}")
+            m.d.comb += more.eq(Mux(beat["first"], 0, running)
+                                + Mux(beat["table_last"], here, 0))
             with m.If(fire):
-                m.d.sync += running.eq(lowest)
-        return Cat((table["exponent"][row] + lowest)[:sum_exponent_bits(p)]
-                   for row in range(p.M))
+                m.d.sync += running.eq(more)
+            sums.append(more)
+        return sums
 
-    # -- result side --------------------------------------------------------------------------
-    def _drain(self, m: Module, start: Value, shift: Signal, head: Value, busy: Signal,
-               ends: Value, side: dict[str, Value]) -> None:
-        """Shift the results of ``lanes`` rows at a time out of column 0 and through the lanes."""
+    def _correction(self, held: dict[str, Value], row_sum: Value) -> Value:
+        """What the sum of the activations comes to in twice the sum of the codes
+        (:class:`lowbit.golden.group_scale.Codes`), in the units of the lanes."""
         p = self.parameters
-        blocks = p.M // p.out_lanes
-        draining = Signal()
-        # two parts of the way out, each with its enable: up to where partial sums are added,
-        # and from there. Results go on when the next partial sum is not there
-        enable = Signal()
-        leave = Signal()
-        column = Signal(range(p.N))
-        block = Signal(range(blocks))
-        final = (column == p.N - 1) & (block == blocks - 1)
-        m.d.comb += shift.eq(Cat(draining & enable & (block == row // p.out_lanes)
-                                 for row in range(p.M)))
-        with m.If(ends):
-            m.d.sync += busy.eq(1)
-        with m.If(start):
-            m.d.sync += draining.eq(1)
-        with m.If(draining & enable):
-            m.d.sync += column.eq(column + 1)
-            with m.If(column == p.N - 1):
-                m.d.sync += [column.eq(0), block.eq(block + 1)]
-            with m.If(final):
-                m.d.sync += [block.eq(0), draining.eq(0), busy.eq(0)]
+        row_sum = row_sum.as_signed()
+        codes, plane = held["codes"], held["plane"]
+        if p.is_aligned:
+            once = row_sum << (p.w_bits - 1 - plane)[:max(p.plane_bits, 1)]
+            power = row_sum << p.w_bits
+        else:
+            once, power = row_sum, (row_sum << 1) << plane
+        result = Mux(codes == Codes.UNSIGNED, power, 0) - Mux(codes == Codes.ODD, 0, once)
+        return result[:code_sum_bits(p)]
 
-        needs_psum, latency = lane_latency(p)
-        valid = [draining]
-        last = [final]
-        for i in range(latency):
-            before: Value = valid[-1]
-            if p.preload and i == needs_psum:
-                psum = backward(m, of_port(self.psum), "psum_beat")
-                m.d.comb += psum.ready.eq(before & leave)
-                before = before & psum.valid
-            valid.append(Signal(name=f"valid_{i + 1}"))
-            last.append(Signal(name=f"last_{i + 1}", reset_less=True))
-            with m.If(enable if i < needs_psum else leave):
-                m.d.sync += [valid[-1].eq(before), last[-1].eq(last[-2])]
-        result = self.result
-        m.d.comb += [result.valid.eq(valid[-1]), result.payload.last.eq(last[-1]),
-                     leave.eq(result.ready | ~valid[-1]),
-                     enable.eq(leave & (psum.valid | ~valid[needs_psum]) if p.preload
-                               else leave)]
-
-        width = value_bits(p)
-        outputs: list[Value] = []
-        saturated: list[Value] = []
-        for i in range(p.out_lanes):
-            m.submodules[f"lane_{i}"] = lane = Shared(OutputLane(p), "lut_lane")
-
-            def of_row(word: Value, bits: int, lane_index: int = i) -> Value:
-                rows = [word.word_select(b * p.out_lanes + lane_index, bits)
-                        for b in range(blocks)]
-                return _choose(rows, block)
-
-            m.d.comb += [lane.enable.eq(enable), lane.leave.eq(leave),
-                         lane.value.eq(of_row(head, width))]
-            if "offset" in side:
-                m.d.comb += lane.offset.eq(side["offset"])
-            for name, bits in (("invalid", 1), ("saturated", 1),
-                               ("exponent", sum_exponent_bits(p)), ("scale", 32),
-                               ("odd", p.odd_bits)):
-                if name in side:
-                    m.d.comb += getattr(lane, name).eq(of_row(side[name], bits))
-            if p.preload:
-                m.d.comb += lane.psum.eq(psum["values"][i])
-            outputs.append(lane.result)
-            if p.can_saturate:
-                saturated.append(lane.result_saturated)
-        m.d.comb += result.payload["values"].eq(Cat(outputs))
-        if saturated:
-            m.d.comb += result.payload["saturated"].eq(Cat(saturated))
-
-
-def _choose(values: list[Value], index: Signal) -> Value:
-    """values[index] by a chain of two-way choices (few values)."""
-    result = values[0]
-    for i, value in enumerate(values[1:], 1):
-        result = Mux(index == i, value, result)
-    return result
+    def _last_plane(self, m: Module, fire: Signal, beat: Beat) -> Value:
+        """The largest plane of the accumulation: one less than the weights have."""
+        p = self.parameters
+        if not p.plane_bits:
+            return Const(0, 1)
+        running = Signal(p.plane_bits, name="plane_running", reset_less=True)
+        before = Mux(beat["first"], 0, running)
+        largest = Signal(p.plane_bits, name="plane_largest")
+        m.d.comb += largest.eq(Mux(beat["plane"] > before, beat["plane"], before))
+        with m.If(fire):
+            m.d.sync += running.eq(largest)
+        return largest

@@ -2,9 +2,10 @@
 
 Steps, each a pipeline stage: resolve the pending carries and the offset of the entries; normalise
 to a float (aligned) and scale it (INT8 tables); add the partial sum; convert to the output format.
-Which steps exist follows from the parameters. Stages before the partial sum are held by
-``enable``, those behind it by ``leave``: a result leaves while the next one waits for its partial
-sum.
+With group scales the sum of a group becomes that of its codes, is scaled and added to those of the
+groups before (:mod:`..common.group_scale`). Which steps exist follows from the parameters. Stages
+before the partial sum are held by ``enable``, those behind it by ``leave``: a result leaves while
+the next one waits for its partial sum.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from ..common.adders import Adders
 from ..common.fp_add import FpAdd
 from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
+from ..common.group_scale import GroupScale
 from ..common.normalize import FixedToFloat
 from ..common.pipeline import delayed, register
 from .accumulator import SegmentedAccumulator
 from .column import value_bits
 
-__all__ = ["OutputLane", "lane_latency", "offset_bits", "sum_exponent_bits"]
+__all__ = ["OutputLane", "code_sum_bits", "lane_latency", "offset_bits", "sum_exponent_bits"]
 
 
 def offset_bits(p: LutCoreParameters) -> int:
@@ -38,15 +40,23 @@ def sum_exponent_bits(p: LutCoreParameters) -> int:
     return (p.row_scale.max_exponent + p.w_bits - 1).bit_length() if p.is_aligned else 0
 
 
+def code_sum_bits(p: LutCoreParameters) -> int:
+    """Bits of twice the sum of activations times codes, in units of the lowest plane's sums."""
+    return p.acc_bits + p.w_bits + 1
+
+
 def lane_latency(p: LutCoreParameters) -> tuple[int, int]:
-    """Cycles, when nothing waits, from ``value`` to the use of ``psum``, and to ``result``."""
+    """Cycles, when nothing waits, from ``value`` to the use of ``psum`` (with group scales, of the
+    scales), and to ``result``."""
     before = 1 + (not p.is_float)
     if p.is_fixed and p.result_float is not None:
         before += 3
     if p.is_quantized:
         before += 2
     add = 0
-    if p.preload:
+    if p.scales_groups:
+        add = p.scale_latency
+    elif p.preload:
         add = 1 if p.result_float is None else 3
     return before, before + max(add, 1)
 
@@ -59,7 +69,9 @@ class OutputLane(wiring.Component):
     ``scale`` of the row, ``invalid``, ``saturated``; ``psum`` comes :func:`lane_latency` cycles
     later. ``result`` is registered, and ``result_saturated`` comes with it.
 
-    ``enable`` implies ``leave``. Without partial sums they are the same.
+    With group scales ``correction`` (:func:`code_sum_bits`, of the row) comes with ``value``;
+    ``group_scale``, ``group_offset`` and ``row_sum`` come where ``psum`` would; ``y`` 3 cycles
+    before ``result``, and ``y_next`` in the one before it.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
@@ -78,7 +90,12 @@ class OutputLane(wiring.Component):
             members["invalid"] = In(1)
         if p.can_saturate:
             members |= {"saturated": In(1), "result_saturated": Out(1)}
-        if p.preload:
+        if p.scales_groups:
+            members |= {"correction": In(code_sum_bits(p)), "group_scale": In(p.scale_format.bits),
+                        "y": In(32), "y_next": Out(32)}
+            if p.offset_format is not None:
+                members |= {"group_offset": In(p.offset_format.bits), "row_sum": In(32)}
+        elif p.preload:
             members["psum"] = In(p.psum.bits)
         super().__init__(members)
 
@@ -89,7 +106,9 @@ class OutputLane(wiring.Component):
         if p.is_fixed:
             value = self._fixed(m, value)
         fmt = p.result_float
-        if p.preload:
+        if p.scales_groups:
+            value = self._scale_group(m, value)
+        elif p.preload:
             value = self._add_psum(m, value, fmt)
 
         def beside(flag: Value, name: str, stages: int) -> Value:
@@ -129,20 +148,28 @@ class OutputLane(wiring.Component):
             total = Cat(Const(0, 1), total)
             correction = correction + register(m, self.odd, "odd_at", enable=self.enable)
         total = total + correction
-        exact = register(m, total[:p.acc_bits].as_signed(), "exact", enable=self.enable)
+        width = p.acc_bits
+        total = total[:width].as_signed()
+        if p.scales_groups:
+            width = code_sum_bits(p)
+            more = register(m, self.correction, "correction_at", enable=self.enable).as_signed()
+            total = (((total << p.w_bits - 1) if p.is_aligned else total) + more)[:width]
+        exact = register(m, total.as_signed(), "exact", enable=self.enable)
         fmt = p.result_float
         if fmt is None:
             return exact
-        low, high = 0, 0
+        # the sum of codes is twice as large, and aligned in units of the lowest plane
+        unit = (p.w_bits if p.is_aligned else 1) if p.scales_groups else 0
+        low, high = -unit, -unit
         if p.is_aligned:
-            low = p.exponent_offset
+            low = p.exponent_offset - unit
             high = low + p.row_scale.max_exponent + p.w_bits - 1
-        m.submodules.to_float = to_float = FixedToFloat(fmt, p.acc_bits, (low, high), stages=2,
+        m.submodules.to_float = to_float = FixedToFloat(fmt, width, (low, high), stages=2,
                                                        adders=Adders(p.adder))
         m.d.comb += [to_float.value.eq(exact), to_float.en.eq(self.enable)]
         if p.is_aligned:
             exponent = delayed(m, self.exponent, 2, "exponent_at", enable=self.enable)
-            m.d.comb += to_float.exponent.eq(exponent + p.exponent_offset)
+            m.d.comb += to_float.exponent.eq(exponent + low)
         code = register(m, to_float.code, "normalized", enable=self.enable)
         if p.is_quantized:
             m.submodules.scale = product = FpMul(FP32, FP32, FP32, stages=1,
@@ -151,6 +178,15 @@ class OutputLane(wiring.Component):
             m.d.comb += [product.a.eq(code), product.b.eq(scale), product.en.eq(self.enable)]
             code = register(m, product.product, "scaled", enable=self.enable)
         return code
+
+    def _scale_group(self, m: Module, total: Value) -> Value:
+        p = self.parameters
+        m.submodules.scale = scale = GroupScale(p.scale_format, p.offset_format, Adders(p.adder))
+        m.d.comb += [scale.total.eq(total), scale.scale.eq(self.group_scale), scale.y.eq(self.y),
+                     scale.en.eq(self.leave), self.y_next.eq(scale.result)]
+        if p.offset_format is not None:
+            m.d.comb += [scale.row_sum.eq(self.row_sum), scale.offset.eq(self.group_offset)]
+        return scale.result
 
     def _add_psum(self, m: Module, value: Value, fmt: FloatFormat | None) -> Value:
         if fmt is None:

@@ -15,7 +15,7 @@ from lowbit.golden.lut.parameters import (
 from ..common.field import Field, flag
 
 __all__ = ["activation_layout", "table_layout", "weight_layout", "result_layout", "psum_layout",
-           "activation_values", "table_entries", "weight_patterns"]
+           "scale_layout", "activation_values", "table_entries", "weight_patterns"]
 
 
 def activation_values(p: LutParameters, rows: int) -> Field:
@@ -81,35 +81,60 @@ def table_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
 
 def weight_layout(p: LutCoreParameters) -> data.StructLayout:
     """One bit-plane of one beat: ``patterns``, the number of the ``plane``, and where the beat
-    stands: ``first`` and ``last`` of the operation, ``table_last`` of the tables it reads (they
-    are consumed with it)."""
+    stands: ``first`` and ``last`` of the accumulation, ``table_last`` of the tables it reads (they
+    are consumed with it). With group scales an accumulation is a group: ``start`` and ``finish``
+    say that an operation starts or ends with it, ``codes`` what its weights' codes stand for."""
     fields = {"patterns": weight_patterns(p, p.N)}
     if p.plane_bits:
         meaning = "planes below the top one of the weights" if p.is_aligned else \
             "the beat counts 2**plane"
         fields["plane"] = Field(p.plane_bits, meaning, name="unsigned")
-    fields["first"] = flag("first beat of an operation")
-    fields["last"] = flag("last beat of an operation")
+    what = "a group" if p.scales_groups else "an operation"
+    fields["first"] = flag(f"first beat of {what}")
+    fields["last"] = flag(f"last beat of {what}")
     fields["table_last"] = flag("last beat that reads the tables now at the table port")
+    if p.scales_groups:
+        fields["codes"] = Field(2, "weights: 0 halves of odd codes, 1 two's complement, "
+                                "2 unsigned", name="unsigned")
+        fields["start"] = flag("the group is the first of an operation")
+        fields["finish"] = flag("the group is the last of an operation: results leave")
     return data.StructLayout(fields)
 
 
 def _lanes(p: LutCoreParameters) -> str:
-    return f"lane i of beat b is row (b / {p.N}) * {p.out_lanes} + i, column b % {p.N}"
+    columns = p.chain_columns
+    where = f"of beat b is row (b / {columns}) * {p.out_lanes} + i, column b % {columns}"
+    if p.chains == 1:
+        return f"lane i {where}"
+    return f"lane i of chain c {where} + {columns} * c"
+
+
+def _lane_axes(p: LutCoreParameters) -> dict[str, int]:
+    return ({"chain": p.chains} if p.chains > 1 else {}) | {"lane": p.out_lanes}
+
+
+def scale_layout(p: LutCoreParameters) -> data.StructLayout:
+    """Scales of a group in the order of its results, one column of each chain a beat: ``scale``,
+    and ``offset`` where there is one."""
+    fields = {"scale": Field(p.scale_format, "group scales d, w = d q + m",
+                             axes={"chain": p.chains})}
+    if p.offset_format is not None:
+        fields["offset"] = Field(p.offset_format, "group offsets m", axes={"chain": p.chains})
+    return data.StructLayout(fields)
 
 
 def psum_layout(p: LutCoreParameters) -> data.StructLayout:
     """Partial sums of one output beat: ``values``, one per lane."""
     return data.StructLayout({
-        "values": Field(p.psum, f"partial sums, {_lanes(p)}", axes={"lane": p.out_lanes})})
+        "values": Field(p.psum, f"partial sums, {_lanes(p)}", axes=_lane_axes(p))})
 
 
 def result_layout(p: LutCoreParameters) -> data.StructLayout:
     """Results of one output beat: ``values``, one per lane: ``lanes`` rows at a time, columns
     ascending, then the next rows; ``last`` marks the last beat of an operation."""
-    fields = {"values": Field(p.out, f"results, {_lanes(p)}", axes={"lane": p.out_lanes})}
+    fields = {"values": Field(p.out, f"results, {_lanes(p)}", axes=_lane_axes(p))}
     if p.can_saturate:
         fields["saturated"] = Field(1, "the exponent given for the result's row was too small",
-                                    name="flag", axes={"lane": p.out_lanes})
+                                    name="flag", axes=_lane_axes(p))
     fields["last"] = flag("last result beat of an operation")
     return data.StructLayout(fields)

@@ -28,7 +28,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -185,10 +185,11 @@ def over_draws(a_format: str, acc: str, draw: Draw, outputs: int, draws: int, k:
             round(max(ratio(error, bar) for bar, error, *_ in errors), 3))
 
 
-def random_rows(outputs: int, draws: int) -> Iterator[dict[str, Any]]:
+def random_rows(outputs: int, draws: int,
+                rows: Mapping[str, Draw] = ROWS) -> Iterator[dict[str, Any]]:
     """One record for each format, kind of row and length, of both classes."""
     for a_format in TYPES:
-        for name, draw in ROWS.items():
+        for name, draw in rows.items():
             for k in LENGTHS:
                 for acc in ("fp32", "fp16"):
                     ratios, worst = over_draws(a_format, acc, draw, outputs, draws, k, BITS)

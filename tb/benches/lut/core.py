@@ -7,11 +7,13 @@ of which nearly cancel the result or decide its rounding. One operation is as lo
 allows, with activations, weights and zero points as extreme as they come. Before all that the run
 is broken off by a reset a few times, among others while results leave; what came until then
 counts. At the end the first operations run again in lock-step: a partial sum comes when the result
-of the one before it has been taken. Beats that wait are withdrawn now and then.
+of the one before it has been taken (with group scales, those of an operation when the results of the
+one before have). Beats that wait are withdrawn now and then.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.formats import FP32, FloatFormat
-from lowbit.golden.lut.core import operation
+from lowbit.golden.group_scale import Codes
+from lowbit.golden.lut.core import Group, operation, scaled_operation
 from lowbit.golden.lut.packing import weight_beats
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.ports import (
@@ -30,10 +33,11 @@ from lowbit.golden.lut.ports import (
     result_words,
     results_of,
     saturated_words,
+    scale_beats,
     table_beats,
     weight_fields,
 )
-from lowbit.golden.lut.table import make_tables
+from lowbit.golden.lut.table import Tables, make_tables
 from lowbit.tb.benches.lut.stimulus import given_exponents
 from lowbit.tb.benches.stimulus import KINDS, activations, partners, places, swept_row
 from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
@@ -53,6 +57,7 @@ class Stimulus:
         self.inputs: list[dict[str, int]] = []
         self.weights: list[dict[str, int]] = []
         self.psums: list[dict[str, int]] = []
+        self.scales: list[dict[str, int]] = []
         self.expected: list[Array] = []
         self.saturated: list[int] = []
         self.nans: list[int] = []
@@ -133,17 +138,60 @@ class Stimulus:
     def _operation(self, codes: Array, q: Array, bits: int, zero: Array | None,
                    swept: bool = False) -> None:
         p = self.p
-        exponent = given_exponents(self.rng, p, codes)
-        tables = make_tables(codes, p, exponent)
+        if p.scales_groups:
+            return self._scaled(codes, q, bits, swept)
+        tables = self._tables(codes)
         beats = weight_beats(q, bits, p.K, p.groups, zero)
         psum = self._psum(operation(p, tables, beats), swept) if p.preload else None
+        self.weights += weight_fields(p, beats)
+        self._finish(operation(p, tables, beats, psum), psum, tables)
+
+    def _tables(self, codes: Array) -> Tables:
+        """Tables of an accumulation, sent."""
+        p = self.p
+        exponent = given_exponents(self.rng, p, codes)
+        tables = make_tables(codes, p, exponent)
         self.inputs += activation_beats(p, codes, exponent) if p.table_source == "internal" else \
             table_beats(p, tables)
-        self.weights += weight_fields(p, beats)
+        return tables
+
+    def _finish(self, expected: Array, psum: Array | None, *tables: Tables) -> None:
+        p = self.p
         if psum is not None:
             self.psums += psum_beats(p, psum)
-        self.expected.append(operation(p, tables, beats, psum))
-        self.saturated += saturated_words(p, tables)
+        self.expected.append(expected)
+        self.saturated += saturated_words(p, *tables)
+
+    def _scaled(self, codes: Array, q: Array, bits: int, swept: bool) -> None:
+        """An operation of one to four groups, each with its kind of codes."""
+        p, rng = self.p, self.rng
+        per_beat = p.K * p.groups
+        steps = codes.shape[1] // per_beat
+        cuts = rng.choice(np.arange(1, steps), min(int(rng.integers(4)), steps - 1),
+                          replace=False) if steps > 1 else np.array([], np.int64)
+        edges = [0, *np.sort(cuts).tolist(), steps]
+        groups = []
+        for number, (start, stop) in enumerate(itertools.pairwise(edges)):
+            part = slice(start * per_beat, stop * per_beat)
+            kind = Codes(int(rng.integers(3)))
+            scale = self._scale_codes(p.scale_format)
+            offset = None if p.offset_format is None else self._scale_codes(p.offset_format)
+            beats = weight_beats(q[:, part], bits, p.K, p.groups)
+            groups.append(Group(self._tables(codes[:, part]), beats, kind, scale, offset))
+            self.weights += weight_fields(p, beats, kind, number == 0, stop == steps)
+            self.scales += scale_beats(p, scale, offset)
+        psum = self._psum(scaled_operation(p, groups), swept) if p.preload else None
+        self._finish(scaled_operation(p, groups, psum), psum, *(g.tables for g in groups))
+
+    def _scale_codes(self, fmt: FloatFormat) -> Array:
+        """Ordinary numbers, zeros, subnormals and the largest, and now and then any code."""
+        n, rng = self.p.N, self.rng
+        values = fmt.from_float64(rng.standard_normal(n) * 10.0 ** rng.integers(-4, 4))
+        special = np.array([0, 1, (1 << fmt.mbits) - 1, fmt.inf - 1, fmt.inf, fmt.nan])
+        if rng.random() < 0.3:
+            chosen = rng.choice(special, n) | rng.integers(0, 2, n) << (fmt.bits - 1)
+            values = np.where(rng.random(n) < 0.5, chosen, values)
+        return values
 
     def _psum(self, result: Array, swept: bool) -> Array:
         """Partial sums for results: any, special ones, and those of :func:`partners`."""
@@ -173,9 +221,11 @@ async def equals_golden(dut: Any) -> None:
     stimulus = Stimulus(p, plan["seed"], plan["vectors"])
     rng = random.Random(plan["seed"])
     bench = Bench(dut)
-    per_operation = p.M * p.N // p.out_lanes
+    per_operation = p.drain_beats
     total = per_operation * len(stimulus.expected)
 
+    # of an operation of groups all partial sums come before its first result
+    unit = per_operation if p.scales_groups else 1
     words: list[int] = []
     lasts: list[int] = []
     flags: list[int] = []
@@ -199,12 +249,14 @@ async def equals_golden(dut: Any) -> None:
                           withdraw=rng.choice([0.0, 0.3]) if stall else 0.0)
 
         found: Streams = [
+            *([source("scale", stimulus.scales)] if p.scales_groups else []),
             source(name, stimulus.inputs),
             source("weight", stimulus.weights),
             Sink(dut, "result", fields, take, rng, stall)]
         if p.preload:
             found.append(source("psum", stimulus.psums,
-                                (lambda i: i <= len(words)) if lock_step else lambda i: True))
+                                (lambda i: i // unit <= len(words) // unit) if lock_step
+                                else lambda i: True))
         return found
 
     def broken_off(start: Streams, results: int, after_last: int | None
@@ -232,8 +284,9 @@ async def equals_golden(dut: Any) -> None:
         lasts.clear()
         flags.clear()
         await bench.run(start, broken_off(start, results, after_last), limit=cycles)
-        assert words == expected[:len(words)] and lasts == ends[:len(lasts)], \
-            "wrong results after a reset"
+        differ = [i for i, word in enumerate(words) if word != expected[i]]
+        assert not differ and lasts == ends[:len(lasts)], \
+            f"wrong results after a reset, of {len(words)} beats from {differ[:4]} on"
     start = await bench.reset(streams)
     words.clear()
     lasts.clear()
@@ -258,5 +311,5 @@ async def equals_golden(dut: Any) -> None:
         await bench.run(start, lambda: len(words) == some)
         assert words == expected[:some] and lasts == ends[:some], \
             "wrong results in lock-step with the partial sums"
-    bench.report(words=total * p.out_lanes, mismatches=wrong, operations=len(stimulus.expected))
-    assert wrong == 0, f"{wrong} of {total * p.out_lanes} results differ from the golden model"
+    bench.report(words=total * p.out_values, mismatches=wrong, operations=len(stimulus.expected))
+    assert wrong == 0, f"{wrong} of {total * p.out_values} results differ from the golden model"

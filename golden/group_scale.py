@@ -1,0 +1,79 @@
+"""Group scales: from the integer sums of a group to its share of a dequantised result.
+
+A weight is r = d q + m, d and m per column and group. A core sums a q' with the odd codes
+q' = 2 q - (2**b - 1) of its bit-planes, and the activations themselves; from both follows the sum
+of a q, exactly, and only then anything is rounded (docs/numerics.md, section 4, "Group scales in
+the core"). The hardware is :mod:`lowbit.hdl.common.group_scale`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .formats import FP32, FloatFormat
+
+__all__ = ["Codes", "code_sum", "scaled"]
+
+Array = NDArray[Any]
+
+
+class Codes(IntEnum):
+    """What a weight code stands for: half its odd code, or a number q of b bits."""
+
+    ODD = 0             #: q - (2**b - 1) / 2
+    SIGNED = 1          #: two's complement: q - 2**(b - 1)
+    UNSIGNED = 2        #: q
+
+    def of_sum(self, bits: int) -> int:
+        """How often the sum of the activations comes to that of a q', for twice the sum."""
+        return {Codes.ODD: 0, Codes.SIGNED: -1, Codes.UNSIGNED: (1 << bits) - 1}[self]
+
+
+def code_sum(sums: Array, row_sum: Array, bits: int, codes: Codes, unit: Array | int) -> Array:
+    """Sums of activations times codes, rounded once to FP32: codes (rows, columns).
+
+    ``sums`` (rows, columns) of a q' and ``row_sum`` (rows,) of a, integers in units of 2**unit
+    (rows,).
+    """
+    twice = sums + codes.of_sum(bits) * row_sum[:, None]
+    exponent = np.broadcast_to(np.asarray(unit), row_sum.shape)[:, None] - 1
+    return FP32.round((twice < 0).astype(np.int64), np.abs(twice), exponent)
+
+
+def scaled(total: Array, scale: Array, y: Array, offset: Array | None = None,
+           row_sum: Array | None = None, fmt: FloatFormat = FP32,
+           offset_fmt: FloatFormat = FP32) -> Array:
+    """y + (d Q + m A), each operation rounded once to FP32; all arguments and results are codes.
+
+    ``total`` (rows, columns) Q, ``row_sum`` (rows,) A and ``y`` (rows, columns) in FP32; ``scale``
+    (columns,) d in ``fmt``, ``offset`` (columns,) m in ``offset_fmt``.
+    """
+    term = _product(FP32.to_array(total), _wide(fmt, scale))
+    if offset is not None:
+        assert row_sum is not None
+        term = _sum(term, _product(FP32.to_array(row_sum)[:, None], _wide(offset_fmt, offset)))
+    return FP32.canonical(FP32.from_array(_sum(FP32.to_array(y), term)))
+
+
+def _wide(fmt: FloatFormat, codes: Array) -> Array:
+    """Codes of a narrower or equal format as float32, exactly."""
+    return fmt.to_array(codes).astype(np.float32)
+
+
+def _product(a: Array, b: Array) -> Array:
+    """One that is exactly zero is +0; one that rounds to zero keeps its sign."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        product = a * b
+    exact_zero = (a == 0) & np.isfinite(b) | (b == 0) & np.isfinite(a)
+    return np.where(exact_zero, np.float32(0), product)
+
+
+def _sum(a: Array, b: Array) -> Array:
+    """No sum underflows: one that is zero is exactly zero, and so +0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = a + b
+    return np.where(total == 0, np.float32(0), total)

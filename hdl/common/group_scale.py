@@ -1,0 +1,62 @@
+"""The group scale unit: a group's sums become their share of a dequantised result."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Value
+from amaranth.lib.wiring import Component, In, Out
+
+from lowbit.golden.formats import FP32, FloatFormat
+
+from .adders import RIPPLE, Adders
+from .fp_add import FpAdd
+from .fp_mul import FpMul
+from .pipeline import register
+
+__all__ = ["GroupScale"]
+
+
+class GroupScale(Component):
+    """``result = y + (scale * total + offset * row_sum)``, each operation rounded once to FP32
+    (:func:`lowbit.golden.group_scale.scaled`).
+
+    Parameters: ``scale_format``; ``offset_format``, None for no offsets; ``adders``.
+
+    Ports: ``total``, ``row_sum`` (with offsets) and ``y`` in FP32, ``scale``, ``offset``;
+    ``result``; ``en`` advances all registers. ``y`` belongs to what came in :attr:`y_latency`
+    enabled cycles before; ``result`` comes, without a register at its end, 2 after ``y``.
+    """
+
+    def __init__(self, scale_format: FloatFormat, offset_format: FloatFormat | None = None,
+                 adders: Adders = RIPPLE) -> None:
+        self.scale_format, self.offset_format, self.adders = scale_format, offset_format, adders
+        #: identity of the hardware, for modules that are emitted once and shared
+        self.parameters = (scale_format, offset_format, adders)
+        ports = {"total": In(32), "scale": In(scale_format.bits), "y": In(32), "en": In(1),
+                 "result": Out(32)}
+        if offset_format is not None:
+            ports |= {"row_sum": In(32), "offset": In(offset_format.bits)}
+        super().__init__(ports)
+
+    @property
+    def y_latency(self) -> int:
+        """Enabled cycles from ``total`` to its ``y``."""
+        return 2 if self.offset_format is None else 5
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        term = self._product(m, self.total, self.scale, self.scale_format, "scaled")
+        if self.offset_format is not None:
+            other = self._product(m, self.row_sum, self.offset, self.offset_format, "shifted")
+            term = register(m, self._sum(m, term, other, "add_offset"), "term", enable=self.en)
+        m.d.comb += self.result.eq(self._sum(m, self.y, term, "add"))
+        return m
+
+    def _product(self, m: Module, a: Value, b: Value, fmt: FloatFormat, name: str) -> Value:
+        m.submodules[name] = product = FpMul(FP32, fmt, FP32, stages=1, adders=self.adders)
+        m.d.comb += [product.a.eq(a), product.b.eq(b), product.en.eq(self.en)]
+        return Value.cast(register(m, product.product, f"{name}_held", enable=self.en))
+
+    def _sum(self, m: Module, a: Value, b: Value, name: str) -> Value:
+        m.submodules[name] = add = FpAdd(FP32, stages=2, adders=self.adders)
+        m.d.comb += [add.a.eq(a), add.b.eq(b), add.en.eq(self.en)]
+        return add.sum

@@ -1,0 +1,221 @@
+"""The way out of the core: results leave their chains, pass the lanes, and meet what they add to.
+
+Two parts, each with its enable: up to where partial sums (with group scales, the scales) come in,
+and from there. A part moves as soon as it can.
+
+With group scales the sums of the groups before wait in a line of registers and go round: each is
+taken as the next group's result of the same output comes by, and put back. Its length makes the
+round as long as a group has output beats, so nothing is counted or addressed; for that, beats of
+groups that go on, and of those that add to them, must follow each other without gaps in the second
+part, which moves then only when a beat comes in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.formats import FP32
+from lowbit.golden.lut.parameters import LutCoreParameters
+
+from ..common.adders import Adders
+from ..common.normalize import FixedToFloat
+from ..common.pipeline import delayed, register
+from ..common.shared import Shared
+from ..common.struct import StructComponent
+from ..fabric.elastic import Beat, backward, of_port
+from .column import value_bits
+from .lane import OutputLane, code_sum_bits, lane_latency, offset_bits, sum_exponent_bits
+from .streams import psum_layout, result_layout, scale_layout
+
+__all__ = ["Drain"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What goes with the results in a stage of the lanes."""
+
+    valid: Signal
+    last: Value         #: last beat of the operation (or group)
+    first: Value        #: first beat of the group
+    block: Value        #: which rows
+    start: Value        #: the group is the first of its operation
+    finish: Value       #: the group is the last of its operation
+
+    def after(self, m: Module, i: int, enable: Value, valid: Value) -> Stage:
+        """The next stage, ``i``; ``valid``: a beat comes into it."""
+        flag = Signal(name=f"valid_{i}")
+        with m.If(enable):
+            m.d.sync += flag.eq(valid)
+        following = {name: value if isinstance(value, Const) else
+                     register(m, value, f"{name}_{i}", enable=enable)
+                     for name, value in vars(self).items() if name != "valid"}
+        return Stage(flag, **following)
+
+
+class Drain(StructComponent):
+    """Results of all chains through the output lanes.
+
+    Ports: ``heads``, the values of column 0 of each chain, all rows (chain 0 lowest, see
+    :func:`~.column.value_bits`), which ``shift`` moves on, a row each; ``start``: they are there
+    from the next cycle on; ``done``: in this cycle the last of them leaves. What belongs to an
+    accumulation (:meth:`.core.LutCore._side`) holds from before ``start`` until ``done``.
+    Streams: ``psum``, ``scale`` and ``result`` of the core.
+    """
+
+    def __init__(self, p: LutCoreParameters) -> None:
+        self.parameters = p
+        members: dict[str, Any] = {
+            "heads": In(p.chains * p.M * value_bits(p)), "start": In(1), "shift": Out(p.M),
+            "done": Out(1), "result": Out(stream.Signature(result_layout(p)))}
+        beside = {"invalid": p.has_invalid * p.M, "saturated": p.can_saturate * p.M,
+                  "exponent": sum_exponent_bits(p) * p.M, "scales": p.is_quantized * 32 * p.M,
+                  "odd": p.common_lsb * p.odd_bits * p.M, "offset": offset_bits(p)}
+        if p.scales_groups:
+            beside |= {"starts": 1, "finishes": 1, "correction": code_sum_bits(p) * p.M}
+            members["scale"] = In(stream.Signature(scale_layout(p)))
+            if p.offset_format is not None:
+                beside |= {"row_sums": p.acc_bits * p.M, "row_exponents": p.exponent_bits * p.M}
+        if p.preload:
+            members["psum"] = In(stream.Signature(psum_layout(p)))
+        self.beside = {name: bits for name, bits in beside.items() if bits}
+        super().__init__(members | {name: In(bits) for name, bits in self.beside.items()})
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        blocks = p.M // p.out_lanes
+        draining, enable, leave, entering = Signal(), Signal(), Signal(), Signal()
+        column = Signal(range(p.chain_columns))
+        block = Signal(range(blocks))
+        final = (column == p.chain_columns - 1) & (block == blocks - 1)
+        m.d.comb += [self.shift.eq(Cat(draining & enable & (block == row // p.out_lanes)
+                                       for row in range(p.M))),
+                     self.done.eq(draining & enable & final)]
+        with m.If(draining & enable):
+            m.d.sync += column.eq(column + 1)
+            with m.If(column == p.chain_columns - 1):
+                m.d.sync += [column.eq(0), block.eq(block + 1)]
+            with m.If(final):
+                m.d.sync += [block.eq(0), draining.eq(0)]
+        with m.If(self.start):
+            m.d.sync += draining.eq(1)
+
+        inside, latency = lane_latency(p)
+        one, scaled = Const(1, 1), p.scales_groups
+        stages = [Stage(draining, final, (column == 0) & (block == 0) if scaled else one,
+                        block if blocks > 1 and scaled else Const(0, 1),
+                        self.starts if scaled else one, self.finishes if scaled else one)]
+        for i in range(1, latency + 1):
+            stages.append(stages[-1].after(m, i, enable if i <= inside else leave,
+                                           entering if i == inside + 1 else stages[-1].valid))
+        gate, out, result = stages[inside], stages[-1], self.result
+        room = Signal()
+        m.d.comb += [room.eq(result.ready | ~(out.valid & out.finish)),
+                     result.valid.eq(out.valid & out.finish), result.payload.last.eq(out.last),
+                     enable.eq(~gate.valid | (leave & entering))]
+        outputs, saturated = [], []
+        if scaled:
+            scales = backward(m, of_port(self.scale), "scale_beat")
+            m.d.comb += [entering.eq(gate.valid & scales.valid),
+                         scales.ready.eq(gate.valid & leave)]
+            y, y_next, there = self._waiting_sums(m, stages, leave)
+            # beats of groups that go on, and of one that adds to them and is not all in yet
+            midst = Signal()
+            with m.If(leave & entering):
+                m.d.sync += midst.eq(~gate.start & ~gate.last)
+            goes_on = midst | Cat(stage.valid & ~stage.finish
+                                  for stage in stages[inside + 1:]).any()
+            m.d.comb += leave.eq(room & there & (entering | ~goes_on))
+            # a result that is taken while all wait is gone
+            with m.If(~leave & result.ready & out.finish):
+                m.d.sync += out.valid.eq(0)
+            row_sums = self._float_row_sums(m, stages[inside - 1], enable) \
+                if p.offset_format is not None else Const(0, 32 * p.M)
+        elif p.preload:
+            psum = backward(m, of_port(self.psum), "psum_beat")
+            m.d.comb += [psum.ready.eq(gate.valid & leave), leave.eq(room),
+                         entering.eq(gate.valid & psum.valid)]
+        else:
+            m.d.comb += [leave.eq(room), entering.eq(gate.valid)]
+
+        for i in range(p.out_values):
+            chain, row = divmod(i, p.out_lanes)
+            m.submodules[f"lane_{i}"] = lane = Shared(OutputLane(p), "lut_lane")
+
+            def of_row(word: Value, block: Value = block, row: int = row) -> Value:
+                bits = len(word) // p.M
+                return _choose([word.word_select(b * p.out_lanes + row, bits)
+                                for b in range(blocks)], block)
+
+            head = self.heads.word_select(chain, p.M * value_bits(p))
+            m.d.comb += [lane.enable.eq(enable), lane.leave.eq(leave),
+                         lane.value.eq(of_row(head))]
+            if offset_bits(p):
+                m.d.comb += lane.offset.eq(self.offset)
+            for name, port in (("invalid", "invalid"), ("saturated", "saturated"),
+                               ("exponent", "exponent"), ("scale", "scales"), ("odd", "odd"),
+                               ("correction", "correction")):
+                if port in self.beside:
+                    m.d.comb += getattr(lane, name).eq(of_row(getattr(self, port)))
+            if scaled:
+                m.d.comb += [lane.group_scale.eq(scales["scale"][chain]),
+                             lane.y.eq(y.word_select(i, 32)),
+                             y_next.word_select(i, 32).eq(lane.y_next)]
+                if p.offset_format is not None:
+                    m.d.comb += [lane.group_offset.eq(scales["offset"][chain]),
+                                 lane.row_sum.eq(of_row(row_sums, gate.block))]
+            elif p.preload:
+                m.d.comb += lane.psum.eq(Value.cast(psum["values"]).word_select(i, p.psum.bits))
+            outputs.append(lane.result)
+            if p.can_saturate:
+                saturated.append(lane.result_saturated)
+        m.d.comb += result.payload["values"].eq(Cat(outputs))
+        if saturated:
+            m.d.comb += result.payload["saturated"].eq(Cat(saturated))
+        return m
+
+    def _waiting_sums(self, m: Module, stages: list[Stage],
+                      leave: Signal) -> tuple[Value, Signal, Value]:
+        """What a beat adds to in the stage where it does, what then goes round, and whether it is
+        there."""
+        p = self.parameters
+        at = stages[lane_latency(p)[1] - 3]
+        y_next = Signal(32 * p.out_values)
+        # a sum is in the first of these registers 3 beats after what it was added to
+        line: Value = delayed(m, y_next, p.drain_beats - 2, "sums", enable=leave)
+        if not p.preload:
+            return line & (~at.start).replicate(len(line)), y_next, Const(1, 1)
+        psum: Beat = backward(m, of_port(self.psum), "psum_beat")
+        wanted = at.valid & at.start
+        m.d.comb += psum.ready.eq(wanted & leave)
+        return Mux(at.start, Value.cast(psum["values"]), line), y_next, psum.valid | ~wanted
+
+    def _float_row_sums(self, m: Module, before: Stage, enable: Value) -> Value:
+        """Each row's sum of activations in FP32, for the beats of a group from its first on."""
+        p = self.parameters
+        low = p.exponent_offset if p.is_aligned else 0
+        high = low + (p.row_scale.max_exponent if p.is_aligned else 0)
+        sums = []
+        for row in range(p.M):
+            m.submodules[f"row_sum_{row}"] = to_float = Shared(FixedToFloat(
+                FP32, p.acc_bits, (low, high), stages=2, adders=Adders(p.adder)), "lut_row_sum")
+            m.d.comb += [to_float.value.eq(self.row_sums.word_select(row, p.acc_bits)),
+                         to_float.en.eq(1)]
+            if p.is_aligned:
+                exponent = self.row_exponents.word_select(row, p.exponent_bits)
+                m.d.comb += to_float.exponent.eq(exponent + low)
+            sums.append(to_float.code)
+        return Value.cast(register(m, Cat(sums), "row_sums_float",
+                                   enable=enable & before.valid & before.first))
+
+
+def _choose(values: list[Value], index: Value) -> Value:
+    """values[index] by a chain of two-way choices (few values)."""
+    result = values[0]
+    for i, value in enumerate(values[1:], 1):
+        result = Mux(index == i, value, result)
+    return result
