@@ -22,8 +22,9 @@ class GroupScale(Component):
     Parameters: ``scale_format``; ``offset_format``, None for no offsets; ``adders``.
 
     Ports: ``total``, ``row_sum`` (with offsets) and ``y`` in FP32, ``scale``, ``offset``;
-    ``result``; ``en`` advances all registers. ``y`` belongs to what came in :attr:`y_latency`
-    enabled cycles before; ``result`` comes, without a register at its end, 2 after ``y``.
+    ``result``; ``en`` advances the registers before the sum with ``y``, ``en_y`` its own. ``y``
+    belongs to what came in :attr:`y_latency` enabled cycles before; ``result`` comes, without a
+    register at its end, 2 after ``y``.
     """
 
     def __init__(self, scale_format: FloatFormat, offset_format: FloatFormat | None = None,
@@ -32,7 +33,7 @@ class GroupScale(Component):
         #: identity of the hardware, for modules that are emitted once and shared
         self.parameters = (scale_format, offset_format, adders)
         ports = {"total": In(32), "scale": In(scale_format.bits), "y": In(32), "en": In(1),
-                 "result": Out(32)}
+                 "en_y": In(1), "result": Out(32)}
         if offset_format is not None:
             ports |= {"row_sum": In(32), "offset": In(offset_format.bits)}
         super().__init__(ports)
@@ -47,8 +48,9 @@ class GroupScale(Component):
         term = self._product(m, self.total, self.scale, self.scale_format, "scaled")
         if self.offset_format is not None:
             other = self._product(m, self.row_sum, self.offset, self.offset_format, "shifted")
-            term = register(m, self._sum(m, term, other, "add_offset"), "term", enable=self.en)
-        m.d.comb += self.result.eq(self._sum(m, self.y, term, "add"))
+            term = register(m, self._sum(m, term, other, "add_offset", self.en), "term",
+                            enable=self.en)
+        m.d.comb += self.result.eq(self._sum(m, self.y, term, "add", self.en_y))
         return m
 
     def _product(self, m: Module, a: Value, b: Value, fmt: FloatFormat, name: str) -> Value:
@@ -56,7 +58,7 @@ class GroupScale(Component):
         m.d.comb += [product.a.eq(a), product.b.eq(b), product.en.eq(self.en)]
         return Value.cast(register(m, product.product, f"{name}_held", enable=self.en))
 
-    def _sum(self, m: Module, a: Value, b: Value, name: str) -> Value:
+    def _sum(self, m: Module, a: Value, b: Value, name: str, en: Value) -> Value:
         m.submodules[name] = add = FpAdd(FP32, stages=2, adders=self.adders)
-        m.d.comb += [add.a.eq(a), add.b.eq(b), add.en.eq(self.en)]
+        m.d.comb += [add.a.eq(a), add.b.eq(b), add.en.eq(en)]
         return add.sum

@@ -69,7 +69,7 @@ class LutCore(Design[LutCoreParameters]):
     def latency(self) -> int:
         """Cycles from taking the last weight beat to the first result, without stalls."""
         p = self.parameters
-        return min(p.pipeline, 2) + 2 + lane_latency(p)[1]
+        return min(p.pipeline, 2) + 2 + lane_latency(p)[2]
 
     def timing(self) -> Timing:
         p = self.parameters

@@ -1,13 +1,12 @@
 """The way out of the core: results leave their chains, pass the lanes, and meet what they add to.
 
-Two parts, each with its enable: up to where partial sums (with group scales, the scales) come in,
-and from there. A part moves as soon as it can.
+It moves in parts, each with its enable and as soon as it can: up to where group scales come in, up
+to where partial sums do, and from there.
 
 With group scales the sums of the groups before wait in a line of registers and go round: each is
 taken as the next group's result of the same output comes by, and put back. Its length makes the
 round as long as a group has output beats, so nothing is counted or addressed; for that, beats of
-groups that go on, and of those that add to them, must follow each other without gaps in the second
-part, which moves then only when a beat comes in.
+groups that go on, and of those that add to them, must follow each other without gaps.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from ..common.normalize import FixedToFloat
 from ..common.pipeline import delayed, register
 from ..common.shared import Shared
 from ..common.struct import StructComponent
-from ..fabric.elastic import Beat, backward, of_port
+from ..fabric.elastic import backward, of_port
 from .column import value_bits
 from .lane import OutputLane, code_sum_bits, lane_latency, offset_bits, sum_exponent_bits
 from .streams import psum_layout, result_layout, scale_layout
@@ -88,7 +87,10 @@ class Drain(StructComponent):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         blocks = p.M // p.out_lanes
-        draining, enable, leave, entering = Signal(), Signal(), Signal(), Signal()
+        draining, enable, scaling, leave = Signal(), Signal(), Signal(), Signal()
+        entering = Signal()     # a beat goes from the first part into the second
+        passing = Signal()      # and one from there into the last
+        follows = Signal()      # beats that must not have gaps between them have none
         column = Signal(range(p.chain_columns))
         block = Signal(range(blocks))
         final = (column == p.chain_columns - 1) & (block == blocks - 1)
@@ -104,43 +106,52 @@ class Drain(StructComponent):
         with m.If(self.start):
             m.d.sync += draining.eq(1)
 
-        inside, latency = lane_latency(p)
+        inside, adding, latency = lane_latency(p)
         one, scaled = Const(1, 1), p.scales_groups
         stages = [Stage(draining, final, (column == 0) & (block == 0) if scaled else one,
                         block if blocks > 1 and scaled else Const(0, 1),
                         self.starts if scaled else one, self.finishes if scaled else one)]
         for i in range(1, latency + 1):
-            stages.append(stages[-1].after(m, i, enable if i <= inside else leave,
-                                           entering if i == inside + 1 else stages[-1].valid))
-        gate, out, result = stages[inside], stages[-1], self.result
+            part = enable if i <= inside else scaling if i <= adding else leave
+            valid = passing if i == adding + 1 else entering if i == inside + 1 \
+                else stages[-1].valid
+            stages.append(stages[-1].after(m, i, part, valid))
+        gate, adds, out, result = stages[inside], stages[adding], stages[-1], self.result
         room = Signal()
         m.d.comb += [room.eq(result.ready | ~(out.valid & out.finish)),
                      result.valid.eq(out.valid & out.finish), result.payload.last.eq(out.last),
-                     enable.eq(~gate.valid | (leave & entering))]
+                     passing.eq(adds.valid & follows)]
+        if p.preload:
+            psum = backward(m, of_port(self.psum), "psum_beat")
+            m.d.comb += [passing.eq(adds.valid & follows & (psum.valid | ~adds.start)),
+                         psum.ready.eq(adds.valid & follows & adds.start & leave)]
         outputs, saturated = [], []
         if scaled:
             scales = backward(m, of_port(self.scale), "scale_beat")
-            m.d.comb += [entering.eq(gate.valid & scales.valid),
-                         scales.ready.eq(gate.valid & leave)]
-            y, y_next, there = self._waiting_sums(m, stages, leave)
             # beats of groups that go on, and of one that adds to them and is not all in yet
             midst = Signal()
-            with m.If(leave & entering):
+            with m.If(scaling & entering):
                 m.d.sync += midst.eq(~gate.start & ~gate.last)
-            goes_on = midst | Cat(stage.valid & ~stage.finish
-                                  for stage in stages[inside + 1:]).any()
-            m.d.comb += leave.eq(room & there & (entering | ~goes_on))
+            m.d.comb += [
+                entering.eq(gate.valid & scales.valid), scales.ready.eq(gate.valid & scaling),
+                enable.eq(~gate.valid | (scaling & entering)),
+                follows.eq(entering | ~(midst | _going_on(stages[inside + 1:]))),
+                scaling.eq(follows & (~adds.valid | (leave & passing))),
+                # results need not wait for the partial sums of the operation behind them
+                leave.eq(room & (passing | ~adds.valid
+                                 | (adds.start & ~_going_on(stages[adding + 1:]))))]
             # a result that is taken while all wait is gone
             with m.If(~leave & result.ready & out.finish):
                 m.d.sync += out.valid.eq(0)
+            y_next = Signal(32 * p.out_values)
+            # a sum is in the first of these registers 3 beats after what it was added to
+            line = delayed(m, y_next, p.drain_beats - 2, "sums", enable=leave)
+            first_sums = Value.cast(psum["values"]) if p.preload else Const(0, len(y_next))
+            y = Mux(adds.start, first_sums, line)
             row_sums = self._float_row_sums(m, stages[inside - 1], enable) \
                 if p.offset_format is not None else Const(0, 32 * p.M)
-        elif p.preload:
-            psum = backward(m, of_port(self.psum), "psum_beat")
-            m.d.comb += [psum.ready.eq(gate.valid & leave), leave.eq(room),
-                         entering.eq(gate.valid & psum.valid)]
         else:
-            m.d.comb += [leave.eq(room), entering.eq(gate.valid)]
+            m.d.comb += [follows.eq(1), leave.eq(room), enable.eq(~adds.valid | (leave & passing))]
 
         for i in range(p.out_values):
             chain, row = divmod(i, p.out_lanes)
@@ -163,6 +174,7 @@ class Drain(StructComponent):
                     m.d.comb += getattr(lane, name).eq(of_row(getattr(self, port)))
             if scaled:
                 m.d.comb += [lane.group_scale.eq(scales["scale"][chain]),
+                             lane.scaling.eq(scaling),
                              lane.y.eq(y.word_select(i, 32)),
                              y_next.word_select(i, 32).eq(lane.y_next)]
                 if p.offset_format is not None:
@@ -177,22 +189,6 @@ class Drain(StructComponent):
         if saturated:
             m.d.comb += result.payload["saturated"].eq(Cat(saturated))
         return m
-
-    def _waiting_sums(self, m: Module, stages: list[Stage],
-                      leave: Signal) -> tuple[Value, Signal, Value]:
-        """What a beat adds to in the stage where it does, what then goes round, and whether it is
-        there."""
-        p = self.parameters
-        at = stages[lane_latency(p)[1] - 3]
-        y_next = Signal(32 * p.out_values)
-        # a sum is in the first of these registers 3 beats after what it was added to
-        line: Value = delayed(m, y_next, p.drain_beats - 2, "sums", enable=leave)
-        if not p.preload:
-            return line & (~at.start).replicate(len(line)), y_next, Const(1, 1)
-        psum: Beat = backward(m, of_port(self.psum), "psum_beat")
-        wanted = at.valid & at.start
-        m.d.comb += psum.ready.eq(wanted & leave)
-        return Mux(at.start, Value.cast(psum["values"]), line), y_next, psum.valid | ~wanted
 
     def _float_row_sums(self, m: Module, before: Stage, enable: Value) -> Value:
         """Each row's sum of activations in FP32, for the beats of a group from its first on."""
@@ -211,6 +207,11 @@ class Drain(StructComponent):
             sums.append(to_float.code)
         return Value.cast(register(m, Cat(sums), "row_sums_float",
                                    enable=enable & before.valid & before.first))
+
+
+def _going_on(stages: list[Stage]) -> Value:
+    """Is there a beat of a group that another one follows?"""
+    return Cat(stage.valid & ~stage.finish for stage in stages).any()
 
 
 def _choose(values: list[Value], index: Value) -> Value:

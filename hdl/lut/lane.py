@@ -45,20 +45,19 @@ def code_sum_bits(p: LutCoreParameters) -> int:
     return p.acc_bits + p.w_bits + 1
 
 
-def lane_latency(p: LutCoreParameters) -> tuple[int, int]:
-    """Cycles, when nothing waits, from ``value`` to the use of ``psum`` (with group scales, of the
-    scales), and to ``result``."""
+def lane_latency(p: LutCoreParameters) -> tuple[int, int, int]:
+    """Cycles, when nothing waits, from ``value`` to where group scales come in, to where partial
+    sums do, and to ``result``. Without group scales the first two are the same."""
     before = 1 + (not p.is_float)
     if p.is_fixed and p.result_float is not None:
         before += 3
     if p.is_quantized:
         before += 2
     add = 0
-    if p.scales_groups:
-        add = p.scale_latency
-    elif p.preload:
+    if p.scales_groups or p.preload:
         add = 1 if p.result_float is None else 3
-    return before, before + max(add, 1)
+    adding = before + (p.scale_latency - add if p.scales_groups else 0)
+    return before, adding, adding + max(add, 1)
 
 
 class OutputLane(wiring.Component):
@@ -70,8 +69,8 @@ class OutputLane(wiring.Component):
     later. ``result`` is registered, and ``result_saturated`` comes with it.
 
     With group scales ``correction`` (:func:`code_sum_bits`, of the row) comes with ``value``;
-    ``group_scale``, ``group_offset`` and ``row_sum`` come where ``psum`` would; ``y`` 3 cycles
-    before ``result``, and ``y_next`` in the one before it.
+    ``group_scale``, ``group_offset`` and ``row_sum`` where they come in, ``scaling`` holding the
+    stages from there on; ``y`` in place of ``psum``, and ``y_next`` in the cycle before ``result``.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
@@ -92,7 +91,7 @@ class OutputLane(wiring.Component):
             members |= {"saturated": In(1), "result_saturated": Out(1)}
         if p.scales_groups:
             members |= {"correction": In(code_sum_bits(p)), "group_scale": In(p.scale_format.bits),
-                        "y": In(32), "y_next": Out(32)}
+                        "scaling": In(1), "y": In(32), "y_next": Out(32)}
             if p.offset_format is not None:
                 members |= {"group_offset": In(p.offset_format.bits), "row_sum": In(32)}
         elif p.preload:
@@ -101,7 +100,7 @@ class OutputLane(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        before, total = lane_latency(p)
+        before, adding, total = lane_latency(p)
         value = register(m, self.value, "raw", enable=self.enable)
         if p.is_fixed:
             value = self._fixed(m, value)
@@ -114,8 +113,9 @@ class OutputLane(wiring.Component):
         def beside(flag: Value, name: str, stages: int) -> Value:
             """A flag at the end of the lane's first ``stages``."""
             for i in range(1, stages + 1):
-                flag = register(m, flag, f"{name}_at_{i}",
-                                enable=self.enable if i <= before else self.leave)
+                enable = self.enable if i <= before else \
+                    self.scaling if i <= adding else self.leave
+                flag = register(m, flag, f"{name}_at_{i}", enable=enable)
             return flag
 
         if fmt is not None and p.has_invalid:
@@ -183,7 +183,8 @@ class OutputLane(wiring.Component):
         p = self.parameters
         m.submodules.scale = scale = GroupScale(p.scale_format, p.offset_format, Adders(p.adder))
         m.d.comb += [scale.total.eq(total), scale.scale.eq(self.group_scale), scale.y.eq(self.y),
-                     scale.en.eq(self.leave), self.y_next.eq(scale.result)]
+                     scale.en.eq(self.scaling), scale.en_y.eq(self.leave),
+                     self.y_next.eq(scale.result)]
         if p.offset_format is not None:
             m.d.comb += [scale.row_sum.eq(self.row_sum), scale.offset.eq(self.group_offset)]
         return scale.result

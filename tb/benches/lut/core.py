@@ -7,7 +7,7 @@ of which nearly cancel the result or decide its rounding. One operation is as lo
 allows, with activations, weights and zero points as extreme as they come. Before all that the run
 is broken off by a reset a few times, among others while results leave; what came until then
 counts. At the end the first operations run again in lock-step: a partial sum comes when the result
-of the one before it has been taken (with group scales, those of an operation when the results of the
+of the one before it has been taken (with group scales, an operation's when the results of the
 one before have). Beats that wait are withdrawn now and then.
 """
 
