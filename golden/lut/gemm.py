@@ -12,6 +12,9 @@ through the partial sum (docs/numerics.md, section 2).
 
 Weights d q + m with a real minimum m need the sum of the activations of each group. The core gives
 that too: one more column streams after the others, whose codes are all 2**b - 1.
+
+A core with group scales takes scales and offsets itself: a block is then one of the groups (or
+parts) of one operation, whose results are those of the whole product (:class:`Scales`).
 """
 
 from __future__ import annotations
@@ -23,18 +26,70 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FP32, FloatFormat, IntFormat
+from ..formats import FP16, FP32, FloatFormat, IntFormat
+from ..group_scale import Codes
 from ..grouped import GroupedWeights
 from ..groups import group_count
 from ..parameters import ParameterError
-from .core import operation
-from .packing import Beats, split_steps, step_groups, weight_beats
+from .core import Group, operation, scaled_operation
+from .packing import Beats, check_zero, split_steps, step_groups, weight_beats
 from .parameters import LutCoreParameters
 from .table import make_tables
 
 __all__ = ["Block", "Gemm", "Operands", "gemm", "check_scale", "psum_codes", "result_array"]
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What a core with group scales multiplies the sums of codes with."""
+
+    codes: Codes
+    scale: Array                    #: (columns, groups) codes of ``p.scale_format``
+    offset: Array | None            #: (columns, groups) codes of ``p.offset_format``
+
+    @classmethod
+    def of(cls, p: LutCoreParameters, x: Operands, groups: int) -> Scales:
+        """r = d q + m. Without scales the product is that of 2 q - (2**b - 1), or 2 (q - z)."""
+        columns, codes, offset = len(x.q), Codes.ODD, None
+        scale = np.full((columns, groups), 2, np.float32) if x.scale is None else \
+            check_scale(x.scale, columns, groups)
+        zero = None if x.zero is None else check_zero(x.zero, x.bits, columns, groups)
+        if x.minimum is not None:
+            codes, offset = Codes.UNSIGNED, np.asarray(x.minimum, np.float32)
+            if zero is not None or offset.shape != (columns, groups):
+                raise ParameterError(f"minima must be float32 of shape ({columns}, {groups}), and "
+                                     "take the place of zero points")
+        elif zero is not None and (zero == 1 << (x.bits - 1)).all():
+            codes = Codes.SIGNED
+        elif zero is not None:
+            codes, offset = Codes.UNSIGNED, -scale * zero.astype(np.float32)
+        return cls(codes, _exact(scale, p.scale_format, "scales", "--group-scale"),
+                   cls._offset_codes(p, offset))
+
+    @staticmethod
+    def _offset_codes(p: LutCoreParameters, offset: Array | None) -> Array | None:
+        if offset is None:
+            return None
+        if p.offset_format is None:
+            raise ParameterError("zero points and minima need a design that takes them: one with "
+                                 "--offset integer or real")
+        return _exact(offset, p.offset_format, "offsets", "--offset integer or --group-scale")
+
+
+def _exact(values: Array, fmt: FloatFormat, what: str, flag: str) -> Array:
+    """Codes of float32 numbers; :class:`ParameterError` for those that the format has not."""
+    if not np.isfinite(values).all():
+        raise ParameterError(f"{what} must be finite")
+    with np.errstate(over="ignore"):
+        typed = values.astype(np.float16 if fmt == FP16 else np.float32)
+    bad = typed.astype(np.float32) != values
+    if bad.any():
+        raise ParameterError(f"{what} must be {fmt.name} numbers for this design; got "
+                             f"{values[bad][0]} at index {np.argwhere(bad)[0].tolist()}; round "
+                             f"them, or use {flag} fp32")
+    return fmt.from_array(typed)
 
 
 @dataclass(frozen=True)
@@ -114,6 +169,7 @@ class Gemm:
 
     def __init__(self, p: LutCoreParameters, x: Operands) -> None:
         self.p = p
+        self.scales: Scales | None = None
         self.rows, self.columns, k = len(x.codes), len(x.q), x.codes.shape[1]
         if x.q.shape[1:] != (k,):
             raise ParameterError("activations and weights must have the same k; got shapes "
@@ -121,17 +177,22 @@ class Gemm:
         if x.bits > p.w_bits:
             raise ParameterError(f"weights of {x.bits} bits need as many bit-planes; this design "
                                  f"has {p.w_bits}")
-        if x.zero is not None and not p.zero_point:
+        if x.zero is not None and not p.has_zero_beats and not p.scales_groups:
             raise ParameterError("zero points need a design that takes them; leave "
                                  "--no-zero-point out")
         groups, q = group_count(k, x.group_size), x.q
-        self.scale = None if x.scale is None else check_scale(x.scale, self.columns, groups)
-        self.offset = None if x.minimum is None else self._offset(x, groups)
+        self.scale = self.offset = None
+        if p.scales_groups:
+            self.scales = Scales.of(p, x, groups)
+        else:
+            self.scale = None if x.scale is None else check_scale(x.scale, self.columns, groups)
+            self.offset = None if x.minimum is None else self._offset(x, groups)
         self.streamed = self.columns
         if self.offset is not None:
             q = np.concatenate([q, np.full_like(q[:1], (1 << x.bits) - 1)])
             self.streamed += 1
-        self._beats = weight_beats(q, x.bits, p.K, p.groups, x.zero, group_size=x.group_size)
+        self._beats = weight_beats(q, x.bits, p.K, p.groups,
+                                   None if p.scales_groups else x.zero, group_size=x.group_size)
         self._steps = split_steps(x.codes, p.K, p.groups, x.group_size)
         self._edges = np.searchsorted(self._beats.step, np.arange(self._steps.shape[1] + 1))
         self.blocks = self._cut(step_groups(k, p.K, p.groups, x.group_size))
@@ -161,12 +222,13 @@ class Gemm:
 
     def _cut(self, of_step: Array) -> list[Block]:
         limit = self.p.max_k // (self.p.K * self.p.groups)
-        if self.scale is None:
+        if self.scale is None and self.scales is None:
             of_step = np.zeros_like(of_step)
         blocks = []
         for group in range(int(of_step[-1]) + 1):
             start, stop = np.searchsorted(of_step, [group, group + 1]).tolist()
-            blocks += [Block(slice(i, min(i + limit, stop)), group, i > start)
+            blocks += [Block(slice(i, min(i + limit, stop)), group,
+                             i > start and self.scales is None)
                        for i in range(start, stop, limit)]
         return blocks
 
@@ -184,8 +246,17 @@ class Gemm:
         return Beats(b.K, b.plane[span], b.patterns[span, :, columns], b.step[span] - start,
                      first, last, b.group_last[span])
 
+    def group_scales(self, block: Block) -> tuple[Codes, Array, Array | None]:
+        """Kind of codes, scales and offsets (columns,) of a block."""
+        x = self.scales
+        assert x is not None
+        return (x.codes, x.scale[:, block.group],
+                None if x.offset is None else x.offset[:, block.group])
+
     def codes(self, results: list[Array]) -> list[Array]:
         """Of each block's results, those that are complete: one of each scale, or only one."""
+        if self.scales is not None:
+            return results
         following = [block.chained for block in self.blocks[1:]] + [False]
         return [r for r, more in zip(results, following, strict=True) if not more]
 
@@ -212,11 +283,20 @@ class Gemm:
         return FP32.to_array(FP32.canonical(FP32.from_array(total)))
 
     def run(self, progress: Callable[[int], None] = lambda done: None) -> list[Array]:
-        """Each block's results by the golden model: codes of ``p.out``, (rows, streamed columns).
+        """Each operation's results by the golden model: codes of ``p.out``, (rows, streamed
+        columns). An operation is a block, or with group scales all of them.
 
         ``progress`` is told the number of blocks done.
         """
         results: list[Array] = []
+        if self.scales is not None:
+            groups = []
+            for block in self.blocks:
+                groups.append(Group(make_tables(self.activations(block), self.p),
+                                    self.beats(block), *self.group_scales(block)))
+            results.append(scaled_operation(self.p, groups))
+            progress(len(self.blocks))
+            return results
         for block in self.blocks:
             psum = psum_codes(self.p, results[-1]) if block.chained else None
             tables = make_tables(self.activations(block), self.p)

@@ -14,10 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..group_scale import Codes
 from ..workload import Beat, Progress, StreamPass, Workload
 from .gemm import Gemm, Operands, psum_codes
 from .parameters import LutCoreParameters
-from .ports import activation_beats, psum_beats, results_of, table_beats, weight_fields
+from .ports import (
+    activation_beats,
+    psum_beats,
+    results_of,
+    scale_beats,
+    table_beats,
+    weight_fields,
+)
 from .table import make_tables
 
 __all__ = ["LutWorkload"]
@@ -38,7 +46,7 @@ class LutWorkload(Workload):
         self.rows, self.columns = self.gemm.rows, self.gemm.columns
         self.k = operands.codes.shape[1]
         tiles = -(-self.rows // parameters.M) * -(-self.gemm.streamed // parameters.N)
-        self.operations = tiles * len(self.gemm.blocks)
+        self.operations = tiles * (1 if parameters.scales_groups else len(self.gemm.blocks))
 
     def golden(self, progress: Progress = lambda done, total: None) -> Array:
         total = len(self.gemm.blocks)
@@ -63,9 +71,9 @@ class LutWorkload(Workload):
 
 @dataclass(frozen=True)
 class Tile:
-    """One operation: a block of the reduction for M rows and N columns."""
+    """One operation: a block of the reduction for M rows and N columns; with group scales all."""
 
-    block: int
+    blocks: range
     rows: slice
     columns: slice
 
@@ -76,14 +84,15 @@ class LutPass(StreamPass):
     def __init__(self, workload: LutWorkload) -> None:
         p, gemm = workload.parameters, workload.gemm
         self.p, self.gemm = p, gemm
-        self.results = np.zeros((len(gemm.blocks), gemm.rows, gemm.streamed), np.int64)
+        count = len(gemm.blocks)
+        self.parts = [range(count)] if p.scales_groups else [range(i, i + 1) for i in range(count)]
+        self.results = np.zeros((len(self.parts), gemm.rows, gemm.streamed), np.int64)
         self.finished = 0                           #: operations whose results are in
         self.words: list[int] = []                  #: result words of the operation under way
         self.psums: deque[Beat] = deque()
-        self.tiles = [Tile(i, slice(m, m + p.M), slice(n, n + p.N))
-                      for i in range(len(gemm.blocks))
+        self.tiles = [Tile(part, slice(m, m + p.M), slice(n, n + p.N)) for part in self.parts
                       for n in range(0, gemm.streamed, p.N) for m in range(0, gemm.rows, p.M)]
-        self.per_block = len(self.tiles) // len(gemm.blocks)
+        self.per_part = len(self.tiles) // len(self.parts)
         self.chained = any(block.chained for block in gemm.blocks)
 
     @property
@@ -100,44 +109,74 @@ class LutPass(StreamPass):
                                                      tables: self._tables()}
         if self.chained:
             streams["psum"] = self._partial_sums()
+        if self.p.scales_groups:
+            streams["scale"] = self._scales()
         return streams
 
     def _tables(self) -> Iterator[Beat]:
         """Beats of the table (or activation) stream."""
-        p, block = self.p, -1
-        cache: dict[int, list[Beat]] = {}
+        p = self.p
+        made: dict[tuple[int, int], list[Beat]] = {}
         for tile in self.tiles:
-            if tile.block != block:
-                block, cache = tile.block, {}
-            if tile.rows.start not in cache:
-                codes = self.gemm.activations(self.gemm.blocks[block], tile.rows)
-                codes = np.pad(codes, ((0, p.M - len(codes)), (0, 0)))
-                cache[tile.rows.start] = activation_beats(p, codes) \
-                    if p.table_source == "internal" else table_beats(p, make_tables(codes, p))
-            yield from cache[tile.rows.start]
+            for block in tile.blocks:
+                key = block, tile.rows.start
+                if key not in made:
+                    if not p.scales_groups and any(other != block for other, _ in made):
+                        made.clear()
+                    codes = self.gemm.activations(self.gemm.blocks[block], tile.rows)
+                    codes = np.pad(codes, ((0, p.M - len(codes)), (0, 0)))
+                    made[key] = activation_beats(p, codes) if p.table_source == "internal" else \
+                        table_beats(p, make_tables(codes, p))
+                yield from made[key]
 
     def _weights(self) -> Iterator[Beat | None]:
         """Beats of the weight stream. Waits where an operation adds to one not yet finished."""
-        p, made = self.p, (-1, -1)
-        beats: list[Beat] = []
+        p = self.p
+        made: dict[int, list[Beat]] = {}
+        columns = -1
         for index, tile in enumerate(self.tiles):
-            block = self.gemm.blocks[tile.block]
             if self.chained:
-                while block.chained and self.finished <= index - self.per_block:
+                chained = self.gemm.blocks[tile.blocks.start].chained
+                while chained and self.finished <= index - self.per_part:
                     yield None
-                self.psums.extend(psum_beats(p, self._psum(tile) if block.chained else
+                self.psums.extend(psum_beats(p, self._psum(tile) if chained else
                                              np.zeros((p.M, p.N), np.int64)))
-            if made != (tile.block, tile.columns.start):
-                made = tile.block, tile.columns.start
-                part = self.gemm.beats(block, tile.columns)
-                spare = p.N - part.patterns.shape[2]
-                beats = weight_fields(p, replace(
-                    part, patterns=np.pad(part.patterns, ((0, 0), (0, 0), (0, spare)))))
-            yield from beats
+            if columns != tile.columns.start:
+                columns, made = tile.columns.start, {}
+            for block in tile.blocks:
+                if block not in made:
+                    made = made if p.scales_groups else {}
+                    made[block] = self._weight_beats(tile, block)
+                yield from made[block]
+
+    def _weight_beats(self, tile: Tile, block: int) -> list[Beat]:
+        p, gemm = self.p, self.gemm
+        part = gemm.beats(gemm.blocks[block], tile.columns)
+        spare = p.N - part.patterns.shape[2]
+        part = replace(part, patterns=np.pad(part.patterns, ((0, 0), (0, 0), (0, spare))))
+        codes = Codes.ODD if gemm.scales is None else gemm.scales.codes
+        return weight_fields(p, part, codes, block == tile.blocks[0], block == tile.blocks[-1])
+
+    def _scales(self) -> Iterator[Beat]:
+        """Beats of the scale stream."""
+        p, gemm = self.p, self.gemm
+
+        def padded(values: Array | None, columns: slice) -> Array | None:
+            if values is None:
+                return None
+            part = values[columns]
+            return np.pad(part, (0, p.N - len(part)))
+
+        for tile in self.tiles:
+            for block in tile.blocks:
+                _, scale, offset = gemm.group_scales(gemm.blocks[block])
+                scales = padded(scale, tile.columns)
+                assert scales is not None
+                yield from scale_beats(p, scales, padded(offset, tile.columns))
 
     def _psum(self, tile: Tile) -> Array:
         """What the block before left for a tile, as partial sums (M, N)."""
-        before = self.results[tile.block - 1, tile.rows, tile.columns]
+        before = self.results[tile.blocks.start - 1, tile.rows, tile.columns]
         rows, columns = before.shape
         return np.pad(psum_codes(self.p, before),
                       ((0, self.p.M - rows), (0, self.p.N - columns)))
@@ -149,11 +188,11 @@ class LutPass(StreamPass):
     def take(self, beat: Beat) -> None:
         p = self.p
         self.words.append(beat["values"])
-        complete = len(self.words) == p.M * p.N // p.out_lanes
+        complete = len(self.words) == p.drain_beats
         assert beat["last"] == complete, "result_last must mark the last beat of an operation"
         if complete:
             tile = self.tiles[self.finished]
-            target = self.results[tile.block, tile.rows, tile.columns]
+            target = self.results[self.parts.index(tile.blocks), tile.rows, tile.columns]
             target[:] = results_of(p, self.words)[:target.shape[0], :target.shape[1]]
             self.words = []
             self.finished += 1

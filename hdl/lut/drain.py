@@ -197,8 +197,8 @@ class Drain(StructComponent):
         high = low + (p.row_scale.max_exponent if p.is_aligned else 0)
         sums = []
         for row in range(p.M):
-            m.submodules[f"row_sum_{row}"] = to_float = Shared(FixedToFloat(
-                FP32, p.acc_bits, (low, high), stages=2, adders=Adders(p.adder)), "lut_row_sum")
+            m.submodules[f"row_sum_{row}"] = to_float = FixedToFloat(
+                FP32, p.acc_bits, (low, high), stages=2, adders=Adders(p.adder))
             m.d.comb += [to_float.value.eq(self.row_sums.word_select(row, p.acc_bits)),
                          to_float.en.eq(1)]
             if p.is_aligned:
