@@ -178,19 +178,18 @@ class BitmodPeParameters(BitmodPeOptions):
 
     @property
     def row_bits(self) -> int:
-        """Bits of the row-aligned PE's signed accumulator, in units of :attr:`row_exponent`.
+        """Bits of the row-aligned PE's signed accumulator.
 
-        2**align_bits bounds an activation, 2**8 a weight in halves, max_group their number.
-        Sums on the way may leave this range, as sums of the low Booth digits of a weight do: they
-        wrap around, and the group's sum is right.
+        2**align_bits bounds an activation, 2**7 a weight (INT8; FP types are below 2**5 halves),
+        max_group their number. Sums on the way may leave this range, as sums of the low Booth
+        digits of a weight do: they wrap around, and the group's sum is right.
         """
-        return 1 + self.align_bits + MAX_WEIGHT_BITS + 1 + _clog2(self.max_group)
+        return 1 + self.align_bits + MAX_WEIGHT_BITS + _clog2(self.max_group)
 
-    @property
-    def row_exponent(self) -> int:
-        """Power of two of that unit, less the exponent field of the row and group: the last place
-        of an aligned activation, times the half of FP4."""
-        return -ACTIVATION_BIAS - (self.align_bits - ACTIVATION_BITS) - 1
+    def row_exponent(self, halves: bool) -> int:
+        """Power of two of its unit, less the exponent field of the row and group: the last place
+        of an aligned activation, or half of it for the types that have ``halves`` (FP3, FP4)."""
+        return -ACTIVATION_BIAS - (self.align_bits - ACTIVATION_BITS) - halves
 
     @property
     def dequant_bits(self) -> int:

@@ -94,19 +94,28 @@ def group_sums(activations: Array, terms: Terms, group_size: int,
     columns, groups = terms.sign.shape[0], -(-k // group_size)
     finite = FP16.is_finite(activations)
     if parameters.align == "row":
-        aligned = align_rows(activations, group_size, parameters.align_bits, exponents)
-        exact = np.int64 if parameters.row_bits <= 63 else object
-        values = aligned.integers.astype(exact), terms.values2x().T.astype(exact)
-        parts = [values[0][:, i:i + group_size] @ values[1][i:i + group_size]
-                 for i in range(0, k, group_size)]
-        return GroupSums(np.stack(parts, -1), parameters.row_exponent
-                         + aligned.exponents[:, None, :], np.asarray(finite.all(1)))
+        sums, exponent = _row_sums(activations, terms, group_size, parameters, exponents)
+        return GroupSums(sums, exponent, np.asarray(finite.all(1)))
     activations = np.where(finite, activations, 0)
     sums = [_one_group(activations[:, i:i + group_size], terms[:, i:i + group_size], parameters)
             for i in range(0, k, group_size)]
     exponent = _unit(terms, parameters)
     integer = np.stack(sums, -1) if sums else np.zeros((rows, columns, groups), np.int64)
     return GroupSums(integer, exponent, np.asarray(finite.all(1)))
+
+
+def _row_sums(activations: Array, terms: Terms, group_size: int, parameters: BitmodPeParameters,
+              exponents: Array | None) -> tuple[Array, Array]:
+    """Exact sums of the aligned activations (rows, columns, groups), and the power of two of
+    their unit (rows, 1, groups)."""
+    aligned = align_rows(activations, group_size, parameters.align_bits, exponents)
+    halves = terms.has_halves
+    values = terms.values2x() >> (not halves)
+    exact = np.int64 if parameters.row_bits <= 63 else object
+    a, w = aligned.integers.astype(exact), values.T.astype(exact)
+    sums = [a[:, i:i + group_size] @ w[i:i + group_size] for i in range(0, a.shape[1], group_size)]
+    unit = parameters.row_exponent(halves)
+    return np.stack(sums, -1), unit + aligned.exponents[:, None, :]
 
 
 def _unit(terms: Terms, parameters: BitmodPeParameters) -> int:

@@ -34,7 +34,6 @@ from ..common.field import Field
 from ..common.pipeline import delayed
 from ..common.struct import StructComponent
 from .align import EXPONENT_BITS, FINE, exact_sum_bits, sum_bits
-from .streams import exponent_field
 
 __all__ = ["DIGIT", "DigitAccumulator", "FixedAccumulator", "GroupSum", "accumulator",
            "group_magnitude", "uses_digits"]
@@ -52,8 +51,9 @@ class GroupSum:
 
     Attributes: ``layout`` (fields ``word`` signed, ``pending``, ``exponent``; the last two only
     where they exist), ``operand`` (what is scaled: in the row-aligned form the word and, as
-    ``exponent``, the exponent field of its row and group, which the PE does not know), ``unit``,
-    ``step``, ``magnitude_bits`` (of the absolute value), ``max_exponent``.
+    ``exponent``, the exponent field of its row and group, for integer types one more, which the
+    PE does not know), ``unit``, ``step``, ``magnitude_bits`` (of the absolute value),
+    ``max_exponent``.
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
@@ -64,8 +64,8 @@ class GroupSum:
         self.max_exponent = 0
         fields: dict[str, Field] = {}
         if row:
-            self.unit, self.word_bits = p.row_exponent, p.row_bits
-            self.max_exponent = (1 << FP16.ebits) - 1
+            self.unit, self.word_bits = p.row_exponent(halves=True), p.row_bits
+            self.max_exponent = 1 << FP16.ebits
         else:
             self.unit = p.exact_exponent if p.exact else p.exact_exponent - 1 - p.extra_bits
             whole = p.exact_bits - 1 + (p.exact_exponent - self.unit)
@@ -86,7 +86,9 @@ class GroupSum:
                                        name="unsigned")
         self.layout = self.operand = StructLayout(fields)
         if row:
-            self.operand = StructLayout(fields | {"exponent": exponent_field()})
+            self.operand = StructLayout(fields | {"exponent": Field(
+                self.max_exponent.bit_length(), "exponent field of the row and group; for integer "
+                "types one more", name="unsigned")})
 
     @property
     def exponents(self) -> tuple[int, int]:
@@ -98,8 +100,8 @@ class GroupSum:
         return (count << (self.step.bit_length() - 1)) + self.unit
 
     def as_dict(self, layout: StructLayout | None = None) -> dict[str, Any]:
-        """value = (word + pending) * 2**(unit + digit * exponent), for the manifest; of the
-        row-aligned form ``exponent`` is the exponent field of the row and group."""
+        """value = (word + pending) * 2**(unit + digit * exponent), for the manifest; in the
+        row-aligned form ``exponent`` is that of the ``operand``."""
         return dict(unit=self.unit, digit=self.step if self.max_exponent else 0,
                     max_exponent=self.max_exponent,
                     fields={name: field.width for name, field in layout or self.layout})

@@ -23,7 +23,7 @@ from ..common.struct import StructComponent, signals
 from .accumulate import GroupSum
 from .forms import activation_bits, control_ports, pe_datapath, term_bits
 from .group_scale import GroupScale
-from .streams import SCALE_BITS, exponent_field
+from .streams import SCALE_BITS
 
 __all__ = ["BitmodCell", "BitmodColumns"]
 
@@ -61,7 +61,7 @@ class BitmodColumns(wiring.Component):
     The shift registers of the columns are one behind the other, and so are the partial sums.
     ``capture``: the PEs hold the sums of a finished group, whose ``scales`` are there; from the
     next cycle on the sums leave, row 0 of the first column first, and meet the scale of the
-    ``column`` (one line each), in the row-aligned form also the ``exponent`` of the row. Two cycles after a sum has left it is added to ``head``, its
+    ``column`` (one line each), in the row-aligned form also its ``exponent``. Two cycles after a sum has left it is added to ``head``, its
     partial sum, or replaces that if ``fresh``: ``shift`` moves the partial sums on. The adder
     holds the last of them, so that they have gone round after as many shifts as there are sums.
     """
@@ -75,7 +75,7 @@ class BitmodColumns(wiring.Component):
             "capture": In(1), "scales": In(count * SCALE_BITS), "column": In(count),
             "fresh": In(1), "shift": In(1), "head": Out(32)}
         if p.align == "row":
-            ports["exponent"] = In(exponent_field())
+            ports["exponent"] = In(GroupSum(p.pe).operand["exponent"].shape)
         super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:

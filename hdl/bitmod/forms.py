@@ -40,9 +40,10 @@ def term_decoder(p: BitmodPeParameters) -> Any:
     return Shared(decoder, "bitmod_term", key=())
 
 
-def control(p: BitmodPeParameters, clear: Value, bsig: Value) -> dict[str, Value]:
+def control(p: BitmodPeParameters, clear: Value, bsig: Value,
+            floating: Value) -> dict[str, Value]:
     """What all PEs of a tile get in a cycle, by port."""
-    return {"clear": clear} | ({"place": place_lines(bsig)} if p.align == "row" else {})
+    return {"clear": clear} | ({"place": place_lines(bsig, floating)} if p.align == "row" else {})
 
 
 def control_ports(p: BitmodPeParameters) -> dict[str, Member]:

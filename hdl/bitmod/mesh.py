@@ -152,3 +152,5 @@ def _feed_column(m: Module, p: BitmodMeshParameters, j: int, step: Any, special:
         beat.enable.eq(step.enable), beat.first.eq(step.first), beat.last.eq(step.last),
         beat.fresh.eq(step.fresh),
         beat.bsig.eq(shared_significance(step.lines, step.floating))]
+    if p.align == "row":
+        m.d.comb += beat.floating.eq(step.floating)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Const, Module
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
@@ -35,6 +35,7 @@ class BitmodPe(Design[BitmodPeParameters]):
       :class:`..common.aligner.Aligner` gives them; else lanes x 16, FP16 codes
     - ``terms``: lanes x 4, from the lowest bit: sign, exp (2 bits), man
     - ``bsig``: signed 4 bits, -1, 0, 2, 4 or 6: significance that the cycle's terms share
+    - ``floating`` (``--align row``): the terms are of FP3 or FP4, whose sums count in halves
     - ``enable``: the cycle counts; ``first`` (with ``enable``): the accumulator starts from zero
     - ``invalid`` (``--align cycle``; else the aligners say it): an activation of this cycle is
       infinite or NaN while ``enable`` (combinational: the flag belongs to a row of PEs); the sum
@@ -53,7 +54,9 @@ class BitmodPe(Design[BitmodPeParameters]):
             "terms": In(term_field(p.lanes)), "bsig": In(bsig_field()),
             "enable": In(flag("the cycle counts")),
             "first": In(flag("with enable: the accumulator starts from zero"))}
-        if not row:
+        if row:
+            ports["floating"] = In(flag("terms are of FP3 or FP4, not of integers"))
+        else:
             ports["invalid"] = Out(flag("an activation of this cycle is infinite or NaN"))
         super().__init__(p, ports | {"total": Out(GroupSum(p).layout)})
 
@@ -74,7 +77,8 @@ class BitmodPe(Design[BitmodPeParameters]):
             m.d.comb += [term.term.eq(self.terms[i]),
                          term.bsig.eq(self.bsig), term.enable.eq(self.enable)]
             terms.append(term.decoded)
-        shared = control(p, self.first & self.enable, self.bsig)
+        floating = self.floating if p.align == "row" else Const(0, 1)
+        shared = control(p, self.first & self.enable, self.bsig, floating)
         m.d.comb += [core.terms.eq(Cat(terms)), self.total.eq(core.total),
                      *(getattr(core, name).eq(value) for name, value in shared.items())]
         if p.align == "row":

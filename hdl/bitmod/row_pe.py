@@ -25,10 +25,10 @@ __all__ = ["PLACES", "ROW_TERM", "DecodeRowTerm", "RowPe", "place_lines", "row_a
 
 #: (-1)**negative * 2**e where line e is set, of a lane; no line: no term
 ROW_TERM = StructLayout({"negative": 1, "lines": MAX_TERM_EXPONENT + 1})
-#: Places at which the sum of a cycle enters the accumulator, whose unit is half a unit of the
-#: activations: bsig -1, bsig 0 or 2, bsig 4 or 6. Booth digits 1 and 3, of bsig 2 and 6, have
-#: their two places in the lines, which FP terms reach anyway.
-PLACES = (0, 1, 5)
+#: Places at which the sum of a cycle enters the accumulator. FP types, whose unit is half that of
+#: the activations: bsig -1, bsig 0. Integers: bsig 0 or 2, bsig 4 or 6; Booth digits 1 and 3, of
+#: bsig 2 and 6, have their two places in the lines, which FP terms reach anyway.
+PLACES = (0, 1, 4)
 
 
 def row_activation(p: BitmodPeParameters) -> StructLayout:
@@ -36,10 +36,10 @@ def row_activation(p: BitmodPeParameters) -> StructLayout:
     return StructLayout({"magnitude": p.align_bits, "negative": 1})
 
 
-def place_lines(bsig: Value) -> Value:
+def place_lines(bsig: Value, floating: Value) -> Value:
     """One line for each of :data:`PLACES`, exactly one of them set, of a cycle's ``bsig``."""
-    odd, high = bsig[0], bsig[2]
-    return Cat(odd, ~odd & ~high, ~odd & high)
+    one, four = floating & ~bsig[0], ~floating & bsig[2]
+    return Cat(~(one | four), one, four)
 
 
 class DecodeRowTerm(StructComponent):

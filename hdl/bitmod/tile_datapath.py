@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 from lowbit.golden.formats import FP16
 
+from ..common.adders import Adders
 from ..common.pipeline import delayed, register
 from ..common.shared import Shared
 from ..common.struct import StructComponent
@@ -20,10 +21,14 @@ from .forms import control, term_bits, term_decoder
 from .row_pe import row_activation
 from .streams import BSIG_BITS, SCALE_BITS, TERM_BITS
 
-__all__ = ["BEAT", "TileDatapath"]
+__all__ = ["TileDatapath", "beat_layout"]
 
-#: What travels down with the terms; see :data:`.sequencer.STEP`.
-BEAT = data.StructLayout({"enable": 1, "first": 1, "last": 1, "fresh": 1, "bsig": signed(BSIG_BITS)})
+
+def beat_layout(p: BitmodTileParameters) -> data.StructLayout:
+    """What travels down with the terms; see :data:`.sequencer.STEP`."""
+    row = {"floating": 1} if p.align == "row" else {}
+    return data.StructLayout({"enable": 1, "first": 1, "last": 1, "fresh": 1,
+                              "bsig": signed(BSIG_BITS), **row})
 
 
 class TileDatapath(StructComponent):
@@ -42,7 +47,7 @@ class TileDatapath(StructComponent):
         bits = row_activation(p.pe).size if self.row else FP16.bits
         operands = {"activations": p.rows * p.lanes * bits,
                     "terms": p.columns * p.lanes * TERM_BITS,
-                    "scales": p.columns * SCALE_BITS, "beat": BEAT}
+                    "scales": p.columns * SCALE_BITS, "beat": beat_layout(p)}
         if self.row:
             operands["exponents"] = p.rows * FP16.ebits
         members = {f"{name}_in": In(shape) for name, shape in operands.items()}
@@ -79,10 +84,11 @@ class TileDatapath(StructComponent):
 
         clear = Signal()
         m.d.comb += clear.eq(beat.first & beat.enable)
-        shared = control(p.pe, clear, beat.bsig)
+        floating = beat.floating if self.row else Const(0, 1)
+        shared = control(p.pe, clear, beat.bsig, floating)
         if self.row:
-            decoded = activations
-            shared["exponent"] = self._leaving_exponents(m, capture)
+            decoded: Value = activations
+            shared["exponent"] = self._leaving_exponent(m, beat.floating, capture)
         else:
             decoded = self._decoded_activations(m, activations)
         decoded_terms = self._decoded_terms(m, terms, beat)
@@ -112,16 +118,20 @@ class TileDatapath(StructComponent):
             m.d.comb += self.heads.word_select(lane, 32).eq(word)
         return m
 
-    def _leaving_exponents(self, m: Module, capture: Value) -> Value:
-        """The exponent of the row whose sum leaves the columns: they go round as the rows do."""
+    def _leaving_exponent(self, m: Module, floating: Value, capture: Value) -> Value:
+        """Of the row whose sum leaves the columns: the exponents go round as the rows do."""
         exponents = register(m, self.exponents_in, "exponents", enable=self.beat_in.last)
         m.d.comb += self.exponents_out.eq(exponents)
+        integers = register(m, delayed(m, ~floating, self.parameters.pe.latency, "integers"),
+                            "leaving_integers", enable=capture)
         bits = FP16.ebits
         leaving = Signal(len(exponents), name="leaving_exponents", reset_less=True)
         m.d.sync += leaving.eq(Cat(leaving[bits:], leaving[:bits]))
         with m.If(capture):
             m.d.sync += leaving.eq(exponents)
-        return leaving[:bits]
+        total, carry = Adders(self.parameters.adder).increment(m, leaving[:bits], integers,
+                                                               name="leaving_exponent")
+        return Cat(total, carry)
 
     def _decoded_activations(self, m: Module, activations: Value) -> Value:
         """Activations with their hidden bits, once for all columns."""
