@@ -12,7 +12,7 @@ from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from ..common.shared import Shared
 from .align import ACTIVATION, TERM
 from .cycle_pe import CyclePe, DecodeTerm
-from .row_pe import PLACES, ROW_TERM, DecodeRowTerm, RowPe, place_lines, row_activation
+from .row_pe import PLACE, ROW_TERM, DecodeRowTerm, RowPe, place_of, row_activation
 
 __all__ = ["activation_bits", "control", "control_ports", "pe_datapath", "term_bits",
            "term_decoder"]
@@ -43,9 +43,9 @@ def term_decoder(p: BitmodPeParameters) -> Any:
 def control(p: BitmodPeParameters, clear: Value, bsig: Value,
             floating: Value) -> dict[str, Value]:
     """What all PEs of a tile get in a cycle, by port."""
-    return {"clear": clear} | ({"place": place_lines(bsig, floating)} if p.align == "row" else {})
+    return {"clear": clear} | ({"place": place_of(bsig, floating)} if p.align == "row" else {})
 
 
 def control_ports(p: BitmodPeParameters) -> dict[str, Member]:
     """The ports of :func:`control`."""
-    return {"clear": In(1)} | ({"place": In(len(PLACES))} if p.align == "row" else {})
+    return {"clear": In(1)} | ({"place": In(PLACE)} if p.align == "row" else {})

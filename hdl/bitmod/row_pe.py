@@ -9,7 +9,7 @@ alone. Contract: docs/numerics.md, section 7; widths: :mod:`lowbit.golden.bitmod
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
@@ -21,14 +21,15 @@ from ..common.struct import StructComponent
 from .accumulate import GroupSum
 from .streams import BSIG_BITS, TERM_BITS
 
-__all__ = ["PLACES", "ROW_TERM", "DecodeRowTerm", "RowPe", "place_lines", "row_activation"]
+__all__ = ["PLACE", "ROW_TERM", "DecodeRowTerm", "RowPe", "place_of", "row_activation"]
 
-#: (-1)**negative * 2**e where line e is set, of a lane; no line: no term
-ROW_TERM = StructLayout({"negative": 1, "lines": MAX_TERM_EXPONENT + 1})
-#: Places at which the sum of a cycle enters the accumulator. FP types, whose unit is half that of
-#: the activations: bsig -1, bsig 0. Integers: bsig 0 or 2, bsig 4 or 6; Booth digits 1 and 3, of
-#: bsig 2 and 6, have their two places in the lines, which FP terms reach anyway.
-PLACES = (0, 1, 4)
+#: (-1)**negative * (once + 2 * twice) * (4 if fourfold else 1) of a lane. Two steps of a choice
+#: are smaller in standard cells than one of four.
+ROW_TERM = StructLayout({"negative": 1, "once": 1, "twice": 1, "fourfold": 1})
+#: Place at which the sum of a cycle enters the accumulator: 0, or 1 or 4 higher. FP types, whose
+#: unit is half that of the activations: bsig -1, bsig 0. Integers: bsig 0 or 2, bsig 4 or 6; Booth
+#: digits 1 and 3, of bsig 2 and 6, are fourfold terms.
+PLACE = StructLayout({"one": 1, "four": 1})
 
 
 def row_activation(p: BitmodPeParameters) -> StructLayout:
@@ -36,10 +37,9 @@ def row_activation(p: BitmodPeParameters) -> StructLayout:
     return StructLayout({"magnitude": p.align_bits, "negative": 1})
 
 
-def place_lines(bsig: Value, floating: Value) -> Value:
-    """One line for each of :data:`PLACES`, exactly one of them set, of a cycle's ``bsig``."""
-    one, four = floating & ~bsig[0], ~floating & bsig[2]
-    return Cat(~(one | four), one, four)
+def place_of(bsig: Value, floating: Value) -> Value:
+    """:data:`PLACE` of a cycle."""
+    return Cat(floating & ~bsig[0], ~floating & bsig[2])
 
 
 class DecodeRowTerm(StructComponent):
@@ -54,12 +54,11 @@ class DecodeRowTerm(StructComponent):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         two_more = self.bsig[1] & ~self.bsig[0]         # bsig 2 or 6, exp 0 or 1
-        high, low = self.term[2] | two_more, self.term[1]
         there = Signal()
         m.d.comb += [there.eq(self.term[3] & self.enable), self.decoded.negative.eq(self.term[0]),
-                     self.decoded.lines.eq(Cat(
-                         there & (high if e & 2 else ~high) & (low if e & 1 else ~low)
-                         for e in range(MAX_TERM_EXPONENT + 1)))]
+                     self.decoded.once.eq(there & ~self.term[1]),
+                     self.decoded.twice.eq(there & self.term[1]),
+                     self.decoded.fourfold.eq(self.term[2] | two_more)]
         return m
 
 
@@ -67,15 +66,15 @@ class RowPe(StructComponent):
     """The PE of an array, behind the aligners of its row and the decoders of its column.
 
     Ports: ``activations`` and ``terms`` (lanes of :func:`row_activation` and :data:`ROW_TERM`,
-    lane 0 lowest), ``place`` (:func:`place_lines`), ``clear`` (this cycle starts a group),
-    ``total`` (:class:`.accumulate.GroupSum`: an integer). A cycle without a line changes nothing.
+    lane 0 lowest), ``place`` (:data:`PLACE`), ``clear`` (this cycle starts a group),
+    ``total`` (:class:`.accumulate.GroupSum`: an integer). A cycle without a term changes nothing.
     Latency: that of ``p`` in clock edges.
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
         self.parameters = p
         super().__init__({"activations": In(p.lanes * row_activation(p).size),
-                          "terms": In(p.lanes * ROW_TERM.size), "place": In(len(PLACES)),
+                          "terms": In(p.lanes * ROW_TERM.size), "place": In(PLACE),
                           "clear": In(1), "total": Out(GroupSum(p).layout)})
 
     def elaborate(self, platform: object) -> Module:
@@ -94,14 +93,15 @@ class RowPe(StructComponent):
         clear = delayed(m, self.clear, p.pipeline, "clear_at")
 
         # The carry that the tree has no adder for: with ones below the sum's place it gets there.
-        bits = len(self.total.word)
-        top = len(total) + PLACES[-1]
-        placed: Value = Const(0, top)
-        for line, low in zip(place, PLACES, strict=True):
-            at = Cat(carry.replicate(low), total, total[-1].replicate(top - low - len(total)))
-            placed = placed | (at & line.replicate(top))
+        bits, sign = len(self.total.word), total[-1]
+        higher = Signal(len(total) + 1, name="placed_0_1")
+        placed = Signal(len(total) + 4, name="placed")
+        m.d.comb += [
+            higher.eq(Mux(place.one, Cat(carry, total), Cat(total, sign))),
+            placed.eq(Mux(place.four, Cat(carry.replicate(4), total),
+                          Cat(higher, sign.replicate(3))))]
         entered = Signal(bits, name="entered")
-        m.d.comb += entered.eq(Cat(placed, total[-1].replicate(bits - top)))
+        m.d.comb += entered.eq(Cat(placed, sign.replicate(bits - len(placed))))
         old = self.total.word.as_unsigned() & (~clear).replicate(bits)
         added, _ = adders.add(m, old, entered, carry, name="add")
         word = Signal(bits, name="word", reset_less=True)
@@ -121,11 +121,13 @@ class RowPe(StructComponent):
             term = ROW_TERM(self.terms.word_select(i, ROW_TERM.size))
             negative = Signal(name=f"negative_{i}")
             m.d.comb += negative.eq(a.negative ^ term.negative)
-            shifted: Value = Const(0, bits)
-            for e, line in enumerate(term.lines):
-                shifted = shifted | Cat(Const(0, e), a.magnitude & line.replicate(p.align_bits))
+            multiple = Signal(p.align_bits + 2, name=f"multiple_{i}")
             magnitude = Signal(bits, name=f"shifted_{i}")
-            m.d.comb += magnitude.eq(shifted)
+            m.d.comb += [
+                multiple.eq(Mux(term.fourfold, Cat(Const(0, 2), a.magnitude),
+                              Cat(a.magnitude, Const(0, 2)))),
+                magnitude.eq((multiple & term.once.replicate(bits - 1))
+                             | Cat(Const(0, 1), multiple & term.twice.replicate(bits - 1)))]
             words.append(Cat(magnitude, Const(1, 1)) ^ negative.replicate(bits + 1))
             carries.append(negative)
         return words, carries
