@@ -110,6 +110,11 @@ class BitmodPeOptions(TargetParameters):
             return 5 if self.target == "fpga" else 1
         return super().default(field)
 
+    def resolved(self) -> dict[str, Any]:
+        others = {name for form, names in FORM_OPTIONS.items() if form != self.align
+                  for name in names}
+        return {name: value for name, value in super().resolved().items() if name not in others}
+
     def check(self) -> None:
         if self.max_group % self.lanes:
             self.refuse("max_group", f"must be a multiple of --lanes {self.lanes}")

@@ -5,11 +5,12 @@ Activations are FP16, weights bit-serial terms. Two forms of one PE (``--align``
 ``row``: activations are integers at the largest exponent of their row and group
 (:mod:`.row_alignment`); terms add them, shifted, in an integer: the group sum is exact from there.
 
-``cycle``: per cycle each lane multiplies one term by one activation; the products are aligned to the largest exponent of those that are not zero, with
-``extra_bits`` kept below, and added exactly; the sum enters the group accumulator, which keeps
-``acc_bits`` significant bits. Both roundings go toward zero on magnitudes, or to nearest even.
-All arithmetic is on integers in units of a fixed power of two. The accumulator has FP32's
-exponent range, which group sums never leave: they lie between 2**-25 and 2**23 * group size.
+``cycle``: per cycle each lane multiplies one term by one activation; the products are aligned to
+the largest exponent of those that are not zero, with ``extra_bits`` kept below, and added exactly;
+the sum enters the group accumulator, which keeps ``acc_bits`` significant bits. Both roundings go
+toward zero on magnitudes, or to nearest even. All arithmetic is on integers in units of a fixed
+power of two. The accumulator has FP32's exponent range, which group sums never leave: they lie
+between 2**-25 and 2**23 * group size.
 
 Contract: docs/numerics.md, section 7.
 """
@@ -44,8 +45,13 @@ class GroupSums:
     """Group sums P = integer * 2**exponent, arrays (rows, columns, groups)."""
 
     integer: Array     #: signed integers (int64, or Python integers if wider), unit 2**exponent
-    exponent: int | Array   #: of all, or int64 (rows, 1, groups)
+    exponent: Any      #: of all, an integer, or int64 (rows, 1, groups)
     finite: Array      #: bool (rows,): False where an activation is infinite or NaN
+
+    @property
+    def exponents(self) -> Array:
+        """``exponent`` of each sum."""
+        return np.broadcast_to(self.exponent, self.integer.shape)
 
     def to_float64(self) -> Array:
         """Values as float64: exact while the integer has at most 53 significant bits."""
@@ -94,8 +100,8 @@ def group_sums(activations: Array, terms: Terms, group_size: int,
     columns, groups = terms.sign.shape[0], -(-k // group_size)
     finite = FP16.is_finite(activations)
     if parameters.align == "row":
-        sums, exponent = _row_sums(activations, terms, group_size, parameters, exponents)
-        return GroupSums(sums, exponent, np.asarray(finite.all(1)))
+        integer, unit = _row_sums(activations, terms, group_size, parameters, exponents)
+        return GroupSums(integer, unit, np.asarray(finite.all(1)))
     activations = np.where(finite, activations, 0)
     sums = [_one_group(activations[:, i:i + group_size], terms[:, i:i + group_size], parameters)
             for i in range(0, k, group_size)]
@@ -217,11 +223,11 @@ def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,
 
     ``activations`` float16 (rows, k); ``codes`` uint8 (columns, k); ``scale_codes`` uint8
     (columns, groups); ``special_values`` (columns, groups) of FP3 and FP4 types;
-    ``channel_scale`` float32 (columns,); ``exponents`` as in :func:`group_sums`. Group sums are scaled and rounded to FP32, added in
-    ascending order in FP32, multiplied by the channel's scale in FP32 and, if asked for, rounded
-    to FP16: each step rounds once, to nearest even, and overflows to infinity. A row with an
-    activation that is not finite gives canonical NaNs, as 0 times an infinite scale does; an
-    exact zero is +0.
+    ``channel_scale`` float32 (columns,); ``exponents`` as in :func:`group_sums`. Group sums are
+    scaled and rounded to FP32, added in ascending order in FP32, multiplied by the channel's scale
+    in FP32 and, if asked for, rounded to FP16: each step rounds once, to nearest even, and
+    overflows to infinity. A row with an activation that is not finite gives canonical NaNs, as 0
+    times an infinite scale does; an exact zero is +0.
     """
     terms = group_terms(codes, special_values, dtype, group_size)
     sums = group_sums(FP16.from_array(activations), terms, group_size, parameters, exponents)

@@ -17,9 +17,9 @@ from .parameters import BitmodMeshParameters
 from .row_alignment import group_exponents
 from .terms import Terms
 
-__all__ = ["Weights", "activation_beats", "channel_beats", "clipped_words", "port_codes", "group_beats",
-           "layer_beats", "layer_results", "pack_terms", "results_of", "special_value_word",
-           "stream_beats", "weight_beats"]
+__all__ = ["Weights", "activation_beats", "channel_beats", "clipped_words", "port_codes",
+           "group_beats", "layer_beats", "layer_results", "pack_terms", "results_of",
+           "special_value_word", "stream_beats", "weight_beats"]
 
 Array = NDArray[Any]
 Fields = list[dict[str, int]]

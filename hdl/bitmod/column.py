@@ -61,9 +61,10 @@ class BitmodColumns(wiring.Component):
     The shift registers of the columns are one behind the other, and so are the partial sums.
     ``capture``: the PEs hold the sums of a finished group, whose ``scales`` are there; from the
     next cycle on the sums leave, row 0 of the first column first, and meet the scale of the
-    ``column`` (one line each), in the row-aligned form also its ``exponent``. Two cycles after a sum has left it is added to ``head``, its
-    partial sum, or replaces that if ``fresh``: ``shift`` moves the partial sums on. The adder
-    holds the last of them, so that they have gone round after as many shifts as there are sums.
+    ``column`` (one line each), in the row-aligned form also the ``exponent`` of their row. Two
+    cycles after a sum has left it is added to ``head``, its partial sum, or replaces that if
+    ``fresh``: ``shift`` moves the partial sums on. The adder holds the last of them, so that they
+    have gone round after as many shifts as there are sums.
     """
 
     def __init__(self, p: BitmodTileParameters) -> None:

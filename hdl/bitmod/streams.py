@@ -18,7 +18,8 @@ from lowbit.golden.formats import FP16, FP32
 from ..common.field import Field, flag
 
 __all__ = ["activation_layout", "aligned_field", "bsig_field", "channel_layout", "chunk_bits",
-           "exponent_field", "group_layout", "mesh_ports", "result_layout", "special_value_ports", "term_field", "weight_layout"]
+           "exponent_field", "group_layout", "mesh_ports", "result_layout", "special_value_ports",
+           "term_field", "weight_layout"]
 
 CODE_BITS = BitmodTermGeneratorParameters.code_bits
 SELECTOR_BITS = (BitmodTermGeneratorParameters.special_values - 1).bit_length()
@@ -54,8 +55,8 @@ def term_field(lanes: int) -> Field:
 
 def bsig_field() -> Field:
     """The significance of a cycle."""
-    return Field(BSIG_BITS, "power of two that the cycle's terms share: -1, 0, 2, 4 or 6", name="int4",
-                 signed=True)
+    return Field(BSIG_BITS, "power of two that the cycle's terms share: -1, 0, 2, 4 or 6",
+                 name="int4", signed=True)
 
 
 def aligned_field(p: BitmodPeOptions) -> Field:
@@ -87,10 +88,10 @@ def weight_layout(p: BitmodMeshParameters) -> data.StructLayout:
 
 
 def group_layout(p: BitmodMeshParameters) -> data.StructLayout:
-    """A group of all columns, and of all rows: ``selectors`` of the special values, ``scales``, ``floating`` (FP3
-    and FP4), ``terms`` of a weight and ``chunks`` of the group, both less one, ``last`` of its
-    operation, with row alignment ``exponents`` of the rows, and in an array ``keep``: the
-    operation's activations stay in the input buffer for the next one."""
+    """A group of all columns, and of all rows: ``selectors`` of the special values, ``scales``,
+    ``floating`` (FP3 and FP4), ``terms`` of a weight and ``chunks`` of the group, both less one,
+    ``last`` of its operation, with row alignment ``exponents`` of the rows, and in an array
+    ``keep``: the operation's activations stay in the input buffer for the next one."""
     down, across = p.tiles
     axes = {"tile_column": across, "column": p.columns}
     fields = {

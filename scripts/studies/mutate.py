@@ -67,7 +67,7 @@ SURVEYS = {
         "--lanes 1 --pipeline 2 --table-source internal --max-k 48",
         "lut_core --M 1 --N 2 --K 2 --w-bits 2 --datapath float --max-k 48",
         "lut_table", "lut_dot --a-format int8 --table-source internal", "bitmod_pe",
-        "bitmod_tile --rows 2 --columns 2")),
+        "bitmod_pe --align cycle", "bitmod_tile --rows 2 --columns 2")),
     "yosys": Settings(60, 2, (100, 1000), (
         "lut_core --M 2 --N 4 --a-format int8 --w-bits 2 --max-k 64",
         "lut_core --M 1 --N 2 --a-format bf16 --groups 2 --w-bits 2 --max-k 64",

@@ -120,9 +120,9 @@ def accuracy(kind: str, *, rows: int = 8, columns: int = 8, groups: int = 4,
              seed: int = 0) -> dict[str, dict[str, float | None]]:
     """Largest errors over all data types, for one of :data:`KINDS`.
 
-    Configuration -> P, D, Y, and ``P rms``, the root of the mean square; and ``sequential fp32``, ``sequential fp16`` -> P: products rounded
-    to the format and added one after the other (None where that overflows). Random codes, special
-    values and scale codes; groups of 128.
+    Configuration -> P, D, Y, and ``P rms``, the root of P's mean square; and ``sequential fp32``,
+    ``sequential fp16`` -> P: products rounded to the format and added one after the other (None
+    where that overflows). Random codes, special values and scale codes; groups of 128.
     """
     rng = np.random.default_rng(seed)
     found: dict[str, dict[str, float | None]] = {}
@@ -147,16 +147,16 @@ def accuracy(kind: str, *, rows: int = 8, columns: int = 8, groups: int = 4,
         magnitude = np.einsum("rgi,cgi->rcg", products, np.abs(w).reshape(columns, groups, GROUP))
         for label, parameters in CONFIGURATIONS.items():
             sums = group_sums(FP16.from_array(a), terms, GROUP, parameters)
-            error = group_errors(sums, exact.to_float64(), magnitude)
-            worse(label, "P", float(error.max()))
-            squares.setdefault(label, []).append(float(np.mean(error * error)))
+            errors = group_errors(sums, exact.to_float64(), magnitude)
+            worse(label, "P", float(errors.max()))
+            squares.setdefault(label, []).append(float(np.mean(errors * errors)))
             for what, error in _later_errors(sums, exact, scales, magnitude).items():
                 worse(label, what, error)
         for fmt, dtype_of in (("fp32", np.float32), ("fp16", np.float16)):
             total = _sequential(a, w, dtype_of)
             fits = bool(np.isfinite(total).all())
-            error = np.abs(total - exact.to_float64()) / np.where(magnitude > 0, magnitude, 1)
-            worse(f"sequential {fmt}", "P", float(error.max()) if fits else None)
+            off = np.abs(total - exact.to_float64()) / np.where(magnitude > 0, magnitude, 1)
+            worse(f"sequential {fmt}", "P", float(off.max()) if fits else None)
     for label, means in squares.items():
         found[label]["P rms"] = float(np.sqrt(np.mean(means)))
     return found

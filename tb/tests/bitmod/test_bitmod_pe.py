@@ -141,8 +141,8 @@ def test_against_scalar_model(parameters, kind):
         for r, c, g in np.ndindex(sums.integer.shape):
             part = slice(g * group, (g + 1) * group)
             expected = scalar_group(activations[r, part], terms[c, part], parameters)
-            exponent = np.broadcast_to(sums.exponent, sums.integer.shape)[r, c, g]
-            assert int(sums.integer[r, c, g]) * Fraction(2) ** int(exponent) == expected
+            exponent = int(sums.exponents[r, c, g])
+            assert int(sums.integer[r, c, g]) * Fraction(2) ** exponent == expected
 
 
 @pytest.mark.parametrize("bits", [11, 17, 40])
@@ -164,7 +164,7 @@ def test_exponents_of_a_sender(bits):
             part = slice(g * group, (g + 1) * group)
             expected = scalar_row_group(activations[r, part], terms[c, part], bits,
                                         int(exponents[r, g]))
-            found = int(sums.integer[r, c, g]) * Fraction(2) ** int(sums.exponent[r, 0, g])
+            found = int(sums.integer[r, c, g]) * Fraction(2) ** int(sums.exponents[r, c, g])
             assert found == expected
         fields = np.maximum(activations >> 10 & 31, 1)
         too_large = (fields > exponents[:, np.arange(16) // 8]) & (activations & 0x7FFF != 0)
@@ -190,7 +190,7 @@ def test_row_bound():
             exact = sum(a * w for a, w in zip(values, weights, strict=True))
             top = max(max(int(code) >> 10 & 31, 1) for code in activations[r])
             bound = Fraction(2) ** (top - 14 - 12) / 2 * sum(abs(w) for w in weights)
-            found = int(sums.integer[r, c, 0]) * Fraction(2) ** int(sums.exponent[r, 0, 0])
+            found = int(sums.integer[r, c, 0]) * Fraction(2) ** int(sums.exponents[r, c, 0])
             assert abs(found - exact) <= bound
             worst = max(worst, abs(found - exact) / bound)
         assert worst > Fraction(1, 20)      # the bound is not far away
@@ -241,13 +241,12 @@ def test_layer_steps(align):
     parameters = BitmodPeParameters(align=align)
     sums = group_sums(FP16.from_array(a), group_terms(codes, special, dtype, group), group,
                       parameters)
-    exponents = np.broadcast_to(sums.exponent, sums.integer.shape)
     scaled = dequantize_groups(sums, scales)
     expected = np.zeros((3, 5), np.float32)
     for g in range(3):
         for r, c in np.ndindex(3, 5):
             exact = Fraction(int(sums.integer[r, c, g])) * int(scales[c, g]) \
-                * Fraction(2) ** int(exponents[r, c, g])
+                * Fraction(2) ** int(sums.exponents[r, c, g])
             one = np.float32(exact.numerator / exact.denominator)      # 40 bits: float64 is exact
             assert FP32.to_array(scaled[r, c, g]) == one
             expected[r, c] = expected[r, c] + one
