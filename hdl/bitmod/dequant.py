@@ -29,9 +29,10 @@ class BitmodDequant(Design[BitmodDequantParameters]):
     """``result = RNE(total * scale)`` as an FP32 code: exact product, one rounding.
 
     Ports: ``start`` takes ``total`` (``operand`` of :class:`.accumulate.GroupSum`) and the
-    ``scale`` code (8 bits, unsigned); ``valid`` is set for one cycle, :attr:`latency` clock edges later, with
-    ``result``. A new ``start`` may follow every :attr:`interval` cycles, the earliest in the
-    cycle before ``valid``; an earlier one abandons the running product. A product of zero is +0.
+    ``scale`` code (8 bits, unsigned); ``valid`` is set for one cycle, :attr:`latency` clock edges
+    later, with ``result``. A new ``start`` may follow every :attr:`interval` cycles, the earliest
+    in the cycle before ``valid``; an earlier one abandons the running product. A product of zero
+    is +0.
 
     The scale's lowest bit is taken first, so that the adder spans the sum and not the product.
     """

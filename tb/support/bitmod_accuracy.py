@@ -24,6 +24,7 @@ Array = NDArray[Any]
 
 CONFIGURATIONS = {
     "row": BitmodPeParameters(align="row"),
+    "row 18": BitmodPeParameters(align="row", align_bits=18),
     "cycle": BitmodPeParameters(align="cycle"),
     "nearest": BitmodPeParameters(align="cycle", rounding="nearest"),
     "wide": BitmodPeParameters(align="cycle", extra_bits=13, acc_bits=32),
@@ -34,8 +35,8 @@ CONFIGURATIONS = {
 #: largest error of P on the reference vectors; sparse outliers can be worse (aligned by cycles,
 #: default widths: three lanes that lose almost a unit of 2**-13 of the largest product each,
 #: 3.7e-4)
-BOUNDS = {"row": 2e-4, "cycle": 1.2e-4, "nearest": 6e-5, "wide": 2e-7, "wide nearest": 2e-7,
-          "exact": 0.0}
+BOUNDS = {"row": 1.4e-4, "row 18": 7e-5, "cycle": 1.2e-4, "nearest": 6e-5, "wide": 2e-7,
+          "wide nearest": 2e-7, "exact": 0.0}
 
 TYPES = ("bitmod4", "bitmod3", "int8", "int6", "int5", "int4", "int3")
 GROUP = 128
