@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Value
+from amaranth.hdl import Module, Value
 from amaranth.lib.wiring import In, Member
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
@@ -12,10 +12,10 @@ from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from ..common.shared import Shared
 from .align import ACTIVATION, TERM
 from .cycle_pe import CyclePe, DecodeTerm
-from .row_pe import PLACE, ROW_TERM, DecodeRowTerm, RowPe, place_of, row_activation
+from .row_pe import PLACE, ROW_TERM, DecodeRowTerm, RowPe, place_of, row_activation, two_more
 
-__all__ = ["activation_bits", "control", "control_ports", "pe_datapath", "term_bits",
-           "term_decoder"]
+__all__ = ["activation_bits", "control", "control_ports", "decode_term", "pe_datapath",
+           "term_bits"]
 
 
 def pe_datapath(p: BitmodPeParameters) -> Any:
@@ -34,10 +34,15 @@ def term_bits(p: BitmodPeParameters) -> int:
     return ROW_TERM.size if p.align == "row" else TERM.size
 
 
-def term_decoder(p: BitmodPeParameters) -> Any:
-    """From a ``term`` with its ``bsig``, if ``enable``, to ``decoded``, the term at the PE."""
+def decode_term(m: Module, p: BitmodPeParameters, name: str, term: Value, bsig: Value,
+                enable: Value) -> Any:
+    """The term at the PE, from a term of the term generator with its bsig, if ``enable``; the
+    decoder is the submodule ``name``."""
     decoder = DecodeRowTerm() if p.align == "row" else DecodeTerm()
-    return Shared(decoder, "bitmod_term", key=())
+    m.submodules[name] = decode = Shared(decoder, "bitmod_term", key=())
+    m.d.comb += [decode.term.eq(term), decode.enable.eq(enable)]
+    m.d.comb += decode.two_more.eq(two_more(bsig)) if p.align == "row" else decode.bsig.eq(bsig)
+    return decode.decoded
 
 
 def control(p: BitmodPeParameters, clear: Value, bsig: Value,

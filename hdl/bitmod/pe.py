@@ -20,7 +20,7 @@ from ..common.field import Field, flag
 from ..common.shared import Shared
 from .accumulate import GroupSum
 from .cycle_pe import DecodeActivation
-from .forms import control, pe_datapath, term_decoder
+from .forms import control, decode_term, pe_datapath
 from .streams import aligned_field, bsig_field, term_field
 
 __all__ = ["BitmodPe"]
@@ -71,12 +71,8 @@ class BitmodPe(Design[BitmodPeParameters]):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         m.submodules.core = core = pe_datapath(p)
-        terms = []
-        for i in range(p.lanes):
-            m.submodules[f"term_{i}"] = term = term_decoder(p)
-            m.d.comb += [term.term.eq(self.terms[i]),
-                         term.bsig.eq(self.bsig), term.enable.eq(self.enable)]
-            terms.append(term.decoded)
+        terms = [decode_term(m, p, f"term_{i}", self.terms[i], self.bsig, self.enable)
+                 for i in range(p.lanes)]
         floating = self.floating if p.align == "row" else Const(0, 1)
         shared = control(p, self.first & self.enable, self.bsig, floating)
         m.d.comb += [core.terms.eq(Cat(terms)), self.total.eq(core.total),

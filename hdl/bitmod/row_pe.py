@@ -9,7 +9,7 @@ alone. Contract: docs/numerics.md, section 7; widths: :mod:`lowbit.golden.bitmod
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
@@ -19,9 +19,9 @@ from ..common.adders import Adders
 from ..common.pipeline import delayed
 from ..common.struct import StructComponent
 from .accumulate import GroupSum
-from .streams import BSIG_BITS, TERM_BITS
+from .streams import TERM_BITS
 
-__all__ = ["PLACE", "ROW_TERM", "DecodeRowTerm", "RowPe", "place_of", "row_activation"]
+__all__ = ["PLACE", "ROW_TERM", "DecodeRowTerm", "RowPe", "place_of", "row_activation", "two_more"]
 
 #: (-1)**negative * (once + 2 * twice) * (4 if fourfold else 1) of a lane. Two steps of a choice
 #: are smaller in standard cells than one of four.
@@ -42,23 +42,28 @@ def place_of(bsig: Value, floating: Value) -> Value:
     return Cat(floating & ~bsig[0], ~floating & bsig[2])
 
 
+def two_more(bsig: Value) -> Value:
+    """Whether a cycle's terms have two more in their exp: bsig 2 or 6, exp 0 or 1."""
+    return bsig[1] & ~bsig[3]
+
+
 class DecodeRowTerm(StructComponent):
-    """A ``term`` of the term generator (sign lowest, exp, man) with its ``bsig``: ``decoded``
-    (:data:`ROW_TERM`), nothing unless ``enable``. A column of PEs shares it. Combinational.
+    """A ``term`` of the term generator (sign lowest, exp, man): ``decoded`` (:data:`ROW_TERM`),
+    nothing unless ``enable``; ``two_more``: see :func:`two_more`. A column of PEs shares it.
+    Combinational.
     """
 
     def __init__(self) -> None:
-        super().__init__({"term": In(TERM_BITS), "bsig": In(signed(BSIG_BITS)), "enable": In(1),
+        super().__init__({"term": In(TERM_BITS), "two_more": In(1), "enable": In(1),
                           "decoded": Out(ROW_TERM)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        two_more = self.bsig[1] & ~self.bsig[0]         # bsig 2 or 6, exp 0 or 1
         there = Signal()
         m.d.comb += [there.eq(self.term[3] & self.enable), self.decoded.negative.eq(self.term[0]),
                      self.decoded.once.eq(there & ~self.term[1]),
                      self.decoded.twice.eq(there & self.term[1]),
-                     self.decoded.fourfold.eq(self.term[2] | two_more)]
+                     self.decoded.fourfold.eq(self.term[2] | self.two_more)]
         return m
 
 
@@ -93,7 +98,9 @@ class RowPe(StructComponent):
         clear = delayed(m, self.clear, p.pipeline, "clear_at")
 
         # The carry that the tree has no adder for: with ones below the sum's place it gets there.
-        bits, sign = len(self.total.word), total[-1]
+        bits = len(self.total.word)
+        sign = Signal(name="sum_sign")
+        m.d.comb += sign.eq(total[-1])
         higher = Signal(len(total) + 1, name="placed_0_1")
         placed = Signal(len(total) + 4, name="placed")
         m.d.comb += [
@@ -149,6 +156,6 @@ class RowPe(StructComponent):
                 following.append(Cat(total, out))
             words = following
             level += 1
-        total = Signal(len(words[0]), name="lanes_sum")
-        m.d.comb += total.eq(Cat(words[0][:-1], ~words[0][-1]))
-        return total, carries.pop() if carries else Const(0, 1)
+        # the offset of all words is the top bit
+        return (Cat(words[0][:-1], ~words[0][-1]),
+                carries.pop() if carries else Const(0, 1))

@@ -17,7 +17,7 @@ from ..common.shared import Shared
 from ..common.struct import StructComponent
 from .column import BitmodColumns
 from .cycle_pe import DecodeActivation
-from .forms import control, term_bits, term_decoder
+from .forms import control, decode_term, term_bits
 from .row_pe import row_activation
 from .streams import BSIG_BITS, SCALE_BITS, TERM_BITS
 
@@ -144,11 +144,8 @@ class TileDatapath(StructComponent):
         return Cat(words)
 
     def _decoded_terms(self, m: Module, terms: Value, beat: Any) -> Value:
-        """Terms of the columns with their powers of two, once for all rows."""
-        words = []
-        for i in range(self.parameters.columns * self.parameters.lanes):
-            m.submodules[f"term_{i}"] = decode = term_decoder(self.parameters.pe)
-            m.d.comb += [decode.term.eq(terms.word_select(i, TERM_BITS)),
-                         decode.bsig.eq(beat.bsig), decode.enable.eq(beat.enable)]
-            words.append(Value.cast(decode.decoded))
-        return Cat(words)
+        """Terms of the columns as the PEs take them, once for all rows."""
+        p = self.parameters
+        return Cat(Value.cast(decode_term(m, p.pe, f"term_{i}", terms.word_select(i, TERM_BITS),
+                                          beat.bsig, beat.enable))
+                   for i in range(p.columns * p.lanes))

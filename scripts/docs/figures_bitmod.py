@@ -93,7 +93,8 @@ def _conditions(r: Json) -> str:
 
 
 def pe_area(r: Json) -> str:
-    default = next(x for x in r["pe"] if x["form"] == "PE in the tile")["design"].partition(",")[0]
+    tile = next(x for x in r["pe"] if x["form"] == "PE in the tile")
+    default = tile["design"].partition(",")[0]
 
     def named(x: Json) -> str:
         command, _, form = x["design"].partition(", ")
@@ -249,6 +250,6 @@ COMPUTED: dict[str, Callable[[], str]] = {
 #: tables that name the command which recorded them
 WITH_COMMAND = ("bitmod summary", "bitmod conditions")
 RECORDED: dict[str, Callable[[Json], str]] = {
-    "bitmod summary": summary, "bitmod bars": bars, "bitmod conditions": _conditions, "bitmod designs": designs,
-    "bitmod pe": pe_area, "bitmod tile": tile_area, "bitmod path": path,
+    "bitmod summary": summary, "bitmod bars": bars, "bitmod conditions": _conditions,
+    "bitmod designs": designs, "bitmod pe": pe_area, "bitmod tile": tile_area, "bitmod path": path,
     "bitmod cycles": cycles, "bitmod precision": precision, "bitmod variants": variants}

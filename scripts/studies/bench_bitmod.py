@@ -318,7 +318,8 @@ TABLES: dict[str, Table] = {
         {"best": "8.0f", "baseline_best": "15.0f", **_RATIOS, "baseline": "64"},
         f"pe: areas alone, the paper's is {PAPER_PE}; the paper's figures of fp4 and int6 come to "
         f"{TYPES['fp4']:.2f}, {TYPES['int6']:.2f}; bars: see there. fp4 stands for FP4, FP3, INT4 "
-        "and INT3. In the tile: module by module; decoders, dequantiser and the whole tile shared out to its PEs"),
+        "and INT3. In the tile: module by module; decoders, dequantiser and the whole tile shared "
+        "out to its PEs"),
     "tile": Table(
         "Area of the tile, module by module (um2)", tile_rows,
         {"plain": "14.3f", "best": "14.3f", "sized": "14.3f", "share": "8.1%", "to_pes": "9.1%",
