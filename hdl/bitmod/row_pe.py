@@ -142,7 +142,9 @@ class RowPe(StructComponent):
     def _tree(self, m: Module, adders: Adders, words: list[Value],
               carries: list[Value]) -> tuple[Value, Value]:
         """(sum less one carry, that carry): two's complement."""
-        carries = list(carries)
+        # which adder takes whose carry is free: of the orders this one maps to the smallest PE
+        half = len(carries) // 2
+        carries = carries[half:] + carries[:half]
         # as many words as a power of two: a lane that is not there is 0 in offset form
         none = Const(1 << len(words[0]) - 1, len(words[0]))
         words = words + [none] * ((1 << (len(words) - 1).bit_length()) - len(words))
@@ -150,7 +152,7 @@ class RowPe(StructComponent):
         while len(words) > 1:
             following: list[Value] = []
             for i in range(0, len(words), 2):
-                carry = carries.pop() if carries else Const(0, 1)
+                carry = carries.pop(0) if carries else Const(0, 1)
                 total, out = adders.add(m, words[i], words[i + 1], carry,
                                         name=f"tree_{level}_{i // 2}")
                 following.append(Cat(total, out))
@@ -158,4 +160,4 @@ class RowPe(StructComponent):
             level += 1
         # the offset of all words is the top bit
         return (Cat(words[0][:-1], ~words[0][-1]),
-                carries.pop() if carries else Const(0, 1))
+                carries.pop(0) if carries else Const(0, 1))
