@@ -93,7 +93,7 @@ class RowPe(StructComponent):
         total, carry = self._tree(m, adders, words, carries)
         there = p.registers("sum")
         total = delayed(m, total, there, "sum")
-        carry = delayed(m, carry, there, "sum_carry")
+        carry = delayed(m, carry, there, "carried")
         place = delayed(m, place, there, "place_sum")
         clear = delayed(m, self.clear, p.pipeline, "clear_at")
 
