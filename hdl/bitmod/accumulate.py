@@ -42,6 +42,8 @@ __all__ = ["DIGIT", "DigitAccumulator", "FixedAccumulator", "GroupSum", "accumul
 DIGIT = 8
 #: digits above the word's lowest at which a sum of any size may enter
 REACH = 1
+#: what counts as the exponent of a row-aligned sum
+EXPONENT_NOTE = "exponent field of the row and group; for integer types one more"
 #: largest exponent of a product, 30 + 8
 _MAX_EXPONENT = 38
 
@@ -87,8 +89,7 @@ class GroupSum:
         self.layout = self.operand = StructLayout(fields)
         if row:
             self.operand = StructLayout(fields | {"exponent": Field(
-                self.max_exponent.bit_length(), "exponent field of the row and group; for integer "
-                "types one more", name="unsigned")})
+                self.max_exponent.bit_length(), EXPONENT_NOTE, name="unsigned")})
 
     @property
     def exponents(self) -> tuple[int, int]:
@@ -102,9 +103,10 @@ class GroupSum:
     def as_dict(self, layout: StructLayout | None = None) -> dict[str, Any]:
         """value = (word + pending) * 2**(unit + digit * exponent), for the manifest; in the
         row-aligned form ``exponent`` is that of the ``operand``."""
+        row = {"exponent": EXPONENT_NOTE} if self.parameters.align == "row" else {}
         return dict(unit=self.unit, digit=self.step if self.max_exponent else 0,
                     max_exponent=self.max_exponent,
-                    fields={name: field.width for name, field in layout or self.layout})
+                    fields={name: field.width for name, field in layout or self.layout}, **row)
 
 
 def group_magnitude(m: Module, adders: Adders, total: Any) -> Value:
