@@ -117,7 +117,9 @@ def _row_sums(activations: Array, terms: Terms, group_size: int, parameters: Bit
     aligned = align_rows(activations, group_size, parameters.align_bits, exponents)
     halves = terms.has_halves
     values = terms.values2x() >> (not halves)
-    exact = np.int64 if parameters.row_bits <= 63 else object
+    # whatever the hardware's --max-group: at most 2**8 halves a weight
+    bits = 1 + parameters.align_bits + 8 + group_size.bit_length()
+    exact = np.int64 if bits <= 63 else object
     a, w = aligned.integers.astype(exact), values.T.astype(exact)
     sums = [a[:, i:i + group_size] @ w[i:i + group_size] for i in range(0, a.shape[1], group_size)]
     unit = parameters.row_exponent(halves)

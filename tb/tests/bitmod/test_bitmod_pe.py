@@ -121,7 +121,7 @@ PARAMETERS = [*CONFIGURATIONS.values(), *(BitmodPeParameters(align="cycle", **op
                               dict(lanes=3, extra_bits=20, acc_bits=48, max_group=48),
                               dict(lanes=8, extra_bits=1, acc_bits=16, rounding="nearest"))),
               BitmodPeParameters(align="row", align_bits=11),
-              BitmodPeParameters(align="row", align_bits=40, max_group=65536)]
+              BitmodPeParameters(align="row", align_bits=40)]
 
 
 @pytest.mark.parametrize("kind", ["gauss", "bits", "cancel", "extreme"])
@@ -214,6 +214,15 @@ def test_largest_row_sums_fit(max_group):
     largest = max(abs(x) for x in found)
     assert largest == max_group * 128 * (2**top - 1)
     assert 2 ** (p.row_bits - 2) < largest < 2 ** (p.row_bits - 1)
+
+
+def test_sums_wider_than_63_bits():
+    """Nothing wraps around in the golden model, whatever the widths."""
+    p = BitmodPeParameters(align_bits=40, max_group=65536)
+    terms = group_terms(np.full((1, 65536), 128), None, get_data_type("int8"), 65536)
+    sums = group_sums(np.full((1, 65536), 0x7BFF), terms, 65536, p)
+    assert int(sums.integer[0, 0, 0]) == -65536 * 128 * (0x7FF << 29)
+    assert p.row_bits == 64
 
 
 def test_groups_without_a_number():
