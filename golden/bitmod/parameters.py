@@ -8,7 +8,7 @@ their parameters: ``pe`` of its processing elements, ``tile`` of its tiles.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -26,12 +26,21 @@ ACTIVATION_BITS = 11
 MAX_ACTIVATION_EXPONENT = 30
 #: weight of one unit of an FP16 significand at exponent field e is 2**(e - 25)
 ACTIVATION_BIAS = 25
+#: magnitude bits with which no FP16 number loses anything at any larger exponent
+MAX_ALIGN_BITS = ACTIVATION_BITS + MAX_ACTIVATION_EXPONENT - 1
+#: the largest weight, that of INT8, is 2**7
+MAX_WEIGHT_BITS = 7
 
 #: Places of the first, second, ... pipeline register of a PE: behind the adder tree ("sum"), at
 #: the largest exponent, at the sum in the accumulator's place, before the adder tree, at the
-#: products' exponents. The exact PE has fewer places: some have two registers.
-REGISTERS = {"aligned": ("sum", "maximum", "placed", "aligned", "lanes"),
+#: products' exponents. The exact PE has fewer places: some have two registers. The row-aligned
+#: PE has those behind and before the adder tree.
+REGISTERS = {"row": ("sum", "aligned"),
+             "cycle": ("sum", "maximum", "placed", "aligned", "lanes"),
              "exact": ("sum", "aligned", "placed", "lanes", "aligned")}
+#: options that mean something in one form of alignment only
+FORM_OPTIONS = {"row": ("align_bits",),
+                "cycle": ("extra_bits", "acc_bits", "rounding", "exact", "accumulator")}
 
 
 def _clog2(n: int) -> int:
@@ -68,26 +77,55 @@ class BitmodPeOptions(TargetParameters):
 
     lanes: int = parameter(4, "weights of one dot product", low=1, high=64,
                            source="section IV-B")
-    extra_bits: int = parameter(3, "bits kept below the aligned significand", low=0, high=32,
-                                source="section IV-B, step 2")
-    acc_bits: int = parameter(24, "significant bits of the accumulator", low=12, high=48,
+    align: str = parameter("row", "activations as integers at the largest exponent of their row "
+                           "and group (row), or products at the largest of their cycle (cycle)",
+                           choices=tuple(FORM_OPTIONS), source="cycle: section IV-B, step 2")
+    align_bits: int = parameter(17, "row: magnitude bits of an activation, whose top one has the "
+                                "largest exponent", low=ACTIVATION_BITS, high=MAX_ALIGN_BITS)
+    extra_bits: int = parameter(3, "cycle: bits kept below the aligned significand", low=0,
+                                high=32, source="section IV-B, step 2")
+    acc_bits: int = parameter(24, "cycle: significant bits of the accumulator", low=12, high=48,
                               source="section IV-B, step 3")
-    rounding: str = parameter("truncate", "of the alignment and of the accumulator",
+    rounding: str = parameter("truncate", "cycle: of the alignment and of the accumulator",
                               choices=("truncate", "nearest"), source="section IV-B, step 2")
-    exact: bool = parameter(False, "exact fixed-point accumulator; extra-bits, acc-bits and "
+    exact: bool = parameter(False, "cycle: exact fixed-point accumulator; extra-bits, acc-bits and "
                             "rounding then have no effect")
-    max_group: int = parameter(4096, "largest group size; sizes the exact accumulator and the "
-                               "group counter", low=4, high=65536)
-    accumulator: str = parameter(None, "word that floats by digits (small), or fixed point over "
-                                 "the whole range (short loop)", choices=("digits", "fixed"),
+    max_group: int = parameter(None, "largest group size; sizes integer accumulators and the "
+                               "group counter (default 128, with --align cycle 4096)",
+                               low=4, high=65536)
+    accumulator: str = parameter(None, "cycle: word that floats by digits (small), or fixed point "
+                                 "over the whole range (short loop)", choices=("digits", "fixed"),
                                  asic="digits", fpga="fixed")
     pipeline: int = parameter(None, "registers on the way to the accumulator: 1 the sum of the "
-                              "lanes, 2 the largest exponent as well, 3 the sum in its place, 4 "
-                              "the aligned words, 5 the exponents", low=0, high=5, asic=1, fpga=5)
+                              "lanes; row: 2 the shifted words as well; cycle: 2 the largest "
+                              "exponent as well, 3 the sum in its place, 4 the aligned words, 5 "
+                              "the exponents (default 1, with --target fpga 5)", low=0, high=5,
+                              asic=0, fpga=2)
+
+    def default(self, field: Field[Any]) -> Any:
+        cycle = self.align == "cycle"
+        if field.name == "max_group":
+            return 4096 if cycle else 128
+        if field.name == "pipeline" and cycle:
+            return 5 if self.target == "fpga" else 1
+        return super().default(field)
+
+    def resolved(self) -> dict[str, Any]:
+        others = {name for form, names in FORM_OPTIONS.items() if form != self.align
+                  for name in names}
+        return {name: value for name, value in super().resolved().items() if name not in others}
 
     def check(self) -> None:
         if self.max_group % self.lanes:
             self.refuse("max_group", f"must be a multiple of --lanes {self.lanes}")
+        for form, names in FORM_OPTIONS.items():
+            for field in fields(self):
+                if (form != self.align and field.name in names
+                        and getattr(self, field.name) != self.default(field)):
+                    self.refuse(field.name, f"must be left out unless --align is {form}")
+        most = len(REGISTERS[self.align])
+        if self.pipeline > most:
+            self.refuse("pipeline", f"must be 0..{most} with --align {self.align}")
 
     @cached_property
     def pe(self) -> BitmodPeParameters:
@@ -112,7 +150,7 @@ class BitmodPeParameters(BitmodPeOptions):
 
     def registers(self, place: str) -> int:
         """Registers at a place on the way to the accumulator, see :data:`REGISTERS`."""
-        order = REGISTERS["exact" if self.exact else "aligned"]
+        order = REGISTERS["exact" if self.exact else self.align]
         return order[:self.pipeline].count(place)
 
     @property
@@ -136,7 +174,7 @@ class BitmodPeParameters(BitmodPeOptions):
 
         2**16 bounds an FP16 activation, 2**7 a weight (INT8), max_group their number.
         """
-        return 1 + 16 + 7 + _clog2(self.max_group) - self.exact_exponent
+        return 1 + 16 + MAX_WEIGHT_BITS + _clog2(self.max_group) - self.exact_exponent
 
     @property
     def exact_exponent(self) -> int:
@@ -144,8 +182,25 @@ class BitmodPeParameters(BitmodPeOptions):
         return -ACTIVATION_BIAS
 
     @property
+    def row_bits(self) -> int:
+        """Bits of the row-aligned PE's signed accumulator.
+
+        2**align_bits bounds an activation, 2**7 a weight (INT8; FP types are below 2**5 halves),
+        max_group their number. Sums on the way may leave this range, as sums of the low Booth
+        digits of a weight do: they wrap around, and the group's sum is right.
+        """
+        return 1 + self.align_bits + MAX_WEIGHT_BITS + _clog2(self.max_group)
+
+    def row_exponent(self, halves: bool) -> int:
+        """Power of two of its unit, less the exponent field of the row and group: the last place
+        of an aligned activation, or half of it for the types that have ``halves`` (FP3, FP4)."""
+        return -ACTIVATION_BIAS - (self.align_bits - ACTIVATION_BITS) - halves
+
+    @property
     def dequant_bits(self) -> int:
         """Significant bits of a group sum times its 8-bit scale, before it is rounded."""
+        if self.align == "row":
+            return self.row_bits - 1 + 8
         return (self.exact_bits - 1 if self.exact else self.acc_bits) + 8
 
 

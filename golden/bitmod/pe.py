@@ -1,11 +1,17 @@
 """BitMoD processing element, bit for bit (paper section IV-B, Figure 5).
 
-Activations are FP16, weights bit-serial terms. Per cycle each lane multiplies one term by one
-activation; the products are aligned to the largest exponent of those that are not zero, with
-``extra_bits`` kept below, and added exactly; the sum enters the group accumulator, which keeps
-``acc_bits`` significant bits. Both roundings go toward zero on magnitudes, or to nearest even.
-All arithmetic is on integers in units of a fixed power of two. The accumulator has FP32's
-exponent range, which group sums never leave: they lie between 2**-25 and 2**23 * group size.
+Activations are FP16, weights bit-serial terms. Two forms of one PE (``--align``):
+
+``row``: activations are integers at the largest exponent of their row and group
+(:mod:`.row_alignment`); terms add them, shifted, in an integer: the group sum is exact from there.
+
+``cycle``: per cycle each lane multiplies one term by one activation; the products are aligned to
+the largest exponent of those that are not zero, with ``extra_bits`` kept below, and added exactly;
+the sum enters the group accumulator, which keeps ``acc_bits`` significant bits. Both roundings go
+toward zero on magnitudes, or to nearest even. All arithmetic is on integers in units of a fixed
+power of two. The accumulator has FP32's exponent range, which group sums never leave: they lie
+between 2**-25 and 2**23 * group size.
+
 Contract: docs/numerics.md, section 7.
 """
 
@@ -23,6 +29,7 @@ from lowbit.golden.parameters import ParameterError
 from .datatypes import DataType
 from .parameters import ACTIVATION_BIAS, BitmodPeParameters
 from .quantizer import QuantizedTensor
+from .row_alignment import align_rows
 from .terms import Terms, terms_of
 
 __all__ = ["GroupSums", "group_terms", "group_sums", "dequantize_groups", "layer",
@@ -35,11 +42,16 @@ DEFAULT = BitmodPeParameters()
 
 @dataclass(frozen=True)
 class GroupSums:
-    """Group sums P = (-1)**sign * magnitude * 2**exponent, arrays (rows, columns, groups)."""
+    """Group sums P = integer * 2**exponent, arrays (rows, columns, groups)."""
 
     integer: Array     #: signed integers (int64, or Python integers if wider), unit 2**exponent
-    exponent: int
+    exponent: Any      #: of all, an integer, or int64 (rows, 1, groups)
     finite: Array      #: bool (rows,): False where an activation is infinite or NaN
+
+    @property
+    def exponents(self) -> Array:
+        """``exponent`` of each sum."""
+        return np.broadcast_to(self.exponent, self.integer.shape)
 
     def to_float64(self) -> Array:
         """Values as float64: exact while the integer has at most 53 significant bits."""
@@ -75,22 +87,43 @@ def group_terms(codes: Array, special_values: Array | None, dtype: DataType,
 
 
 def group_sums(activations: Array, terms: Terms, group_size: int,
-               parameters: BitmodPeParameters) -> GroupSums:
+               parameters: BitmodPeParameters, exponents: Array | None = None) -> GroupSums:
     """Group sums of FP16 ``activations`` codes (rows, k) with ``terms`` (columns, k, terms).
 
     The order of a PE: chunk by chunk of ``lanes`` weights, in a chunk term by term. A group that
     is no multiple of the lanes ends with a chunk of which the missing lanes are zero.
+    ``exponents`` (rows, groups): those that a sender gives a row-aligned PE, if they are not the
+    largest.
     """
     activations = np.asarray(activations, np.int64)
     rows, k = activations.shape
     columns, groups = terms.sign.shape[0], -(-k // group_size)
     finite = FP16.is_finite(activations)
+    if parameters.align == "row":
+        integer, unit = _row_sums(activations, terms, group_size, parameters, exponents)
+        return GroupSums(integer, unit, np.asarray(finite.all(1)))
     activations = np.where(finite, activations, 0)
     sums = [_one_group(activations[:, i:i + group_size], terms[:, i:i + group_size], parameters)
             for i in range(0, k, group_size)]
     exponent = _unit(terms, parameters)
     integer = np.stack(sums, -1) if sums else np.zeros((rows, columns, groups), np.int64)
     return GroupSums(integer, exponent, np.asarray(finite.all(1)))
+
+
+def _row_sums(activations: Array, terms: Terms, group_size: int, parameters: BitmodPeParameters,
+              exponents: Array | None) -> tuple[Array, Array]:
+    """Exact sums of the aligned activations (rows, columns, groups), and the power of two of
+    their unit (rows, 1, groups)."""
+    aligned = align_rows(activations, group_size, parameters.align_bits, exponents)
+    halves = terms.has_halves
+    values = terms.values2x() >> (not halves)
+    # whatever the hardware's --max-group: at most 2**8 halves a weight
+    bits = 1 + parameters.align_bits + 8 + group_size.bit_length()
+    exact = np.int64 if bits <= 63 else object
+    a, w = aligned.integers.astype(exact), values.T.astype(exact)
+    sums = [a[:, i:i + group_size] @ w[i:i + group_size] for i in range(0, a.shape[1], group_size)]
+    unit = parameters.row_exponent(halves)
+    return np.stack(sums, -1), unit + aligned.exponents[:, None, :]
 
 
 def _unit(terms: Terms, parameters: BitmodPeParameters) -> int:
@@ -187,19 +220,19 @@ def tensor_layer(activations: Array, tensor: QuantizedTensor, *, out_fp16: bool 
 def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,
           group_size: int, *, special_values: Array | None = None,
           channel_scale: Array | None = None, out_fp16: bool = False,
-          parameters: BitmodPeParameters = DEFAULT) -> Array:
+          parameters: BitmodPeParameters = DEFAULT, exponents: Array | None = None) -> Array:
     """A whole layer as the tile computes it: float32 (or float16) (rows, columns).
 
     ``activations`` float16 (rows, k); ``codes`` uint8 (columns, k); ``scale_codes`` uint8
     (columns, groups); ``special_values`` (columns, groups) of FP3 and FP4 types;
-    ``channel_scale`` float32 (columns,). Group sums are scaled and rounded to FP32, added in
-    ascending order in FP32, multiplied by the channel's scale in FP32 and, if asked for, rounded
-    to FP16: each step rounds once, to nearest even, and overflows to infinity. A row with an
-    activation that is not finite gives canonical NaNs, as 0 times an infinite scale does; an
-    exact zero is +0.
+    ``channel_scale`` float32 (columns,); ``exponents`` as in :func:`group_sums`. Group sums are
+    scaled and rounded to FP32, added in ascending order in FP32, multiplied by the channel's scale
+    in FP32 and, if asked for, rounded to FP16: each step rounds once, to nearest even, and
+    overflows to infinity. A row with an activation that is not finite gives canonical NaNs, as 0
+    times an infinite scale does; an exact zero is +0.
     """
     terms = group_terms(codes, special_values, dtype, group_size)
-    sums = group_sums(FP16.from_array(activations), terms, group_size, parameters)
+    sums = group_sums(FP16.from_array(activations), terms, group_size, parameters, exponents)
     scaled = FP32.to_array(dequantize_groups(sums, scale_codes))
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         # NumPy's float32 operations are IEEE single precision, each rounded once

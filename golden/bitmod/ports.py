@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.bits import pack_bits, rows_to_ints, unpack_bits
-from lowbit.golden.formats import FP32
+from lowbit.golden.formats import FP16, FP32
 
 from .datatypes import DataType, check_special_values
 from .parameters import BitmodMeshParameters
+from .row_alignment import group_exponents
 from .terms import Terms
 
-__all__ = ["Weights", "activation_beats", "channel_beats", "port_codes", "group_beats",
-           "layer_beats", "layer_results", "pack_terms", "results_of", "special_value_word",
-           "stream_beats", "weight_beats"]
+__all__ = ["Weights", "activation_beats", "channel_beats", "clipped_words", "port_codes",
+           "group_beats", "layer_beats", "layer_results", "pack_terms", "results_of",
+           "special_value_word", "stream_beats", "weight_beats"]
 
 Array = NDArray[Any]
 Fields = list[dict[str, int]]
@@ -104,8 +105,10 @@ def weight_beats(p: BitmodMeshParameters, weights: Weights) -> Fields:
     return [{"codes": word} for word in _words(_chunks(codes, weights.group_size, p.lanes), 8)]
 
 
-def group_beats(p: BitmodMeshParameters, weights: Weights, keep: bool = False) -> Fields:
-    """The ``group`` stream of one operation; ``keep`` its activations (designs that can)."""
+def group_beats(p: BitmodMeshParameters, weights: Weights, exponents: Array | None = None,
+                keep: bool = False) -> Fields:
+    """The ``group`` stream of one operation: ``exponents`` (rows of all tiles, groups) with row
+    alignment; ``keep`` its activations (designs that can)."""
     sizes = weights.group_sizes()
     beats = []
     for number, (selectors, scales) in enumerate(zip(_words(weights.selectors.T, 2),
@@ -117,6 +120,9 @@ def group_beats(p: BitmodMeshParameters, weights: Weights, keep: bool = False) -
         if p.kept_chunks:
             beat["keep"] = int(keep)
         beats.append(beat)
+    if exponents is not None:
+        for beat, word in zip(beats, _words(exponents.T, FP16.ebits), strict=True):
+            beat["exponents"] = word
     return beats
 
 
@@ -140,14 +146,15 @@ def results_of(p: BitmodMeshParameters, words: list[int]) -> Array:
     return values.reshape(down * p.rows, across * p.columns)
 
 
-def stream_beats(p: BitmodMeshParameters, activations: Array,
-                 weights: Weights) -> dict[str, Iterator[dict[str, int]]]:
+def stream_beats(p: BitmodMeshParameters, activations: Array, weights: Weights,
+                 exponents: Array | None = None) -> dict[str, Iterator[dict[str, int]]]:
     """All streams of a layer: FP16 codes (m, k) times ``weights`` (n, k).
 
     Blocks of all tiles' rows, and for each of them blocks of all tiles' columns; ragged edges are
     filled with zeros. An array keeps the activations of a block of rows in its input buffer if
-    they fit. A design with a channel scale gets ones where there is none. Beats are made block by
-    block, as the iterators get there.
+    they fit. A design with a channel scale gets ones where there is none. ``exponents`` (m,
+    groups): of a design with row alignment, default the largest of each group. Beats are made block
+    by block, as the iterators get there.
     """
     down, across = p.tiles
     rows, columns = down * p.rows, across * p.columns
@@ -156,36 +163,56 @@ def stream_beats(p: BitmodMeshParameters, activations: Array,
     row_starts = range(0, len(activations), rows)
     column_starts = range(0, len(weights.codes), columns)
 
+    if p.align == "row" and exponents is None:
+        exponents = group_exponents(activations, weights.group_size)
+
+    def filled(values: Array, start: int) -> Array:
+        block = values[start:start + rows]
+        return np.pad(block, ((0, rows - len(block)), (0, 0)))
+
     def row_blocks() -> Iterator[dict[str, int]]:
         for i in row_starts:
-            block = activations[i:i + rows]
-            beats = activation_beats(p, np.pad(block, ((0, rows - len(block)), (0, 0))),
-                                     weights.group_size)
+            beats = activation_beats(p, filled(activations, i), weights.group_size)
             for _ in range(1 if keeps else len(column_starts)):
                 yield from beats
 
-    def column_blocks(beats: Callable[[Weights, bool], Fields]) -> Iterator[dict[str, int]]:
-        for _ in row_starts:
+    def column_blocks(beats: Callable[[Weights, int, bool], Fields]) -> Iterator[dict[str, int]]:
+        for i in row_starts:
             for j in column_starts:
                 keep = keeps and j != column_starts[-1]
-                yield from beats(weights.columns(slice(j, j + columns), columns), keep)
+                yield from beats(weights.columns(slice(j, j + columns), columns), i, keep)
 
-    def channel(block: Weights, keep: bool) -> Fields:
+    def group(block: Weights, row: int, keep: bool) -> Fields:
+        tops = None if exponents is None else filled(exponents, row)
+        return group_beats(p, block, tops, keep)
+
+    def channel(block: Weights, row: int, keep: bool) -> Fields:
         scale = block.channel_scale
         return channel_beats(p, np.ones(columns) if scale is None else scale)
 
     streams = {"activation": row_blocks(),
-               "weight": column_blocks(lambda block, keep: weight_beats(p, block)),
-               "group": column_blocks(lambda block, keep: group_beats(p, block, keep))}
+               "weight": column_blocks(lambda block, row, keep: weight_beats(p, block)),
+               "group": column_blocks(group)}
     if p.channel_scale:
         streams["channel"] = column_blocks(channel)
     return streams
 
 
-def layer_beats(p: BitmodMeshParameters, activations: Array,
-                weights: Weights) -> dict[str, Fields]:
+def layer_beats(p: BitmodMeshParameters, activations: Array, weights: Weights,
+                exponents: Array | None = None) -> dict[str, Fields]:
     """The streams of :func:`stream_beats`, all beats of each."""
-    return {name: list(beats) for name, beats in stream_beats(p, activations, weights).items()}
+    streams = stream_beats(p, activations, weights, exponents)
+    return {name: list(beats) for name, beats in streams.items()}
+
+
+def clipped_words(p: BitmodMeshParameters, clipped: Array, n: int) -> list[int]:
+    """The field ``clipped`` of all result beats of a layer of ``n`` channels; ``clipped`` bool
+    (m,) of its rows."""
+    down, across = p.tiles
+    rows = np.pad(clipped, (0, -len(clipped) % (down * p.rows)))
+    blocks = rows.reshape(-1, down, p.rows).transpose(0, 2, 1)
+    times = -(-n // (across * p.columns)) * p.output_sets
+    return [word for block in blocks for word in _words(block, 1) * times]
 
 
 def layer_results(p: BitmodMeshParameters, words: list[int], m: int, n: int) -> Array:

@@ -39,6 +39,11 @@ class Terms:
         """The terms of ``index`` (over all axes but the last)."""
         return Terms(self.sign[index], self.exp[index], self.man[index], self.bsig)
 
+    @property
+    def has_halves(self) -> bool:
+        """Whether the type has multiples of one half: FP3 and FP4."""
+        return bool((self.bsig < 0).any())
+
     def values2x(self) -> Array:
         """The values that the terms add up to, in halves, int64."""
         weight = self.man.astype(np.int64) << (self.exp + self.bsig + 1)

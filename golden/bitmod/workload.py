@@ -93,6 +93,7 @@ class BitmodPass(StreamPass):
         self.words.append(beat["values"])
         assert beat["last"] == (len(self.words) % self.p.output_beats == 0), \
             "result_last must mark the last beat of an operation"
+        assert not beat.get("clipped"), "no activation is larger than the largest of its group"
 
     def result(self) -> Array:
         return self.gemm.format.to_array(

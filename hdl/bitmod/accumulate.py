@@ -27,6 +27,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
+from lowbit.golden.formats import FP16
 
 from ..common.adders import Adders
 from ..common.field import Field
@@ -35,51 +36,87 @@ from ..common.struct import StructComponent
 from .align import EXPONENT_BITS, FINE, exact_sum_bits, sum_bits
 
 __all__ = ["DIGIT", "DigitAccumulator", "FixedAccumulator", "GroupSum", "accumulator",
-           "uses_digits"]
+           "group_magnitude", "uses_digits"]
 
 #: bits of a digit
 DIGIT = 8
 #: digits above the word's lowest at which a sum of any size may enter
 REACH = 1
+#: what counts as the exponent of a row-aligned sum
+EXPONENT_NOTE = "exponent field of the row and group; for integer types one more"
 #: largest exponent of a product, 30 + 8
 _MAX_EXPONENT = 38
 
 
 class GroupSum:
-    """Shape of a PE's accumulator: (word + pending) * 2**(unit + DIGIT * exponent).
+    """Shape of a PE's accumulator: (word + pending) * 2**(unit + step * exponent).
 
     Attributes: ``layout`` (fields ``word`` signed, ``pending``, ``exponent``; the last two only
-    where they exist), ``unit``, ``magnitude_bits`` (of the absolute value), ``max_exponent``.
+    where they exist), ``operand`` (what is scaled: in the row-aligned form the word and, as
+    ``exponent``, the exponent field of its row and group, for integer types one more, which the
+    PE does not know), ``unit``, ``step``, ``magnitude_bits`` (of the absolute value),
+    ``max_exponent``.
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
         self.parameters = p
-        self.unit = p.exact_exponent if p.exact else p.exact_exponent - 1 - p.extra_bits
-        whole = p.exact_bits - 1 + (p.exact_exponent - self.unit)
-        self.digits = uses_digits(p)
+        row = p.align == "row"
+        self.digits = not row and uses_digits(p)
+        self.step = 1 if row else DIGIT
         self.max_exponent = 0
         fields: dict[str, Field] = {}
-        if self.digits:
-            self.word_bits = p.acc_bits + DIGIT + 1
-            self.max_exponent = max(-(-(whole - (p.acc_bits + DIGIT)) // DIGIT),
-                                    _MAX_EXPONENT // DIGIT)
+        if row:
+            self.unit, self.word_bits = p.row_exponent(halves=True), p.row_bits
+            self.max_exponent = 1 << FP16.ebits
         else:
+            self.unit = p.exact_exponent if p.exact else p.exact_exponent - 1 - p.extra_bits
+            whole = p.exact_bits - 1 + (p.exact_exponent - self.unit)
             self.word_bits = whole + 1
-        fields["word"] = Field(self.word_bits, "group sum: (word + pending) * 2**(unit + digit * "
+            if self.digits:
+                self.word_bits = p.acc_bits + DIGIT + 1
+                self.max_exponent = max(-(-(whole - (p.acc_bits + DIGIT)) // DIGIT),
+                                        _MAX_EXPONENT // DIGIT)
+        # the most negative word never occurs in the row-aligned form
+        self.magnitude_bits = self.word_bits - row
+        fields["word"] = Field(self.word_bits, "group sum: word * 2**(unit + exponent of the row)"
+                               if row else "group sum: (word + pending) * 2**(unit + digit * "
                                "exponent)", name=f"int{self.word_bits}", signed=True)
-        self.magnitude_bits = self.word_bits
-        if not p.exact:
+        if not row and not p.exact:
             fields["pending"] = Field(1, "one more in the word's last place", name="unsigned")
         if self.digits:
             fields["exponent"] = Field(self.max_exponent.bit_length(), "digits below the word",
                                        name="unsigned")
-        self.layout = StructLayout(fields)
+        self.layout = self.operand = StructLayout(fields)
+        if row:
+            self.operand = StructLayout(fields | {"exponent": Field(
+                self.max_exponent.bit_length(), EXPONENT_NOTE, name="unsigned")})
 
-    def as_dict(self) -> dict[str, Any]:
-        """value = (word + pending) * 2**(unit + digit * exponent), for the manifest."""
-        return dict(unit=self.unit, digit=DIGIT if self.digits else 0,
+    @property
+    def exponents(self) -> tuple[int, int]:
+        """Least and largest power of two of the word's unit."""
+        return self.unit, self.unit + self.step * self.max_exponent
+
+    def exponent(self, count: Value) -> Value:
+        """That power of two, of an ``exponent`` of the layout."""
+        return (count << (self.step.bit_length() - 1)) + self.unit
+
+    def as_dict(self, layout: StructLayout | None = None) -> dict[str, Any]:
+        """value = (word + pending) * 2**(unit + digit * exponent), for the manifest; in the
+        row-aligned form ``exponent`` is that of the ``operand``."""
+        row = {"exponent": EXPONENT_NOTE} if self.parameters.align == "row" else {}
+        return dict(unit=self.unit, digit=self.step if self.max_exponent else 0,
                     max_exponent=self.max_exponent,
-                    fields={name: field.width for name, field in self.layout})
+                    fields={name: field.width for name, field in layout or self.layout}, **row)
+
+
+def group_magnitude(m: Module, adders: Adders, total: Any) -> Value:
+    """|word + pending| of a group sum: -(word + pending) = ~word + 1 - pending."""
+    word = total.word.as_unsigned()
+    sign = word[-1]
+    pending = total.pending if "pending" in dict(total.shape()) else Const(0, 1)
+    magnitude, _ = adders.increment(m, word ^ sign.replicate(len(word)), sign ^ pending,
+                                    name="magnitude")
+    return magnitude
 
 
 def uses_digits(p: BitmodPeParameters) -> bool:

@@ -17,13 +17,14 @@ from amaranth.lib import data, memory
 
 from lowbit.golden.bitmod.cycles import operation_timing
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters
+from lowbit.golden.formats import FP16
 from lowbit.golden.timing import Timing
 
 from ..common.design import Buffer, Design
 from ..common.shared import Shared
 from ..fabric.buffers import BufferControl, OperandBank, named_ports
 from ..fabric.skew import skewed
-from .mesh import ColumnOperands, mesh
+from .mesh import ColumnOperands, RowOperands, mesh
 from .results import deliver
 from .sequencer import Sequencer
 from .streams import CODE_BITS, SCALE_BITS, SELECTOR_BITS, chunk_bits, mesh_ports
@@ -54,13 +55,16 @@ class BitmodArray(Design[BitmodArrayParameters]):
     def memories(self) -> list[Buffer]:
         p, port = self.parameters, "a write port and a registered read port a bank"
         group = p.columns * (SELECTOR_BITS + SCALE_BITS)
+        exponents = [Buffer(
+            "exponent_bank", p.tile_rows, p.group_entries, p.rows * FP16.ebits,
+            f"exponents of the rows, a group a word; {port}")] if p.align == "row" else []
         return [
             Buffer("input_bank", p.tile_rows, p.input_chunks, p.rows * p.lanes * 16,
                    f"activations, a chunk a word; {port}"),
             Buffer("weight_bank", p.tile_columns, p.weight_chunks, p.columns * p.lanes * CODE_BITS,
                    f"weight codes, a chunk a word; {port}"),
             Buffer("group_bank", p.tile_columns, p.group_entries, group,
-                   f"selectors and scales, a group a word; {port}"),
+                   f"selectors and scales, a group a word; {port}"), *exponents,
             Buffer("headers", 1, p.group_entries, _header_layout(p).size,
                    "what the sequencer needs of a group; a write port and a combinational read "
                    "port")]
@@ -70,7 +74,9 @@ class BitmodArray(Design[BitmodArrayParameters]):
         m.submodules.sequencer = sequencer = Sequencer(p)
         weights = self._control(m, "weight", self.weight, p.weight_chunks, p.tile_columns)
         inputs = self._control(m, "input", self.activation, p.input_chunks, p.tile_rows)
-        groups = self._control(m, "group", self.group, p.group_entries, p.tile_columns)
+        row = p.align == "row"
+        banks = max(p.tile_columns, p.tile_rows) if row else p.tile_columns
+        groups = self._control(m, "group", self.group, p.group_entries, banks)
         header = self._headers(m, groups)
         m.d.comb += [
             sequencer.ready.eq(weights.valid & inputs.valid & groups.valid),
@@ -91,7 +97,12 @@ class BitmodArray(Design[BitmodArrayParameters]):
                               selector_bits + p.columns * SCALE_BITS, p.group_entries)
         operands = [ColumnOperands(word, entry[:selector_bits], entry[selector_bits:])
                     for word, entry in zip(codes, entries, strict=True)]
-        tiles = mesh(m, p, sequencer.step, special_values(m, self), values, operands)
+        exponents: list[Value] | list[None] = [None] * p.tile_rows
+        if row:
+            exponents = self._banks(m, "exponent", groups, group.exponents,
+                                    p.rows * FP16.ebits, p.group_entries)
+        rows = [RowOperands(*pair) for pair in zip(values, exponents, strict=True)]
+        tiles = mesh(m, p, sequencer.step, special_values(m, self), rows, operands)
         deliver(m, p, sequencer, tiles, self.result, self.channel if p.channel_scale else None)
         return m
 

@@ -21,9 +21,8 @@ from ..common.pipeline import register
 from ..common.shared import Shared
 from ..common.struct import StructComponent, signals
 from .accumulate import GroupSum
-from .align import ACTIVATION, TERM
+from .forms import activation_bits, control_ports, pe_datapath, term_bits
 from .group_scale import GroupScale
-from .pe import PeDatapath
 from .streams import SCALE_BITS
 
 __all__ = ["BitmodCell", "BitmodColumns"]
@@ -39,14 +38,15 @@ class BitmodCell(StructComponent):
         self.parameters = p
         total = GroupSum(p.pe).layout
         super().__init__({
-            "activations": In(p.lanes * ACTIVATION.size), "terms": In(p.lanes * TERM.size),
-            "clear": In(1), "capture": In(1), "chain": In(total), "held": Out(total)})
+            "activations": In(p.lanes * activation_bits(p.pe)),
+            "terms": In(p.lanes * term_bits(p.pe)), **control_ports(p.pe),
+            "capture": In(1), "chain": In(total), "held": Out(total)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.pe = pe = Shared(PeDatapath(self.parameters.pe), "bitmod_pe")
-        m.d.comb += [pe.activations.eq(self.activations), pe.terms.eq(self.terms),
-                     pe.clear.eq(self.clear)]
+        m.submodules.pe = pe = Shared(pe_datapath(self.parameters.pe), "bitmod_pe")
+        m.d.comb += [getattr(pe, name).eq(getattr(self, name)) for name in (
+            "activations", "terms", *control_ports(self.parameters.pe))]
         held = signals(self.held.shape(), "held", reset_less=True)
         m.d.sync += held.eq(self.chain)
         with m.If(self.capture):
@@ -61,39 +61,47 @@ class BitmodColumns(wiring.Component):
     The shift registers of the columns are one behind the other, and so are the partial sums.
     ``capture``: the PEs hold the sums of a finished group, whose ``scales`` are there; from the
     next cycle on the sums leave, row 0 of the first column first, and meet the scale of the
-    ``column`` (one line each). Two cycles after a sum has left it is added to ``head``, its
-    partial sum, or replaces that if ``fresh``: ``shift`` moves the partial sums on. The adder
-    holds the last of them, so that they have gone round after as many shifts as there are sums.
+    ``column`` (one line each), in the row-aligned form also the ``exponent`` of their row. Two
+    cycles after a sum has left it is added to ``head``, its partial sum, or replaces that if
+    ``fresh``: ``shift`` moves the partial sums on. The adder holds the last of them, so that they
+    have gone round after as many shifts as there are sums.
     """
 
     def __init__(self, p: BitmodTileParameters) -> None:
         self.parameters = p
         count = p.sharing_columns
-        super().__init__({
-            "activations": In(p.rows * p.lanes * ACTIVATION.size),
-            "terms": In(count * p.lanes * TERM.size), "clear": In(1), "capture": In(1),
-            "scales": In(count * SCALE_BITS), "column": In(count), "fresh": In(1),
-            "shift": In(1), "head": Out(32)})
+        ports = {
+            "activations": In(p.rows * p.lanes * activation_bits(p.pe)),
+            "terms": In(count * p.lanes * term_bits(p.pe)), **control_ports(p.pe),
+            "capture": In(1), "scales": In(count * SCALE_BITS), "column": In(count),
+            "fresh": In(1), "shift": In(1), "head": Out(32)}
+        if p.align == "row":
+            ports["exponent"] = In(GroupSum(p.pe).operand["exponent"].shape)
+        super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         m.submodules.group_scale = scale = GroupScale(p.pe)
         chain = signals(GroupSum(p.pe).layout, "no_row")
         for column in reversed(range(p.sharing_columns)):
-            terms = self.terms.word_select(column, p.lanes * TERM.size)
+            terms = self.terms.word_select(column, p.lanes * term_bits(p.pe))
             for row in reversed(range(p.rows)):
                 m.submodules[f"cell_{column}_{row}"] = cell = Shared(BitmodCell(p), "bitmod_cell")
                 m.d.comb += [
                     cell.activations.eq(self.activations.word_select(
-                        row, p.lanes * ACTIVATION.size)),
-                    cell.terms.eq(terms), cell.clear.eq(self.clear),
+                        row, p.lanes * activation_bits(p.pe))),
+                    cell.terms.eq(terms),
+                    *(getattr(cell, name).eq(getattr(self, name)) for name in control_ports(p.pe)),
                     cell.capture.eq(self.capture), cell.chain.eq(chain)]
                 chain = cell.held
         scales = register(m, self.scales, "scales", enable=self.capture)
         chosen: Value = Const(0, SCALE_BITS)
         for i, line in enumerate(self.column):
             chosen = chosen | (scales.word_select(i, SCALE_BITS) & line.replicate(SCALE_BITS))
-        m.d.comb += [scale.total.eq(chain), scale.scale.eq(chosen)]
+        m.d.comb += [scale.scale.eq(chosen),
+                     *(scale.total[name].eq(chain[name]) for name, _ in chain.shape())]
+        if p.align == "row":
+            m.d.comb += scale.total.exponent.eq(self.exponent)
 
         m.submodules.add = add = FpAdd(FP32, stages=1, adders=Adders(p.adder))
         partial = [Signal(32, name=f"partial_{i}", reset_less=True)

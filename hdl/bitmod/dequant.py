@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodDequantParameters
@@ -20,7 +20,7 @@ from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.normalize import MagnitudeToFloat
 from ..common.struct import signals
-from .accumulate import DIGIT, GroupSum
+from .accumulate import GroupSum, group_magnitude
 
 __all__ = ["BitmodDequant"]
 
@@ -28,10 +28,11 @@ __all__ = ["BitmodDequant"]
 class BitmodDequant(Design[BitmodDequantParameters]):
     """``result = RNE(total * scale)`` as an FP32 code: exact product, one rounding.
 
-    Ports: ``start`` takes ``total`` (:class:`.accumulate.GroupSum`) and the ``scale`` code
-    (8 bits, unsigned); ``valid`` is set for one cycle, :attr:`latency` clock edges later, with
-    ``result``. A new ``start`` may follow every :attr:`interval` cycles, the earliest in the
-    cycle before ``valid``; an earlier one abandons the running product. A product of zero is +0.
+    Ports: ``start`` takes ``total`` (``operand`` of :class:`.accumulate.GroupSum`) and the
+    ``scale`` code (8 bits, unsigned); ``valid`` is set for one cycle, :attr:`latency` clock edges
+    later, with ``result``. A new ``start`` may follow every :attr:`interval` cycles, the earliest
+    in the cycle before ``valid``; an earlier one abandons the running product. A product of zero
+    is +0.
 
     The scale's lowest bit is taken first, so that the adder spans the sum and not the product.
     """
@@ -43,7 +44,7 @@ class BitmodDequant(Design[BitmodDequantParameters]):
         #: clock edges from start to result
         self.latency = p.dequant_cycles + 1
         super().__init__(p, {
-            "start": In(flag("take total and scale")), "total": In(self.shape.layout),
+            "start": In(flag("take total and scale")), "total": In(self.shape.operand),
             "scale": In(Field(p.scale_bits, "scale of the group", name="unsigned")),
             "valid": Out(flag("result is there, for this cycle")),
             "result": Out(Field(FP32, "total times scale"))})
@@ -53,14 +54,14 @@ class BitmodDequant(Design[BitmodDequantParameters]):
 
     def derived(self) -> dict[str, Any]:
         """What the fields of ``total`` stand for."""
-        return super().derived() | dict(total=self.shape.as_dict())
+        return super().derived() | dict(total=self.shape.as_dict(self.shape.operand))
 
     def elaborate(self, platform: object) -> Module:
         m, p, shape = Module(), self.parameters, self.shape
         adders = Adders(p.adder)
         bits, steps = shape.magnitude_bits, p.scale_bits
         # operands
-        total = signals(shape.layout, "operand", reset_less=True)
+        total = signals(shape.operand, "operand", reset_less=True)
         scale = Signal(steps, name="scale_left", reset_less=True)
         # one line per step, the step under way
         step = Signal(steps)
@@ -68,12 +69,8 @@ class BitmodDequant(Design[BitmodDequantParameters]):
         m.d.sync += [step.eq(step << 1), scale.eq(scale >> 1), valid.eq(step[-1])]
         with m.If(self.start):
             m.d.sync += [total.eq(self.total), scale.eq(self.scale), step.eq(1)]
-        pending = Const(0, 1) if p.exact else total.pending
-        word = total.word.as_unsigned()
-        sign = word[-1]
-        # |word + pending|: -(word + pending) = ~word + 1 - pending
-        magnitude, _ = adders.increment(m, word ^ sign.replicate(len(word)), sign ^ pending,
-                                 name="magnitude")
+        sign = total.word[-1]
+        magnitude = group_magnitude(m, adders, total)[:bits]
 
         # multiply: add, and move to the right
         product = Signal(bits + steps, reset_less=True)
@@ -82,14 +79,13 @@ class BitmodDequant(Design[BitmodDequantParameters]):
         with m.If(step.any()):
             m.d.sync += product.eq(Cat(product[1:steps], added, carry))
         # sign and exponent of the finished product, while the next operands come in
-        done = Signal(1 + (len(total.exponent) if shape.digits else 0), reset_less=True)
+        done = Signal(1 + (len(total.exponent) if shape.max_exponent else 0), reset_less=True)
         with m.If(step[-1]):
-            m.d.sync += done.eq(Cat(sign, total.exponent) if shape.digits else sign)
-        span = DIGIT * shape.max_exponent
+            m.d.sync += done.eq(Cat(sign, total.exponent) if shape.max_exponent else sign)
         m.submodules.finish = finish = MagnitudeToFloat(
-            FP32, bits + steps, (shape.unit, shape.unit + span), adders=adders)
+            FP32, bits + steps, shape.exponents, adders=adders)
         m.d.comb += [finish.sign.eq(done[0]), finish.magnitude.eq(product),
                      self.result.eq(finish.code), self.valid.eq(valid)]
-        if span:
-            m.d.comb += finish.exponent.eq((done[1:] << (DIGIT.bit_length() - 1)) + shape.unit)
+        if shape.max_exponent:
+            m.d.comb += finish.exponent.eq(shape.exponent(done[1:]))
         return m

@@ -5,7 +5,7 @@ The results are those of :mod:`.dequant`, the paper's bit-serial form, which sta
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Signal, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
@@ -15,7 +15,7 @@ from ..common.adders import Adders
 from ..common.normalize import MagnitudeToFloat
 from ..common.pipeline import register
 from ..common.struct import StructComponent
-from .accumulate import DIGIT, GroupSum
+from .accumulate import GroupSum, group_magnitude
 from .streams import SCALE_BITS
 
 __all__ = ["GroupScale"]
@@ -24,34 +24,27 @@ __all__ = ["GroupScale"]
 class GroupScale(StructComponent):
     """``scaled`` = RN(total * scale) as FP32 code, two cycles later; a product of zero is +0.
 
-    ``total``: :class:`.accumulate.GroupSum`. Takes one each cycle: the bit-serial
+    ``total``: ``operand`` of :class:`.accumulate.GroupSum`. Takes one each cycle: the bit-serial
     unit of the paper needs eight cycles, this one multiplier serves a whole column of PEs.
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
         self.parameters = p
         self.shape = GroupSum(p)
-        super().__init__({"total": In(self.shape.layout), "scale": In(SCALE_BITS),
+        super().__init__({"total": In(self.shape.operand), "scale": In(SCALE_BITS),
                           "scaled": Out(FP32.bits)})
 
     def elaborate(self, platform: object) -> Module:
         m, shape = Module(), self.shape
         adders = Adders(self.parameters.adder)
-        word = self.total.word.as_unsigned()
-        sign = word[-1]
-        pending = Const(0, 1) if self.parameters.exact else self.total.pending
-        # |word + pending|: -(word + pending) = ~word + 1 - pending
-        magnitude, _ = adders.increment(m, word ^ sign.replicate(len(word)), sign ^ pending,
-                                 name="magnitude")
-        span = DIGIT * shape.max_exponent
+        sign = self.total.word[-1]
+        magnitude = group_magnitude(m, adders, self.total)[:shape.magnitude_bits]
         m.submodules.round = finish = MagnitudeToFloat(
-            FP32, len(word) + SCALE_BITS, (shape.unit, shape.unit + span),
-            adders=adders)
+            FP32, len(magnitude) + SCALE_BITS, shape.exponents, adders=adders)
         operands: list[tuple[Signal, Value]] = [(finish.sign, sign),
                                                 (finish.magnitude, magnitude * self.scale)]
-        if span:
-            exponent = (self.total.exponent << (DIGIT.bit_length() - 1)) + shape.unit
-            operands.append((finish.exponent, exponent))
+        if shape.max_exponent:
+            operands.append((finish.exponent, shape.exponent(self.total.exponent)))
         for target, value in operands:
             m.d.comb += target.eq(register(m, value, f"{target.name}_scaled",
                                            shape=target.shape()))

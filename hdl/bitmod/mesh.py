@@ -2,30 +2,33 @@
 
 Operands reach the first tile of a row or column ``read_latency`` cycles after the sequencer has
 decided, and tile (i, j) i + j cycles later: the decision travels right along the term generators
-and down along the activations, one tile a cycle, so operands wait nowhere.
+and down along the activations, one tile a cycle, so operands wait nowhere. Row-aligned activations
+are made here, once for all columns; the operand registers of the first tile hold them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Value
 
 from lowbit.golden.bitmod.parameters import BitmodMeshParameters, BitmodTermGeneratorParameters
+from lowbit.golden.formats import FP16
 
+from ..common.adders import Adders
+from ..common.aligner import Aligner
 from ..common.pipeline import delayed
 from ..common.shared import Shared
 from ..fabric.grid import connect_neighbours
 from ..fabric.skew import skewed
-from .finite import FiniteRows
+from .row_flags import RowFlags
 from .streams import activation_layout, group_layout, weight_layout
 from .term_generator import SpecialValues, TermLanes, shared_significance
 from .tile_datapath import TileDatapath
 
-__all__ = ["ColumnOperands", "Mesh", "mesh"]
+__all__ = ["ColumnOperands", "Mesh", "RowOperands", "mesh"]
 
 
 @dataclass(frozen=True)
@@ -38,20 +41,30 @@ class ColumnOperands:
 
 
 @dataclass(frozen=True)
+class RowOperands:
+    """Operands of a tile row in the cycle of its step: FP16 codes, and with row alignment the
+    exponents of the rows in their group."""
+
+    activations: Value
+    exponents: Value | None = None
+
+
+@dataclass(frozen=True)
 class Mesh:
     """Where results come from: the ``tiles`` ([row][column]), and of each tile row which of its
-    rows are ``invalid``."""
+    rows are ``invalid`` and, with row alignment, ``clipped``."""
 
     tiles: list[list[Any]]
     invalid: list[Value]
+    clipped: list[Value]
 
 
 def mesh(m: Module, p: BitmodMeshParameters, step: Any, special: SpecialValues,
-         rows: Sequence[Value], columns: Sequence[ColumnOperands]) -> Mesh:
+         rows: Sequence[RowOperands], columns: Sequence[ColumnOperands]) -> Mesh:
     """The tiles of a design, added to ``m``.
 
-    ``step`` of the sequencer; ``rows``: the activations of each tile row, and ``columns``: the
-    operands of each tile column, both in the cycle of their step.
+    ``step`` of the sequencer; ``rows`` and ``columns``: the operands of each tile row and
+    column, in the cycle of their step.
     """
     down, across = p.tiles
     step = delayed(m, step, p.read_latency, "step", reset=True)
@@ -63,25 +76,58 @@ def mesh(m: Module, p: BitmodMeshParameters, step: Any, special: SpecialValues,
     tiles = [[Shared(TileDatapath(p.tile), "bitmod_core") for _ in columns] for _ in rows]
     for j, operands in enumerate(columns):
         _feed_column(m, p, j, column_steps[j], special_terms[j], operands, tiles[0][j])
-    invalid = [_feed_row(m, p, i, row_steps[i], values, tiles[i][0])
-               for i, values in enumerate(rows)]
+    feed = _feed_aligned_row if p.align == "row" else _feed_row
+    flags = [feed(m, p, i, row_steps[i], operands, tiles[i][0])
+             for i, operands in enumerate(rows)]
     for i, row in enumerate(tiles):
         for j, tile in enumerate(row):
             m.submodules[f"core_{i}_{j}"] = tile
-    connect_neighbours(m, tiles, right=("activations",), down=("terms", "scales", "beat"))
-    return Mesh(tiles, invalid)
+    right = ("activations", "exponents") if p.align == "row" else ("activations",)
+    connect_neighbours(m, tiles, right=right, down=("terms", "scales", "beat"))
+    return Mesh(tiles, [row["invalid"] for row in flags],
+                [row["clipped"] for row in flags if "clipped" in row])
 
 
-def _feed_row(m: Module, p: BitmodMeshParameters, i: int, step: Any, activations: Value,
-              tile: Any) -> Value:
-    """Activations of a tile row into its first ``tile``; returns which of its rows are invalid."""
-    values = chain.from_iterable(activation_layout(p.tile)["values"].shape(activations)[0])
-    m.submodules[f"finite_{i}"] = finite = Shared(FiniteRows(p.tile), "bitmod_finite")
-    m.d.comb += [finite.exponents.eq(Cat(code[10:15] for code in values)),
-                 finite.enable.eq(step.enable),
-                 finite.begins.eq(step.begins), finite.ends.eq(step.ends),
-                 tile.activations_in.eq(activations)]
-    return finite.invalid
+def _feed_row(m: Module, p: BitmodMeshParameters, i: int, step: Any, operands: RowOperands,
+              tile: Any) -> dict[str, Value]:
+    """Activations of a tile row into its first ``tile``, as they are; returns the row flags."""
+    rows = activation_layout(p.tile)["values"].shape(operands.activations)[0]
+    special = [Cat(code[FP16.mbits:-1].all() for code in row).any() for row in rows]
+    m.d.comb += tile.activations_in.eq(operands.activations)
+    return _flags(m, p, i, step, {"invalid": special})
+
+
+def _feed_aligned_row(m: Module, p: BitmodMeshParameters, i: int, step: Any,
+                      operands: RowOperands, tile: Any) -> dict[str, Value]:
+    """The same with an aligner a lane of each row: integers at the exponents of the rows."""
+    assert operands.exponents is not None
+    rows = activation_layout(p.tile)["values"].shape(operands.activations)[0]
+    exponents = group_layout(p.tile)["exponents"].shape(operands.exponents)[0]
+    words, invalid, clipped = [], [], []
+    for r, (row, exponent) in enumerate(zip(rows, exponents, strict=True)):
+        lanes = []
+        for lane, code in enumerate(row):
+            aligner = Shared(Aligner(FP16, p.align_bits, adders=Adders(p.adder)), "bitmod_aligner")
+            m.submodules[f"aligner_{i}_{r}_{lane}"] = aligner
+            m.d.comb += [aligner.code.eq(code), aligner.top.eq(exponent)]
+            words.append(Cat(aligner.magnitude, aligner.negative))
+            lanes.append(aligner)
+        invalid.append(~Cat(lane.finite for lane in lanes).all())
+        clipped.append(Cat(lane.clipped for lane in lanes).any())
+    m.d.comb += [tile.activations_in.eq(Cat(words)), tile.exponents_in.eq(operands.exponents)]
+    return _flags(m, p, i, step, {"invalid": invalid, "clipped": clipped})
+
+
+def _flags(m: Module, p: BitmodMeshParameters, i: int, step: Any,
+           rows: dict[str, list[Value]]) -> dict[str, Value]:
+    """What is known of the rows of an operation, by name: any of the flags of its cycles."""
+    held = {}
+    for name, flags in rows.items():
+        m.submodules[f"{name}_rows_{i}"] = part = Shared(RowFlags(p.tile), "bitmod_row_flags")
+        m.d.comb += [part.flags.eq(Cat(flags)), part.enable.eq(step.enable),
+                     part.begins.eq(step.begins), part.ends.eq(step.ends)]
+        held[name] = part.held
+    return held
 
 
 def _feed_column(m: Module, p: BitmodMeshParameters, j: int, step: Any, special: Value,
@@ -106,3 +152,5 @@ def _feed_column(m: Module, p: BitmodMeshParameters, j: int, step: Any, special:
         beat.enable.eq(step.enable), beat.first.eq(step.first), beat.last.eq(step.last),
         beat.fresh.eq(step.fresh),
         beat.bsig.eq(shared_significance(step.lines, step.floating))]
+    if p.align == "row":
+        m.d.comb += beat.floating.eq(step.floating)

@@ -1,14 +1,14 @@
 """The BitMoD processing element: lanes of one-bit weight terms times FP16 activations.
 
-Paper section IV-B, Figure 5; contract in docs/numerics.md, section 7. Steps 1 and 2 (align, add)
-are :mod:`.align`, step 3 (group accumulation) is :mod:`.accumulate`, step 4 :mod:`.group_scale`.
+Paper section IV-B, Figure 5; contract in docs/numerics.md, section 7. Its two forms are
+:mod:`.row_pe` and :mod:`.cycle_pe`; step 4 is :mod:`.group_scale`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Const, Module
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
@@ -17,99 +17,29 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..common.field import Field, flag
-from ..common.pipeline import delayed, register
 from ..common.shared import Shared
-from ..common.struct import StructComponent
-from .accumulate import GroupSum, accumulator
-from .align import ACTIVATION, POWER_BITS, TERM, AlignedSum, ExactSum
-from .streams import bsig_field, term_field
+from .accumulate import GroupSum
+from .cycle_pe import DecodeActivation
+from .forms import control, decode_term, pe_datapath
+from .streams import aligned_field, bsig_field, term_field
 
-__all__ = ["BitmodPe", "PeDatapath", "DecodeActivation", "DecodeTerm"]
-
-#: bits of a term: sign, exp (2), man
-TERM_BITS = 4
-
-
-class DecodeActivation(StructComponent):
-    """An FP16 ``code`` with its hidden bit: ``activation`` (:data:`.align.ACTIVATION`).
-
-    ``finite`` is 0 for infinities and NaNs. A row of PEs shares it. Combinational.
-    """
-
-    def __init__(self) -> None:
-        super().__init__({"code": In(16), "activation": Out(ACTIVATION), "finite": Out(1)})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        fraction, field, a = self.code[:10], self.code[10:15], self.activation
-        normal = field.any()
-        m.d.comb += [a.significand.eq(Cat(fraction, normal)), a.sign.eq(self.code[15]),
-                     a.exponent.eq(Cat(field[0] | ~normal, field[1:])),
-                     a.something.eq(normal | fraction.any()), self.finite.eq(~field.all())]
-        return m
-
-
-class DecodeTerm(StructComponent):
-    """A ``term`` of the term generator (sign lowest, exp, man) with its ``bsig``: ``decoded``
-    (:data:`.align.TERM`), nothing unless ``enable``. A column of PEs shares it. Combinational.
-    """
-
-    def __init__(self) -> None:
-        super().__init__({"term": In(TERM_BITS), "bsig": In(signed(4)), "enable": In(1),
-                          "decoded": Out(TERM)})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        power = Signal(POWER_BITS)
-        m.d.comb += [power.eq(self.term[1:3] + self.bsig + 1), self.decoded.sign.eq(self.term[0]),
-                     self.decoded.power.eq(power), self.decoded.man.eq(self.term[3] & self.enable)]
-        return m
-
-
-class PeDatapath(StructComponent):
-    """The PE of an array, behind the decoders that a row and a column share.
-
-    Ports: ``activations`` and ``terms`` (lanes of :data:`.align.ACTIVATION` and
-    :data:`.align.TERM`, lane 0 lowest), ``clear`` (this cycle starts a group), ``total``
-    (:class:`.accumulate.GroupSum`: value (word + pending) * 2**(unit + 8 * exponent)).
-    A cycle without a product changes nothing. Latency: that of ``p`` in clock edges.
-    """
-
-    def __init__(self, p: BitmodPeParameters) -> None:
-        self.parameters = p
-        super().__init__({"activations": In(p.lanes * ACTIVATION.size),
-                          "terms": In(p.lanes * TERM.size), "clear": In(1),
-                          "total": Out(GroupSum(p).layout)})
-
-    def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.parameters
-        m.submodules.products = products = ExactSum(p) if p.exact else AlignedSum(p)
-        m.submodules.accumulate = accumulate = accumulator(p)
-        m.d.comb += [products.activations.eq(self.activations), products.terms.eq(self.terms),
-                     self.total.eq(accumulate.total)]
-        # `clear` meets the accumulator, the rest what stands before it
-        clear = delayed(m, self.clear, max(0, p.pipeline - 1), "clear_at")
-        passed = [(accumulate.clear, clear), (accumulate.sum, products.sum)]
-        if not p.exact:
-            passed.append((accumulate.exponent, products.exponent))
-        for target, value in passed:
-            if p.pipeline:
-                value = register(m, value, f"{target.name}_held", shape=target.shape())
-            m.d.comb += target.eq(value)
-        return m
+__all__ = ["BitmodPe"]
 
 
 class BitmodPe(Design[BitmodPeParameters]):
-    """One PE with its decoders.
+    """One PE with the decoders of its terms.
 
     Ports:
 
-    - ``activations``: lanes x 16, FP16 codes, lane 0 lowest
+    - ``activations``, lane 0 lowest: of ``--align row`` lanes of sign and magnitude, as
+      :class:`..common.aligner.Aligner` gives them; else lanes x 16, FP16 codes
     - ``terms``: lanes x 4, from the lowest bit: sign, exp (2 bits), man
     - ``bsig``: signed 4 bits, -1, 0, 2, 4 or 6: significance that the cycle's terms share
+    - ``floating`` (``--align row``): the terms are of FP3 or FP4, whose sums count in halves
     - ``enable``: the cycle counts; ``first`` (with ``enable``): the accumulator starts from zero
-    - ``invalid``: an activation of this cycle is infinite or NaN while ``enable`` (combinational:
-      the flag belongs to a row of PEs); the sum has no meaning then until the next ``first``
+    - ``invalid`` (``--align cycle``; else the aligners say it): an activation of this cycle is
+      infinite or NaN while ``enable`` (combinational: the flag belongs to a row of PEs); the sum
+      has no meaning then until the next ``first``
     - ``total``: the accumulator, :class:`.accumulate.GroupSum`
 
     Latency: that of the parameters, in clock edges from ``enable`` to ``total``. No reset:
@@ -117,13 +47,18 @@ class BitmodPe(Design[BitmodPeParameters]):
     """
 
     def __init__(self, p: BitmodPeParameters) -> None:
-        super().__init__(p, {
-            "activations": In(Field(FP16, "activations", axes={"lane": p.lanes})),
+        row = p.align == "row"
+        ports = {
+            "activations": In(aligned_field(p) if row else
+                              Field(FP16, "activations", axes={"lane": p.lanes})),
             "terms": In(term_field(p.lanes)), "bsig": In(bsig_field()),
             "enable": In(flag("the cycle counts")),
-            "first": In(flag("with enable: the accumulator starts from zero")),
-            "invalid": Out(flag("an activation of this cycle is infinite or NaN")),
-            "total": Out(GroupSum(p).layout)})
+            "first": In(flag("with enable: the accumulator starts from zero"))}
+        if row:
+            ports["floating"] = In(flag("terms are of FP3 or FP4, not of integers"))
+        else:
+            ports["invalid"] = Out(flag("an activation of this cycle is infinite or NaN"))
+        super().__init__(p, ports | {"total": Out(GroupSum(p).layout)})
 
     def timing(self) -> Timing:
         return Timing(self.parameters.latency, 1, "terms taken to the accumulator that holds "
@@ -135,21 +70,23 @@ class BitmodPe(Design[BitmodPeParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        m.submodules.core = core = PeDatapath(p)
-        activations, terms, finite = [], [], []
+        m.submodules.core = core = pe_datapath(p)
+        terms = [decode_term(m, p, f"term_{i}", self.terms[i], self.bsig, self.enable)
+                 for i in range(p.lanes)]
+        floating = self.floating if p.align == "row" else Const(0, 1)
+        shared = control(p, self.first & self.enable, self.bsig, floating)
+        m.d.comb += [core.terms.eq(Cat(terms)), self.total.eq(core.total),
+                     *(getattr(core, name).eq(value) for name, value in shared.items())]
+        if p.align == "row":
+            m.d.comb += core.activations.eq(self.activations)
+            return m
+        activations, finite = [], []
         for i in range(p.lanes):
             m.submodules[f"activation_{i}"] = activation = Shared(
                 DecodeActivation(), "bitmod_activation", key=())
-            m.submodules[f"term_{i}"] = term = Shared(
-                DecodeTerm(), "bitmod_term", key=())
-            m.d.comb += [activation.code.eq(self.activations[i]),
-                         term.term.eq(self.terms[i]),
-                         term.bsig.eq(self.bsig), term.enable.eq(self.enable)]
+            m.d.comb += activation.code.eq(self.activations[i])
             activations.append(activation.activation)
-            terms.append(term.decoded)
             finite.append(activation.finite)
-        m.d.comb += [core.activations.eq(Cat(activations)), core.terms.eq(Cat(terms)),
-                     core.clear.eq(self.first & self.enable),
-                     self.invalid.eq(self.enable & ~Cat(finite).all()),
-                     self.total.eq(core.total)]
+        m.d.comb += [core.activations.eq(Cat(activations)),
+                     self.invalid.eq(self.enable & ~Cat(finite).all())]
         return m

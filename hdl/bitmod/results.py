@@ -8,6 +8,7 @@ from amaranth.hdl import Array, Cat, Module, Signal, Value
 
 from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 
+from ..common.pipeline import register
 from ..common.shared import Shared
 from ..fabric.elastic import Beat, backward, of_port
 from .channel_scale import ChannelScale
@@ -37,6 +38,11 @@ def deliver(m: Module, p: BitmodMeshParameters, sequencer: Sequencer, mesh: Mesh
         m.d.comb += [drain.enable.eq(enable & scales.valid),
                      scales.ready.eq(drain.advance & drain.set_ends)]
     words = _lanes(m, p, drain, mesh, scales, enable)
+    if mesh.clipped:
+        now = Signal(len(mesh.clipped), name="clipped")
+        m.d.comb += now.eq(Cat(Array(rows)[drain.row] for rows in mesh.clipped))
+        m.d.comb += Value.cast(result.payload.clipped).eq(
+            register(m, now, "held_clipped", enable=enable))
     m.d.comb += [result.valid.eq(held), result.payload["values"].eq(Cat(words)),
                  result.payload.last.eq(held_last)]
 

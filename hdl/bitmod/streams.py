@@ -8,17 +8,25 @@ from __future__ import annotations
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodMeshParameters, BitmodTermGeneratorParameters
+from lowbit.golden.bitmod.parameters import (
+    BitmodMeshParameters,
+    BitmodPeOptions,
+    BitmodTermGeneratorParameters,
+)
 from lowbit.golden.formats import FP16, FP32
 
 from ..common.field import Field, flag
 
-__all__ = ["activation_layout", "bsig_field", "channel_layout", "chunk_bits", "group_layout",
-           "mesh_ports", "result_layout", "special_value_ports", "term_field", "weight_layout"]
+__all__ = ["activation_layout", "aligned_field", "bsig_field", "channel_layout", "chunk_bits",
+           "exponent_field", "group_layout", "mesh_ports", "result_layout", "special_value_ports",
+           "term_field", "weight_layout"]
 
 CODE_BITS = BitmodTermGeneratorParameters.code_bits
 SELECTOR_BITS = (BitmodTermGeneratorParameters.special_values - 1).bit_length()
 SCALE_BITS = 8
+#: bits of a term: sign, exp (2), man
+TERM_BITS = BitmodTermGeneratorParameters.term_bits
+BSIG_BITS = 4
 #: what a weight code is
 CODE_NOTE = "weight codes: a sign-extended integer, an FP4 code, or an FP3 code shifted left by one"
 
@@ -40,15 +48,28 @@ def special_value_ports() -> dict[str, Field]:
 
 def term_field(lanes: int) -> Field:
     """Terms of a cycle."""
-    return Field(BitmodTermGeneratorParameters.term_bits,
+    return Field(TERM_BITS,
                  "terms, from the lowest bit: sign, exp (2 bits), man", name="term",
                  axes={"lane": lanes})
 
 
 def bsig_field() -> Field:
     """The significance of a cycle."""
-    return Field(4, "power of two that the cycle's terms share: -1, 0, 2, 4 or 6", name="int4",
-                 signed=True)
+    return Field(BSIG_BITS, "power of two that the cycle's terms share: -1, 0, 2, 4 or 6",
+                 name="int4", signed=True)
+
+
+def aligned_field(p: BitmodPeOptions) -> Field:
+    """Row-aligned activations of a chunk."""
+    return Field(p.align_bits + 1, "activations as integers at the exponent of their row and "
+                 "group: a magnitude, and on top its sign", name="sign-magnitude",
+                 axes={"lane": p.lanes})
+
+
+def exponent_field(axes: dict[str, int] | None = None) -> Field:
+    """What a row's activations of a group are aligned to."""
+    return Field(FP16.ebits, "exponent field of the row and group, at least the largest of its "
+                 "activations; 1 for subnormals and zeros", name="unsigned", axes=axes)
 
 
 def activation_layout(p: BitmodMeshParameters) -> data.StructLayout:
@@ -67,11 +88,11 @@ def weight_layout(p: BitmodMeshParameters) -> data.StructLayout:
 
 
 def group_layout(p: BitmodMeshParameters) -> data.StructLayout:
-    """A group of all columns: ``selectors`` of the special values, ``scales``, ``floating`` (FP3
-    and FP4), ``terms`` of a weight and ``chunks`` of the group, both less one, ``last`` of its
-    operation, and in an array ``keep``: the operation's activations stay in the input buffer for
-    the next one."""
-    _, across = p.tiles
+    """A group of all columns, and of all rows: ``selectors`` of the special values, ``scales``,
+    ``floating`` (FP3 and FP4), ``terms`` of a weight and ``chunks`` of the group, both less one,
+    ``last`` of its operation, with row alignment ``exponents`` of the rows, and in an array
+    ``keep``: the operation's activations stay in the input buffer for the next one."""
+    down, across = p.tiles
     axes = {"tile_column": across, "column": p.columns}
     fields = {
         "selectors": Field(SELECTOR_BITS, "special value of the column's group", name="unsigned",
@@ -81,6 +102,8 @@ def group_layout(p: BitmodMeshParameters) -> data.StructLayout:
         "terms": Field(2, "terms of a weight, less one", name="unsigned"),
         "chunks": Field(chunk_bits(p), "chunks of the group, less one", name="unsigned"),
         "last": flag("last group of an operation")}
+    if p.align == "row":
+        fields["exponents"] = exponent_field({"tile_row": down, "row": p.rows})
     if p.kept_chunks:
         fields["keep"] = flag("the operation's activations stay for the next one")
     return data.StructLayout(fields)
@@ -96,14 +119,19 @@ def channel_layout(p: BitmodMeshParameters) -> data.StructLayout:
 
 def result_layout(p: BitmodMeshParameters) -> data.StructLayout:
     """``values`` of one row and ``out_columns`` columns of every tile: rows ascending, then the
-    next columns; ``last`` of the operation."""
+    next columns; ``last`` of the operation; with row alignment ``clipped`` of the row: activations
+    of the operation were larger than their exponents, and have been cut to them."""
     down, across = p.tiles
-    return data.StructLayout({
+    fields = {
         "values": Field(FP16 if p.out == "fp16" else FP32,
                         "results of one row and of the columns that leave side by side, rows "
                         "ascending, then the next columns",
                         axes={"tile_row": down, "tile_column": across, "column": p.out_columns}),
-        "last": flag("last result beat of an operation")})
+        "last": flag("last result beat of an operation")}
+    if p.align == "row":
+        fields["clipped"] = Field(1, "activations of the row were larger than the exponents given",
+                                  name="flag", axes={"tile_row": down})
+    return data.StructLayout(fields)
 
 
 def mesh_ports(p: BitmodMeshParameters) -> dict[str, wiring.Member]:

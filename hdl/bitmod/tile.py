@@ -10,7 +10,7 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..fabric.elastic import forward, of_port
-from .mesh import ColumnOperands, mesh
+from .mesh import ColumnOperands, RowOperands, mesh
 from .results import deliver
 from .sequencer import Sequencer
 from .streams import mesh_ports
@@ -51,7 +51,8 @@ class BitmodTile(Design[BitmodTileParameters]):
             group.ready.eq(sequencer.take_group)]
         operands = ColumnOperands(*(Value.cast(value) for value in (
             weight["codes"], group["selectors"], group["scales"])))
-        tiles = mesh(m, p, sequencer.step, special_values(m, self),
-                     [Value.cast(activation["values"])], [operands])
+        exponents = Value.cast(group["exponents"]) if p.align == "row" else None
+        row = RowOperands(Value.cast(activation["values"]), exponents)
+        tiles = mesh(m, p, sequencer.step, special_values(m, self), [row], [operands])
         deliver(m, p, sequencer, tiles, self.result, self.channel if p.channel_scale else None)
         return m

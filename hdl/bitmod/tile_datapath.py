@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.formats import FP16
 
+from ..common.adders import Adders
 from ..common.pipeline import delayed, register
 from ..common.shared import Shared
 from ..common.struct import StructComponent
-from .align import TERM
 from .column import BitmodColumns
-from .pe import TERM_BITS, DecodeActivation, DecodeTerm
-from .streams import SCALE_BITS
+from .cycle_pe import DecodeActivation
+from .forms import control, decode_term, term_bits
+from .row_pe import row_activation
+from .streams import BSIG_BITS, SCALE_BITS, TERM_BITS
 
-__all__ = ["BEAT", "TileDatapath"]
+__all__ = ["TileDatapath", "beat_layout"]
 
-#: What travels down with the terms; see :data:`.sequencer.STEP`.
-BEAT = data.StructLayout({"enable": 1, "first": 1, "last": 1, "fresh": 1, "bsig": signed(4)})
+
+def beat_layout(p: BitmodTileParameters) -> data.StructLayout:
+    """What travels down with the terms; see :data:`.sequencer.STEP`."""
+    row = {"floating": 1} if p.align == "row" else {}
+    return data.StructLayout({"enable": 1, "first": 1, "last": 1, "fresh": 1,
+                              "bsig": signed(BSIG_BITS), **row})
 
 
 class TileDatapath(StructComponent):
     """Terms come from above, activations from the left; both leave one cycle later, below and to
-    the right. ``scales`` come with a ``last`` beat and stay for the tile below.
+    the right. ``scales`` come with a ``last`` beat and stay for the tile below. Activations are
+    FP16 codes, or row-aligned (:func:`.row_pe.row_activation`); then the ``exponents`` of the rows
+    come with them, and stay from a ``last`` beat for the tile to the right.
 
     ``shift`` (one line per set of ``out_columns`` columns) moves the results of those columns on,
     and selects them: ``heads`` are the results of their next row.
@@ -34,8 +43,13 @@ class TileDatapath(StructComponent):
 
     def __init__(self, p: BitmodTileParameters) -> None:
         self.parameters = p
-        operands = {"activations": p.rows * p.lanes * 16, "terms": p.columns * p.lanes * TERM_BITS,
-                    "scales": p.columns * SCALE_BITS, "beat": BEAT}
+        self.row = p.align == "row"
+        bits = row_activation(p.pe).size if self.row else FP16.bits
+        operands = {"activations": p.rows * p.lanes * bits,
+                    "terms": p.columns * p.lanes * TERM_BITS,
+                    "scales": p.columns * SCALE_BITS, "beat": beat_layout(p)}
+        if self.row:
+            operands["exponents"] = p.rows * FP16.ebits
         members = {f"{name}_in": In(shape) for name, shape in operands.items()}
         members |= {f"{name}_out": Out(shape) for name, shape in operands.items()}
         sets = p.output_sets
@@ -70,9 +84,15 @@ class TileDatapath(StructComponent):
 
         clear = Signal()
         m.d.comb += clear.eq(beat.first & beat.enable)
-        decoded = self._decoded_activations(m, activations)
+        floating = beat.floating if self.row else Const(0, 1)
+        shared = control(p.pe, clear, beat.bsig, floating)
+        if self.row:
+            decoded: Value = activations
+            shared["exponent"] = self._leaving_exponent(m, beat.floating, capture)
+        else:
+            decoded = self._decoded_activations(m, activations)
         decoded_terms = self._decoded_terms(m, terms, beat)
-        sharing, width = p.sharing_columns, p.lanes * TERM.size
+        sharing, width = p.sharing_columns, p.lanes * term_bits(p.pe)
         heads: list[list[Value]] = [[] for _ in range(p.out_columns)]
         for first in range(0, p.output_sets, sharing):
             # columns of these sets: they leave one after the other
@@ -83,7 +103,8 @@ class TileDatapath(StructComponent):
                 m.submodules[f"columns_{members[0]}"] = columns = Shared(BitmodColumns(p),
                                                                        "bitmod_columns")
                 m.d.comb += [
-                    columns.activations.eq(decoded), columns.clear.eq(clear),
+                    columns.activations.eq(decoded),
+                    *(getattr(columns, name).eq(value) for name, value in shared.items()),
                     columns.terms.eq(Cat(decoded_terms.word_select(i, width) for i in members)),
                     columns.capture.eq(capture), columns.column.eq(column),
                     columns.scales.eq(Cat(scales.word_select(i, SCALE_BITS) for i in members)),
@@ -97,6 +118,21 @@ class TileDatapath(StructComponent):
             m.d.comb += self.heads.word_select(lane, 32).eq(word)
         return m
 
+    def _leaving_exponent(self, m: Module, floating: Value, capture: Value) -> Value:
+        """Of the row whose sum leaves the columns: the exponents go round as the rows do."""
+        exponents = register(m, self.exponents_in, "exponents", enable=self.beat_in.last)
+        m.d.comb += self.exponents_out.eq(exponents)
+        integers = register(m, delayed(m, ~floating, self.parameters.pe.latency, "integers"),
+                            "leaving_integers", enable=capture)
+        bits = FP16.ebits
+        leaving = Signal(len(exponents), name="leaving_exponents", reset_less=True)
+        m.d.sync += leaving.eq(Cat(leaving[bits:], leaving[:bits]))
+        with m.If(capture):
+            m.d.sync += leaving.eq(exponents)
+        total, carry = Adders(self.parameters.adder).increment(m, leaving[:bits], integers,
+                                                               name="leaving_exponent")
+        return Cat(total, carry)
+
     def _decoded_activations(self, m: Module, activations: Value) -> Value:
         """Activations with their hidden bits, once for all columns."""
         words = []
@@ -108,11 +144,8 @@ class TileDatapath(StructComponent):
         return Cat(words)
 
     def _decoded_terms(self, m: Module, terms: Value, beat: Any) -> Value:
-        """Terms of the columns with their powers of two, once for all rows."""
-        words = []
-        for i in range(self.parameters.columns * self.parameters.lanes):
-            m.submodules[f"term_{i}"] = decode = Shared(DecodeTerm(), "bitmod_term", key=())
-            m.d.comb += [decode.term.eq(terms.word_select(i, TERM_BITS)),
-                         decode.bsig.eq(beat.bsig), decode.enable.eq(beat.enable)]
-            words.append(Value.cast(decode.decoded))
-        return Cat(words)
+        """Terms of the columns as the PEs take them, once for all rows."""
+        p = self.parameters
+        return Cat(Value.cast(decode_term(m, p.pe, f"term_{i}", terms.word_select(i, TERM_BITS),
+                                          beat.bsig, beat.enable))
+                   for i in range(p.columns * p.lanes))

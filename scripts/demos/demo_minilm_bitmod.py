@@ -48,8 +48,8 @@ Array = NDArray[Any]
 SENTENCE = "every group of weights picks the special value that leaves the smallest error behind"
 GROUP = 128
 TYPES = ("bitmod4", "bitmod3", "int6")
-DESIGNS: dict[str, BitmodMeshParameters] = {"tile": BitmodTileParameters(),
-                                            "array": BitmodArrayParameters()}
+DESIGNS: dict[str, BitmodMeshParameters] = {
+    "tile": BitmodTileParameters(align="cycle"), "array": BitmodArrayParameters(align="cycle")}
 
 
 def measure(name: str, weights: Array, x: Array, dtype: str, progress: Progress) -> dict[str, Any]:

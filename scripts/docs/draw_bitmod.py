@@ -156,57 +156,47 @@ def _booth(c: Canvas, value: int, top: float) -> None:
 
 # -- the processing element ------------------------------------------------------------------
 def pe() -> Canvas:
-    """The PE and, behind it, what finishes a group."""
+    """The row-aligned PE, the aligners before it, and behind it what finishes a group."""
     p = TILE.pe
     c = Canvas(944, 452, "The BitMoD processing element")
-    for x, words in ((192, "1  exponents"), (446, "2  align and add"), (718, "3  accumulate")):
+    for x, words in ((150, "1  align"), (330, "2  multiply by a term"), (600, "3  add")):
         c.label(x, 24, words, "bold")
-    c.frame(178, 38, 748, 292)
-    c.label(192, 58, "PE", "bold")
-    top, pitch = 94, 58
-    # exponents: up to the maximum, back down as distances
-    c.box(304, 48, 128, 30, "green", "largest exponent")
-    last = top + (p.lanes - 1) * pitch
-    c.arrow((320, last + 12), (320, 78))
-    c.line([(412, 78), (412, last + 12)])
+    c.frame(316, 38, 610, 292)
+    c.label(330, 58, "PE", "bold")
+    top, pitch = 82, 58
     for i in range(p.lanes):
         y = top + i * pitch
-        c.box(20, y - 2, 128, 22, "blue", f"a{i}: FP16", style="small")
-        c.box(20, y + 24, 128, 22, "yellow", f"w{i}: sign, exp, man", style="small")
-        c.arrow((148, y + 9), (192, y + 9))
-        c.arrow((148, y + 35), (192, y + 35))
-        c.box(192, y, 104, 44, "green", "product", "adds exponents")
-        c.line([(296, y + 12), (320, y + 12)])
-        c.arrow((412, y + 12), (446, y + 12))
-        c.arrow((296, y + 33), (446, y + 33))
-        c.box(446, y, 104, 44, "green", "shift right", f"11 + {p.extra_bits} bits kept")
-        c.arrow((550, y + 22), (582, y + 22))
-        c.dot(412, y + 12)
-        c.dot(320, y + 12)
-    c.label(336, top + 29, "significand", "dim small")
-    c.label(328, 94, "exponent", "dim small")
-    c.label(419, 88, "distance", "dim small")
-    c.label(20, last + 70, "and bsig, which all", "dim small")
-    c.label(20, last + 84, "lanes share in a cycle", "dim small")
+        c.box(20, y - 2, 96, 22, "blue", f"a{i}: FP16", style="small")
+        c.arrow((116, y + 9), (150, y + 9))
+        c.box(150, y - 2, 124, 22, "purple", f"round to {p.align_bits} bits", style="small")
+        c.arrow((274, y + 9), (344, y + 9))
+        c.box(150, y + 24, 124, 22, "yellow", f"w{i}: sign, exp, man", style="small")
+        c.arrow((274, y + 35), (344, y + 35))
+        c.box(344, y, 104, 44, "green", "× 1, 2, 4, 8", "or 0")
+        c.arrow((448, y + 22), (470, y + 22))
+        c.box(470, y, 70, 44, "green", "± sign")
+        c.arrow((540, y + 22), (566, y + 22))
+    last = top + (p.lanes - 1) * pitch
+    c.label(20, last + 36, "one exponent for", "dim small")
+    c.label(20, last + 50, "a row and group", "dim small")
+    c.label(150, last + 66, "once for a row of PEs", "dim small")
     middle = top + ((p.lanes - 1) * pitch + 44) / 2
-    c.box(582, top, 62, (p.lanes - 1) * pitch + 44, "green", "adder", "tree",
-          f"{p.tree_bits} bits")
-    c.arrow((644, middle), (672, middle))
-    c.box(672, middle - 26, 14, 52, "grey")
-    c.label(679, middle + 42, "register", "dim small", anchor="middle")
-    c.arrow((686, middle), (718, middle))
-    c.box(718, middle - 26, 180, 52, "green", "add exactly", "accumulator + sum")
-    c.arrow((808, middle + 26), (808, middle + 44))
-    c.box(718, middle + 44, 180, 52, "green", f"cut to {p.acc_bits} bits",
-          "significant; toward zero")
-    c.arrow((898, middle + 70), (914, middle + 70), (914, middle), (898, middle))
+    tree = p.align_bits + 4 + (p.lanes - 1).bit_length()
+    c.box(566, top, 62, (p.lanes - 1) * pitch + 44, "green", "adder", "tree", f"{tree} bits")
+    c.arrow((628, middle), (660, middle))
+    c.box(660, middle - 26, 84, 52, "green", "× 1, 2, 16", "bsig")
+    c.arrow((744, middle), (776, middle))
+    c.box(776, middle - 26, 122, 52, "green", "add exactly", f"integer, {p.row_bits} bits")
+    c.arrow((898, middle + 14), (914, middle + 14), (914, middle + 50), (837, middle + 50),
+            (837, middle + 26))
     # a finished group
     y = 372
     c.label(196, y - 22, "4  a finished group, one PE a cycle", "bold")
-    c.arrow((770, middle + 96), (770, y))
+    c.line([(800, middle + 26), (800, y)])
+    c.arrow((800, y - 1), (800, y))
     for x, wide, kind, words in (
             (718, 104, "grey", ("capture", "group sum")),
-            (556, 132, "purple", ("× scale", f"{p.acc_bits} + 8 bits, exact")),
+            (556, 132, "purple", ("× scale", f"{p.row_bits} + 8 bits, exact")),
             (384, 142, "purple", ("round once", "to FP32")),
             (196, 158, "purple", ("add", "FP32 partial sum"))):
         c.box(x, y, wide, 46, kind, *words)
@@ -297,10 +287,11 @@ def _tile(c: Canvas, x0: float) -> None:
 
 
 # -- areas ---------------------------------------------------------------------------------
-PART_COLOURS = {"pe": "green", "decoders": "blue", "encoders": "yellow", "capture": "blue",
-                "dequantiser": "purple", "sums": "yellow", "other": "grey"}
-PART_NAMES = {"pe": "PEs", "decoders": "decoders", "encoders": "terms", "capture": "capture",
-              "dequantiser": "scales", "sums": "partial sums", "other": "everything else"}
+PART_COLOURS = {"pe": "green", "decoders": "blue", "aligners": "purple", "encoders": "yellow",
+                "capture": "blue", "dequantiser": "purple", "sums": "yellow", "other": "grey"}
+PART_NAMES = {"pe": "PEs", "decoders": "decoders", "aligners": "aligners", "encoders": "terms",
+              "capture": "capture", "dequantiser": "scales", "sums": "partial sums",
+              "other": "everything else"}
 
 
 def areas() -> Canvas | None:

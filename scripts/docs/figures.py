@@ -154,7 +154,8 @@ def bitmod_layer(r: Json) -> str:
             f"{r['rows']} activation rows in FP16; *used*: multiply-accumulates done over those "
             "possible in the cycles; the error is against the float64 product of the same "
             "activations and the dequantised weights:")
-    rows = [(f"`{x['generator']}`", f"`{x['dtype']}`", number(x["outputs"], 0), x["mismatches"],
+    rows = [(f"`{x['generator']} {x['parameters']}".strip() + "`", f"`{x['dtype']}`",
+             number(x["outputs"], 0), x["mismatches"],
              number(x["cycles"], 0), number(x["model_cycles"], 0),
              f"{100 * x['utilization']:.1f} %", f"{x['max_error']:.2e}",
              f"{x['relative_rms_error']:.2e}", number(x["cycles_per_second"], 0))

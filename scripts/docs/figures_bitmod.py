@@ -93,9 +93,18 @@ def _conditions(r: Json) -> str:
 
 
 def pe_area(r: Json) -> str:
-    rows = [(f"`{x['design']}`" if not x["form"] else x["form"], f"`{x['baseline']}`"
-             if not x["form"] else x["baseline"].replace("fp16_tile --rows 6 --columns 8",
-                                                         "`fp16_tile`"),
+    tile = next(x for x in r["pe"] if x["form"] == "PE in the tile")
+    default = tile["design"].partition(",")[0]
+
+    def named(x: Json) -> str:
+        command, _, form = x["design"].partition(", ")
+        more = command.removeprefix(default).strip()
+        if not x["form"] or command == "bitmod_pe":
+            return f"`{command}`" + f", {form}" * bool(form)
+        return f"{form}, `{command}`" if more else form
+
+    rows = [(named(x), f"`{x['baseline']}`" if "fp16_tile" not in x["baseline"] else
+             x["baseline"].replace("fp16_tile --rows 6 --columns 8", "`fp16_tile`"),
              number(x["best"], 0), f"{x['pe_best']:.2f} / {x['pe_sized']:.2f}",
              f"{x['fp4_best']:.2f} / {x['fp4_sized']:.2f}",
              f"{x['int6_best']:.2f} / {x['int6_sized']:.2f}",
@@ -141,39 +150,61 @@ def cycles(r: Json) -> str:
 
 
 def precision(r: Json) -> str:
-    labels = (("default", "default"), ("nearest", "`--rounding nearest`"),
-              ("wide", "`--extra-bits 13 --acc-bits 32`"), ("exact", "`--exact`"),
+    forms = (("row", "default"), ("row 18", "`--align-bits 18`"), ("cycle", "`--align cycle`"))
+    labels = (*forms, ("nearest", "and `--rounding nearest`"),
+              ("wide", "and `--extra-bits 13 --acc-bits 32`"),
               ("sequential fp32", "FP32, one after the other"), ("sequential fp16", "FP16"))
 
     def shown(value: float | None) -> str:
         return "overflow" if value is None else "0" if value == 0 else f"{value:.1e}"
 
-    return table(("activations", *(title for _, title in labels), "Y, default", "Y, `--exact`"),
-                 [(x["design"], *(shown(x[f"{label} P"]) for label, _ in labels),
-                   shown(x["default Y"]), shown(x["exact Y"])) for x in r["precision"]])
+    return "\n\n".join([
+        table(("largest error of P", *(title for _, title in labels)),
+              [(x["design"], *(shown(x[f"{label} P"]) for label, _ in labels))
+               for x in r["precision"]]),
+        table(("root mean square of P's", *(title for _, title in forms),
+               *(f"largest of Y, {title}" for _, title in forms),
+               "of Y, `--align cycle --exact`"),
+              [(x["design"], *(shown(x[f"{label} P rms"]) for label, _ in forms),
+                *(shown(x[f"{label} Y"]) for label in ("row", "row 18", "cycle", "exact")))
+               for x in r["precision"]])])
+
+
+def bars(r: Json) -> str:
+    return table(("figure", "measured", "bar", ""),
+                 [(x["design"].replace("bitmod_pe", "`bitmod_pe`").replace("fp16_pe", "`fp16_pe`"),
+                   number(x["measured"], 3), number(x["bar"], 2), x["verdict"])
+                  for x in r["bars"] if not x["design"].startswith("error")])
 
 
 def variants(r: Json) -> str:
     """What the choices cost: PE variants, accumulators, dequantisers."""
     base = _row(r, "designs", "bitmod_pe")
     worst = {label: max(x[f"{label} P"] for x in r["precision"])
-             for label in ("default", "nearest", "wide", "exact")}
+             for label in ("row", "row 18", "cycle", "nearest", "wide", "exact")}
     rows = []
-    for design, label in (("bitmod_pe", "default"), ("bitmod_pe --rounding nearest", "nearest"),
-                          ("bitmod_pe --extra-bits 13 --acc-bits 32", "wide"),
-                          ("bitmod_pe --exact", "exact"),
-                          ("bitmod_pe --pipeline 0", "default")):
+    for design, label in (("bitmod_pe", "row"), ("bitmod_pe --align-bits 18", "row 18"),
+                          ("bitmod_pe --max-group 4096", "row"), ("bitmod_pe --pipeline 1", "row"),
+                          ("bitmod_pe --align cycle", "cycle"),
+                          ("bitmod_pe --align cycle --pipeline 0", "cycle"),
+                          ("bitmod_pe --align cycle --rounding nearest", "nearest"),
+                          ("bitmod_pe --align cycle --extra-bits 13 --acc-bits 32", "wide"),
+                          ("bitmod_pe --align cycle --exact", "exact")):
         x = _row(r, "designs", design)
         rows.append((f"`{design}`", number(x["best"], 0), number(x["best"] / base["best"], 2),
                      number(x["path_ns"], 1), f"{worst[label]:.1e}" if worst[label] else "0"))
     count = int(_part(r, "pe")["design"].split()[0])
     shared, capture = (_part(r, part)["best"] / count for part in ("dequantiser", "capture"))
     serial = _row(r, "designs", "bitmod_dequant")["best"]
+    aligner = _row(r, "designs", "aligner")["best"]
+    columns = BitmodTileParameters().columns
     return "\n\n".join([
         table(("PE", "best, µm²", "over the default", "longest path, ns",
                "largest error of P, any kind"), rows),
-        table(("step 4, for each PE", "best, µm²"),
-              [("shared multiplier and rounding", number(shared, 0)),
+        table(("around the PE, for each PE", "best, µm²"),
+              [(f"aligners of four lanes ({number(aligner, 0)} each), shared by {columns} columns",
+                number(4 * aligner / columns, 0)),
+               ("shared multiplier and rounding", number(shared, 0)),
                ("capture of the sum, which sharing needs", number(capture, 0)),
                ("`bitmod_dequant` in every PE: bit by bit, its own registers and rounding",
                 number(serial, 0))])])
@@ -184,15 +215,22 @@ def summary(r: Json) -> str:
     alone = _row(r, "pe", "bitmod_pe")
     ratios = {x["part"]: x for x in r["tile"] if x["share"] is None}
     paths = {x["design"]: x for x in r["path"]}
-    whole = next(x for x in r["pe"] if x["form"] == "whole tile")
+    aligned = next(x for x in r["pe"] if x["form"].startswith("with aligners"))
+    tiles = [x for x in r["pe"] if x["form"] == "whole tile"]
+    whole = tiles[0]
+    smallest = min(tiles, key=lambda x: x["fp4_best"])
     four = {x["design"]: x for x in r["cycles"]}
     rows = [
         ("PE over FP16 PE, area", f"{alone['pe_best']:.2f} / {alone['pe_sized']:.2f}", "0.76"),
         ("area × cycles of a multiply-accumulate, FP4",
          f"{alone['fp4_best']:.2f} / {alone['fp4_sized']:.2f}", "0.38"),
         ("the same, INT6", f"{alone['int6_best']:.2f} / {alone['int6_sized']:.2f}", "0.57"),
+        (f"area × cycles, FP4, {aligned['form']}",
+         f"{aligned['fp4_best']:.2f} / {aligned['fp4_sized']:.2f}", "–"),
         ("the same, FP4, whole tile (scales, FP32 sums, control, output) over whole tile",
          f"{whole['fp4_best']:.2f} / {whole['fp4_sized']:.2f}", "–"),
+        (f"the same, smallest shape: `{smallest['design'].partition(',')[0]}`",
+         f"{smallest['fp4_best']:.2f} / {smallest['fp4_sized']:.2f}", "–"),
         ("term generators over PEs", f"{100 * _part(r, 'encoders')['to_pes']:.1f} %", "2.5 %"),
         ("64 PEs over 48 FP16 PEs", f"{ratios['ratio without encoders']['best']:.2f} / "
          f"{ratios['ratio without encoders']['sized']:.2f}", "1.017"),
@@ -212,6 +250,6 @@ COMPUTED: dict[str, Callable[[], str]] = {
 #: tables that name the command which recorded them
 WITH_COMMAND = ("bitmod summary", "bitmod conditions")
 RECORDED: dict[str, Callable[[Json], str]] = {
-    "bitmod summary": summary, "bitmod conditions": _conditions, "bitmod designs": designs,
-    "bitmod pe": pe_area, "bitmod tile": tile_area, "bitmod path": path,
+    "bitmod summary": summary, "bitmod bars": bars, "bitmod conditions": _conditions,
+    "bitmod designs": designs, "bitmod pe": pe_area, "bitmod tile": tile_area, "bitmod path": path,
     "bitmod cycles": cycles, "bitmod precision": precision, "bitmod variants": variants}

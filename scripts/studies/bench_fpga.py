@@ -23,8 +23,9 @@ from lowbit.generators.registry import find
 from lowbit.generators.verilog.emit import emit
 
 CORE = "lut_core --M 2 --N 16 --K 4 --a-format int8"
-DESIGNS = ("bitmod_pe", "bitmod_pe --target fpga", CORE, f"{CORE} --target fpga",
-           f"{CORE} --target fpga --buffer double", "bitmod_pe --target fpga --pipeline 1",
+DESIGNS = ("bitmod_pe --align cycle", "bitmod_pe --align cycle --target fpga", CORE,
+           f"{CORE} --target fpga", f"{CORE} --target fpga --buffer double",
+           "bitmod_pe --align cycle --target fpga --pipeline 1",
            "fp16_pe", "fp16_pe --target fpga")
 
 

@@ -66,15 +66,15 @@ SURVEYS = {
         "lut_core --M 3 --N 2 --K 3 --w-bits 3 --a-format int8 --groups 2 --buffer double "
         "--lanes 1 --pipeline 2 --table-source internal --max-k 48",
         "lut_core --M 1 --N 2 --K 2 --w-bits 2 --datapath float --max-k 48",
-        "lut_table", "lut_dot --a-format int8 --table-source internal", "bitmod_pe",
-        "bitmod_tile --rows 2 --columns 2")),
+        "lut_table", "lut_dot --a-format int8 --table-source internal",
+        "bitmod_pe --align cycle", "bitmod_tile --align cycle --rows 2 --columns 2")),
     "yosys": Settings(60, 2, (100, 1000), (
         "lut_core --M 2 --N 4 --a-format int8 --w-bits 2 --max-k 64",
         "lut_core --M 1 --N 2 --a-format bf16 --groups 2 --w-bits 2 --max-k 64",
         "lut_core --M 1 --N 2 --K 2 --w-bits 2 --datapath float --max-k 48",
         "fp16_tile --rows 2 --columns 2",
-        "bitmod_tile --rows 2 --columns 2",
-        "bitmod_array --tile-rows 1 --tile-columns 2 --rows 2 --columns 2")),
+        "bitmod_tile --align cycle --rows 2 --columns 2",
+        "bitmod_array --align cycle --tile-rows 1 --tile-columns 2 --rows 2 --columns 2")),
 }
 
 _FP16 = "lut_core (?!.*bf16).*--datapath float.*"

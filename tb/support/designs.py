@@ -22,9 +22,10 @@ LINES = (
     "lut_core --N 2 --K 2 --table-format int8 --buffer double --pipeline 2 --lanes 1",
     "fp16_pe --acc fp16 --pipeline 1", "fp16_tile --rows 2 --columns 1",
     "fp16_dot --K 3 --input-registers --pipeline 1", "fp16_pe --operands normal",
-    "bitmod_encoder", "bitmod_pe", "bitmod_pe --exact", "bitmod_dequant",
+    "bitmod_encoder", "bitmod_pe", "bitmod_pe --align cycle",
+    "bitmod_pe --align cycle --exact", "bitmod_dequant",
     "bitmod_tile --rows 2 --columns 2",
-    "bitmod_tile --rows 1 --columns 2 --exact --out fp16 --reset async_low",
+    "bitmod_tile --rows 1 --columns 2 --align cycle --exact --out fp16 --reset async_low",
     "bitmod_array --rows 2 --columns 1 --tile-rows 1 --tile-columns 2 --input-chunks 16 "
     "--weight-chunks 16")
 

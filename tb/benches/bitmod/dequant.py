@@ -15,9 +15,11 @@ from lowbit.tb.benches.streams import Bench, load_plan
 
 def group_sums(rng: np.random.Generator, p: BitmodDequantParameters, shape: dict[str, Any],
                count: int) -> list[dict[str, int]]:
-    """Accumulators as a PE may hold them: at most ``acc_bits`` significant bits, any exponent."""
+    """Accumulators as a PE may hold them: any integer, or ``acc_bits`` significant bits at most;
+    any exponent."""
     widths = shape["fields"]
-    significant = widths["word"] - 1 if p.exact else p.acc_bits
+    whole = p.exact or p.align == "row"      # integers of any size
+    significant = widths["word"] - 1 if whole else p.acc_bits
     largest = max(widths["word"] - 1 - significant, 0)
     words = []
     for _ in range(count):

@@ -1,4 +1,8 @@
-"""Bench of bitmod_pe: groups of all data types back to back, with idle cycles in between."""
+"""Bench of bitmod_pe: groups of all data types back to back, with idle cycles in between.
+
+A row-aligned PE gets integers, some of them cut to an exponent that is too small, and now and then
+the largest sum that it may hold.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from cocotb.triggers import FallingEdge, RisingEdge
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from lowbit.golden.bitmod.pe import group_sums, group_terms
+from lowbit.golden.bitmod.row_alignment import align_rows, group_exponents
 from lowbit.golden.bits import pack_bits, rows_to_ints
 from lowbit.golden.formats import FP16
 from lowbit.tb.benches.bitmod.stimulus import GROUP_KINDS, SPECIAL_VALUES, group_activations
@@ -21,6 +26,11 @@ IDLE = 0.1
 TYPES = ("bitmod4", "bitmod3", "int8", "int6", "int5", "int4", "int3", "fp4")
 
 
+def activation_bits(p: BitmodPeParameters) -> int:
+    """Bits of a lane's activation."""
+    return p.align_bits + 1 if p.align == "row" else FP16.bits
+
+
 class Work:
     """Groups of one data type and size: what to drive, and the sums to find."""
 
@@ -29,14 +39,28 @@ class Work:
         dtype = get_data_type(name)
         k = groups * size
         activations = group_activations(rng, kind, groups, size).reshape(1, k)
+        row = p.align == "row"
+        exponents = None
+        if row:
+            exponents = group_exponents(activations, size)
+            other = rng.random(exponents.shape) < 0.3
+            exponents[other] = rng.integers(0, 1 << FP16.ebits, int(other.sum()))
         codes = rng.integers(0, 1 << dtype.bits, (1, k))
         codes[rng.random(codes.shape) < rng.choice([0, 0.5])] = 0
         if rng.random() < 0.3:      # equal weights: activations that cancel do
             codes[:] = codes[:, :1]
+        if kind == "largest":
+            activations[:] = (FP16.inf - 1) | int(rng.integers(2)) << 15
+            codes[:] = dtype.sv_code - int(rng.integers(2))
+            if exponents is not None:
+                exponents[:] = rng.integers(0, 30)
         values = (rng.choice(SPECIAL_VALUES, (1, groups)) if dtype.kind == "float" else None)
         terms = group_terms(codes, values, dtype, size)
-        sums = group_sums(activations, terms, size, p)
-        self.sums, self.unit = [int(s) for s in sums.integer[0, 0]], sums.exponent
+        sums = group_sums(activations, terms, size, p, exponents)
+        self.sums = [int(s) for s in sums.integer[0, 0]]
+        # of a row-aligned PE without the exponent, which it does not know
+        self.unit = p.row_exponent(terms.has_halves) if row else sums.exponent
+        self.floating = int(dtype.kind == "float")
         # (groups, chunks, lanes): the last chunk filled with zero terms and any activation
         chunks = -(-size // p.lanes)
         filled = chunks * p.lanes - size
@@ -44,11 +68,16 @@ class Work:
         word = np.pad(word, ((0, 0), (0, filled), (0, 0)))
         junk = rng.integers(0, 1 << 16, (groups, filled))
         junk = np.where(FP16.is_finite(junk), junk, 0)
-        a = np.concatenate([activations.reshape(groups, size), junk], 1)
+        ports = activations
+        if row:
+            whole = align_rows(activations, size, p.align_bits, exponents).integers
+            negative = FP16.decode(activations)[0]      # zeros have signs too
+            ports = np.abs(whole) | negative << p.align_bits
+        a = np.concatenate([ports.reshape(groups, size), junk], 1)
         self.terms = [rows_to_ints(pack_bits(
             word[:, :, t].reshape(-1, p.lanes).astype(np.uint8), 4)) for t in range(word.shape[2])]
         self.activations = rows_to_ints(pack_bits(
-            a.reshape(-1, p.lanes).astype(np.uint16), 16))
+            a.reshape(-1, p.lanes), activation_bits(p)))
         self.bsig, self.chunks = [int(b) & 15 for b in terms.bsig], chunks
 
     def cycles(self) -> Any:
@@ -80,7 +109,8 @@ async def equals_golden(dut: Any) -> None:
                                for name in ("word", "pending", "exponent"))
     checked = wrong = 0
     expected: list[Any] = []
-    width = 16 * p.lanes
+    width = activation_bits(p) * p.lanes
+    floating = getattr(dut, "floating", None)
     edge, middle = RisingEdge(dut.clk), FallingEdge(dut.clk)
 
     async def cycle(done: Any) -> None:
@@ -94,9 +124,9 @@ async def equals_golden(dut: Any) -> None:
         await middle
         assert word is not None
         value = word.value.to_signed() + (int(pending.value) if pending is not None else 0)
-        scale = shape["unit"] + shape["digit"] * (int(exponent.value) if exponent is not None
-                                                  else 0)
         golden, unit = ready
+        scale = shape["unit"] + shape["digit"] * (int(exponent.value) if exponent is not None
+                                                  else unit - shape["unit"])
         checked += 1
         low = min(scale, unit)
         if value << (scale - low) != golden << (unit - low):
@@ -106,26 +136,37 @@ async def equals_golden(dut: Any) -> None:
 
     while checked < plan["vectors"]:
         size = int(rng.choice([p.lanes, 2 * p.lanes, 8 * p.lanes - 1, 32, 64]))
-        work = Work(rng, p, str(rng.choice(TYPES)), size, int(rng.integers(1, 9)),
-                    str(rng.choice(GROUP_KINDS)))
+        kind = str(rng.choice(GROUP_KINDS))
+        groups = int(rng.integers(1, 9))
+        if p.align == "row" and rng.random() < 0.1:
+            size, groups, kind = p.max_group, 1, "largest"
+        work = Work(rng, p, str(rng.choice(TYPES)), min(size, p.max_group), groups, kind)
         for activations, terms, bsig, first, done in work.cycles():
             while rng.random() < IDLE:
                 # nothing that comes without `enable` counts
                 dut.enable.value = 0
                 dut.first.value = int(rng.integers(2))
-                dut.activations.value = int.from_bytes(rng.bytes(width // 8), "little")
-                dut.terms.value = int.from_bytes(rng.bytes(width // 8), "little") >> (width * 3
-                                                                                     // 4)
+                dut.activations.value = junk_bits(rng, width)
+                dut.terms.value = junk_bits(rng, 4 * p.lanes)
+                if floating is not None:
+                    floating.value = int(rng.integers(2))
                 dut.bsig.value = int(rng.choice([15, 0, 2, 4, 6]))
                 await cycle(None)
             dut.enable.value = 1
+            if floating is not None:
+                floating.value = work.floating
             dut.first.value = first
             dut.activations.value, dut.terms.value, dut.bsig.value = activations, terms, bsig
             await cycle(done)
-    bad_flags = await flags(dut, rng, p)
+    bad_flags = await flags(dut, rng, p) if p.align == "cycle" else 0
     bench.report(words=checked, mismatches=wrong)
     assert wrong == 0, f"{wrong} of {checked} group sums differ from the golden model"
     assert bad_flags == 0, f"{bad_flags} invalid flags differ"
+
+
+def junk_bits(rng: np.random.Generator, bits: int) -> int:
+    """Any number of so many bits."""
+    return int.from_bytes(rng.bytes(-(-bits // 8)), "little") & (1 << bits) - 1
 
 
 async def flags(dut: Any, rng: np.random.Generator, p: BitmodPeParameters) -> int:

@@ -25,9 +25,11 @@ from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 from lowbit.golden.bitmod.pe import layer
 from lowbit.golden.bitmod.ports import (
     Weights,
+    clipped_words,
     layer_beats,
     layer_results,
 )
+from lowbit.golden.bitmod.row_alignment import align_rows, group_exponents
 from lowbit.golden.formats import FP16, FP32
 from lowbit.tb.benches.bitmod.stimulus import (
     GROUP_KINDS,
@@ -104,15 +106,31 @@ class Layer:
                          special_values=values, parameters=p.pe)[0]
             channel = FP32.to_array(channel_places(rng, FP32.from_array(sums), fmt))
             weights = replace(weights, channel_scale=channel)
-        self.beats = layer_beats(p, rows, weights)
+        exponents, clipped = None, np.zeros(self.m, bool)
+        if p.align == "row":
+            exponents = self._exponents(rng, rows, group_size)
+            clipped = align_rows(rows, group_size, p.align_bits, exponents).clipped
+        self.beats = layer_beats(p, rows, weights, exponents)
+        #: the field of the result beats that says which rows were cut, 0 where there is none
+        self.clipped = clipped_words(p, clipped, self.n)
         result = layer(FP16.to_array(rows), codes, dtype, weights.scale_codes, group_size,
                        special_values=values, channel_scale=channel, out_fp16=p.out == "fp16",
-                       parameters=p.pe)
+                       parameters=p.pe, exponents=exponents)
         self.expected = fmt.from_array(result)
         self.words = p.output_beats * len(self.beats["group"]) // groups
         self.name = f"{dtype.name}, k {k}, groups of {group_size}"
         self.terms = [[p.cycles(dtype, size) for size in weights.group_sizes()]
                       for _ in range(self.words // p.output_beats)]
+
+    @staticmethod
+    def _exponents(rng: np.random.Generator, rows: Array, group_size: int) -> Array:
+        """The largest of each group; in some rows here and there another one, most of them near."""
+        exponents = group_exponents(rows, group_size)
+        near = exponents + rng.integers(-2, 3, exponents.shape)
+        any_other = rng.integers(0, 1 << FP16.ebits, exponents.shape)
+        other = np.where(rng.random(exponents.shape) < 0.8, near, any_other)
+        chosen = (rng.random((len(rows), 1)) < 0.3) & (rng.random(exponents.shape) < 0.5)
+        return np.clip(np.where(chosen, other, exponents), 0, (1 << FP16.ebits) - 1)
 
     def _channel(self, rng: np.random.Generator) -> Array:
         channel = (rng.standard_normal(self.n) * 10.0 ** rng.integers(-6, 3, self.n)
@@ -169,7 +187,9 @@ def _streams(dut: Any, layers: list[Layer], rng: random.Random, stall: float,
         Source(dut, name, [b for x in layers for b in x.beats[name]], rng, stall,
                withdraw=rng.choice([0.0, stall]), may=may if name == "channel" else lambda i: True)
         for name in STREAMS if name in layers[0].beats]
-    return [*streams, Sink(dut, "result", ("values", "last"), take, rng, stall)]
+    fields = ("values", "last", "clipped") if hasattr(dut, "result_clipped") else (
+        "values", "last")
+    return [*streams, Sink(dut, "result", fields, take, rng, stall)]
 
 
 async def _break_off(bench: Bench, layers: list[Layer], rng: random.Random, times: int) -> None:
@@ -188,10 +208,12 @@ async def _run(bench: Bench, p: BitmodMeshParameters, layers: list[Layer], rng: 
     """Run the layers back to back and compare; returns the wrong results."""
     words: list[int] = []
     lasts: list[int] = []
+    clipped: list[int] = []
 
     def take(beat: dict[str, int]) -> None:
         words.append(beat["values"])
         lasts.append(beat["last"])
+        clipped.append(beat.get("clipped", 0))
 
     in_step = stall > 0 and rng.random() < 0.5
     streams = _streams(bench.dut, layers, rng, stall, take,
@@ -201,6 +223,8 @@ async def _run(bench: Bench, p: BitmodMeshParameters, layers: list[Layer], rng: 
     per = p.output_beats
     assert lasts == [int(i % per == per - 1) for i in range(total)], \
         "result_last must mark the last beat of every operation, and only that"
+    assert clipped == [word for x in layers for word in x.clipped], \
+        "result_clipped must mark the rows of which activations were cut to an exponent"
     wrong = at = 0
     for x in layers:
         got = layer_results(p, words[at:at + x.words], x.m, x.n)

@@ -28,7 +28,8 @@ def test_short_groups_wait_for_the_column():
     # more rows than a group of 32 has cycles: a dequantiser each, and a bubble
     assert group_interval(BitmodTileParameters(rows=32), dtype, 32) == 32
     # one row and column: the scale is kept for the PE's latency
-    assert group_interval(BitmodTileParameters(rows=1, columns=1), dtype, 4) == 3
+    assert group_interval(BitmodTileParameters(rows=1, columns=1), dtype, 4) == 2
+    assert group_interval(BitmodTileParameters(rows=1, columns=1, align="cycle"), dtype, 4) == 3
 
 
 def test_counted_by_hand():

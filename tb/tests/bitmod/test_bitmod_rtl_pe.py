@@ -19,16 +19,22 @@ from lowbit.generators.verilog.emit import emit, emit_component
 from lowbit.golden.bitmod.parameters import BitmodDequantParameters, BitmodPeParameters
 from lowbit.hdl.bitmod.accumulate import uses_digits
 from lowbit.hdl.bitmod.align import ACTIVATION, FINE, TERM, AlignedSum, sum_bits
-from lowbit.hdl.bitmod.pe import DecodeActivation, DecodeTerm
+from lowbit.hdl.bitmod.cycle_pe import DecodeActivation, DecodeTerm
+from lowbit.hdl.bitmod.row_pe import DecodeRowTerm
 
 WIDE: dict[str, Any] = dict(extra_bits=13, acc_bits=32)
-CONFIGURATIONS: list[dict[str, Any]] = [
+CYCLE: list[dict[str, Any]] = [dict(align="cycle", **options) for options in (
     {}, dict(rounding="nearest"), WIDE, dict(exact=True), dict(lanes=1, pipeline=0),
     dict(lanes=2, rounding="nearest", **WIDE), dict(lanes=8, acc_bits=16),
     dict(acc_bits=12, extra_bits=20), dict(target="fpga"), dict(accumulator="fixed", pipeline=0),
     dict(target="fpga", exact=True), dict(target="fpga", accumulator="digits", pipeline=3),
     dict(target="fpga", rounding="nearest", pipeline=4, lanes=2),
-    dict(pipeline=2), dict(pipeline=4, exact=True)]
+    dict(pipeline=2), dict(pipeline=4, exact=True))]
+ROW: list[dict[str, Any]] = [dict(align="row", **options) for options in (
+    {}, dict(lanes=1, align_bits=11, max_group=5), dict(lanes=2, pipeline=1, align_bits=18),
+    dict(lanes=3, max_group=48, pipeline=2), dict(lanes=8, max_group=4096), dict(target="fpga"),
+    dict(lanes=5, max_group=640, align_bits=40, adder="operator"))]
+CONFIGURATIONS = [*ROW, *CYCLE]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +54,9 @@ def test_pe(options: dict[str, Any], builds: Path) -> None:
     assert found.outcome.stats["words"] >= 200
 
 
-@pytest.mark.parametrize("options", [{}, WIDE, dict(exact=True)], ids=name)
+@pytest.mark.parametrize("options", [
+    ROW[0], ROW[1], ROW[-1], *(dict(align="cycle", **x) for x in ({}, WIDE, dict(exact=True)))],
+    ids=name)
 def test_dequant(options: dict[str, Any], builds: Path) -> None:
     found = verify(BitmodDequantParameters(**options),
                      vectors=200, build_dir=builds)
@@ -56,16 +64,22 @@ def test_dequant(options: dict[str, Any], builds: Path) -> None:
 
 
 def test_both_accumulators_are_tested() -> None:
-    kinds = {uses_digits(BitmodPeParameters(**options)) for options in CONFIGURATIONS
+    kinds = {uses_digits(BitmodPeParameters(**options)) for options in CYCLE
              if not options.get("exact")}
     assert kinds == {True, False}
 
 
-@pytest.mark.parametrize(("right", "wrong"), [
-    (r"<= round_up;", "<= 1'h0;"), (r"assign below = .*;", "assign below = 1'h0;")])
-def test_bench_finds_faults(right: str, wrong: str, builds: Path) -> None:
-    """No pending ones; no truncation of the lowest place."""
-    parameters = BitmodPeParameters()
+@pytest.mark.parametrize(("align", "right", "wrong"), [
+    ("cycle", r"<= round_up;", "<= 1'h0;"), ("cycle", r"assign below = .*;",
+                                             "assign below = 1'h0;"),
+    ("row", r"(assign add_carry_1 = \S+) \| \S+;", r"\1;"),
+    ("row", r"\{4\{negative_1\}\}", "4'h0"), ("row", r"\{5\{sum_sign\}\}", "5'h0"),
+    ("row", r"(assign add_carry_31 = \S+) \| \S+;", r"\1;"),
+    ("row", r"assign negative_2 = (\S+) \^ (\S+);", r"assign negative_2 = \1 | \2;")])
+def test_bench_finds_faults(align: str, right: str, wrong: str, builds: Path) -> None:
+    """By cycles: no pending ones; no truncation of the lowest place. By rows: the last lane's
+    carry at either place, the sign above a sum, the accumulator's top place, a product's sign."""
+    parameters = BitmodPeParameters(align=align)
     design = emit(parameters)
     plan = dict(parameters=parameters.as_dict(), manifest=design.manifest,
                 derived=design.manifest["derived"], vectors=200)
@@ -96,8 +110,20 @@ endmodule
 """
 
 
+ROW_TERM_SPEC = """module spec(input [3:0] term, input two_more, input enable,
+  output decoded_negative, decoded_once, decoded_twice, decoded_fourfold);
+wire on = enable & term[3];
+assign decoded_negative = term[0];
+assign decoded_once = on & (term[2:1] == 0 | term[2:1] == 2);
+assign decoded_twice = on & (term[2:1] == 1 | term[2:1] == 3);
+assign decoded_fourfold = two_more | term[2:1] >= 2;
+endmodule
+"""
+
+
 @pytest.mark.parametrize(("decoder", "spec"), [(DecodeActivation, ACTIVATION_SPEC),
-                                               (DecodeTerm, TERM_SPEC)])
+                                               (DecodeTerm, TERM_SPEC),
+                                               (DecodeRowTerm, ROW_TERM_SPEC)])
 def test_decoders_proved(decoder: Callable[[], Component], spec: str) -> None:
     design = emit_component(decoder(), top="decoder")
     assert prove_equal(design.verilog, "decoder", spec).proved
@@ -133,14 +159,16 @@ def specification(p: BitmodPeParameters) -> str:
 @pytest.mark.parametrize(("lanes", "adder"), [(1, "ripple"), (2, "ripple"), (2, "operator")])
 def test_alignment_proved(lanes: int, adder: str) -> None:
     """Every activation and term, as the decoders give them (all 24 bits of a lane)."""
-    p = BitmodPeParameters(lanes=lanes, adder=adder)
+    p = BitmodPeParameters(align="cycle", lanes=lanes, adder=adder)
     design = emit_component(AlignedSum(p), top="aligned")
     verdict = prove_equal(design.verilog, "aligned", specification(p), timeout=60)
     assert verdict.proved, verdict
 
 
-@pytest.mark.parametrize("options", [{}, dict(rounding="nearest", pipeline=0), dict(exact=True),
-                                     dict(target="fpga")], ids=name)
+@pytest.mark.parametrize("options", [
+    ROW[0], ROW[3], dict(target="fpga"), *(dict(align="cycle", **x) for x in (
+        {}, dict(rounding="nearest", pipeline=0), dict(exact=True), dict(target="fpga")))],
+    ids=name)
 def test_lint(options: dict[str, Any]) -> None:
     for cls in (BitmodPeParameters, BitmodDequantParameters):
         design = emit(cls(**options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,9 @@ from lowbit.golden.parameters import ParameterError
 
 SMALL = BitmodTileParameters(rows=2, columns=2)
 #: two rows and two columns of tiles, whose buffers are full and empty all the time
-MESH = BitmodArrayParameters(rows=1, columns=2, tile_rows=2, tile_columns=2, input_chunks=16,
-                             weight_chunks=8, group_entries=4)
+MESH: dict[str, Any] = dict(rows=1, columns=2, tile_rows=2, tile_columns=2, input_chunks=16,
+                            weight_chunks=8, group_entries=4)
+FORMS = ("row", "cycle")
 
 
 def check(parameters, seeds=(1, 2), vectors=300):
@@ -29,42 +31,55 @@ def check(parameters, seeds=(1, 2), vectors=300):
         assert found.outcome.stats["smooth_cycles"] == found.outcome.stats["model_cycles"] > 100
 
 
-def test_tile():
-    check(SMALL, seeds=(1, 2, 3))
+@pytest.mark.parametrize("align", FORMS)
+def test_tile(align):
+    check(BitmodTileParameters(rows=2, columns=2, align=align), seeds=(1, 2, 3))
 
 
 @pytest.mark.parametrize("options", [
-    dict(rows=1, columns=1), dict(rows=2, columns=3, accumulator="digits"),
-    dict(rows=2, columns=2, exact=True, channel_scale=False)], ids=str)
+    dict(rows=1, columns=1, align="cycle"), dict(rows=2, columns=2),
+    dict(rows=2, columns=3, accumulator="digits", align="cycle"),
+    dict(rows=2, columns=2, exact=True, channel_scale=False, align="cycle")], ids=str)
 def test_fpga_tile(options):
-    """Five registers in front of the accumulator: scales and results wait for them."""
+    """Five registers (two) in front of the accumulator: scales and results wait for them."""
     check(BitmodTileParameters(target="fpga", **options), seeds=(1,))
 
 
-def test_fpga_array():
-    check(BitmodArrayParameters(**{**MESH.as_dict(), "target": "fpga", "pipeline": 5,
-                                   "accumulator": "fixed", "adder": "operator"}), seeds=(1,))
+@pytest.mark.parametrize("align", FORMS)
+def test_fpga_array(align):
+    check(BitmodArrayParameters(**MESH, align=align, target="fpga"), seeds=(1,))
 
 
-def test_ragged_tile():
-    check(BitmodTileParameters(rows=3, columns=5, lanes=3, max_group=3000, out="fp16"))
+@pytest.mark.parametrize("align", FORMS)
+def test_ragged_tile(align):
+    check(BitmodTileParameters(rows=3, columns=5, lanes=3, max_group=3000, out="fp16",
+                               align=align))
 
 
-def test_wide_output():
-    check(BitmodTileParameters(rows=2, columns=4, lanes=2, exact=True, channel_scale=False,
-                               out_columns=2, pipeline=0))
+@pytest.mark.parametrize("options", [dict(align="cycle", exact=True, pipeline=0),
+                                     dict(align="row", align_bits=40, pipeline=1)], ids=str)
+def test_wide_output(options):
+    check(BitmodTileParameters(rows=2, columns=4, lanes=2, channel_scale=False, out_columns=2,
+                               **options))
 
 
 @pytest.mark.parametrize("options", [
     dict(rows=1, columns=1), dict(rows=1, columns=4, scale_columns=4),
-    dict(rows=3, columns=6, out_columns=2, scale_columns=3), dict(rows=2, scale_columns=1)],
-    ids=str)
+    dict(rows=3, columns=6, out_columns=2, scale_columns=3), dict(rows=2, scale_columns=1),
+    dict(rows=3, columns=2, scale_columns=1, align="cycle")], ids=str)
 def test_shared_dequantisers(options):
     check(BitmodTileParameters(lanes=2, max_group=64, **options), seeds=(1,))
 
 
-def test_array():
-    check(MESH, seeds=(1, 2, 3))
+@pytest.mark.parametrize("align", FORMS)
+def test_array(align):
+    check(BitmodArrayParameters(**MESH, align=align), seeds=(1, 2, 3))
+
+
+def test_tall_array():
+    """More tiles down than across: group entries stay for the last row's exponents."""
+    check(BitmodArrayParameters(rows=2, columns=1, tile_rows=3, tile_columns=1, input_chunks=8,
+                                weight_chunks=8, group_entries=4), seeds=(1, 2))
 
 
 @pytest.mark.parametrize(("name", "cycles"), [("int8", 4), ("int6", 3), ("fp4", 2), ("fp3", 2),
@@ -82,6 +97,22 @@ def test_cycles_of_four_weights(name, cycles):
     assert short == three          # twice as many groups cost nothing
     groups = [SMALL.cycles(get_data_type(name), 32)] * 3
     assert three == SMALL.port_latency + operation_cycles(SMALL, [groups])
+
+
+@pytest.mark.parametrize(("right", "wrong"), [
+    # the exponents do not go round; integers count in halves; the row flags; the saturation
+    (r"leaving_exponents <= \{ leaving_exponents\[4:0\], leaving_exponents\[9:5\] \}",
+     "leaving_exponents <= leaving_exponents"),
+    (r"(leaving_integers) <= \S+;", r"\1 <= 1'h0;"),
+    (r"result_clipped <= \S+;", "result_clipped <= 1'h0;"),
+    (r"(assign magnitude = \S+) \| .*;", r"\1;")])
+def test_bench_finds_faults(right, wrong):
+    generator = find("bitmod_tile")
+    design = emit(SMALL)
+    broken = re.sub(right, wrong, design.verilog)
+    assert broken != design.verilog
+    plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=300)
+    assert not simulate(broken, design.top, generator.bench, plan).passed
 
 
 def test_reset_is_needed():
@@ -102,8 +133,9 @@ def test_emission_of_1024_pes():
 
 
 @pytest.mark.parametrize("p", [
-    BitmodTileParameters(rows=3, lanes=8, exact=True, out_columns=2, reset="async_low"),
-    MESH, BitmodArrayParameters(target="fpga", pipeline=2, tile_rows=1)])
+    BitmodTileParameters(rows=3, lanes=8, align="cycle", exact=True, out_columns=2,
+                         reset="async_low"),
+    BitmodArrayParameters(**MESH), BitmodArrayParameters(target="fpga", pipeline=2, tile_rows=1)])
 def test_parts_have_the_values_of_the_whole(p):
     for part in (p.pe, p.tile, p.tile.pe):
         assert part.as_dict().items() <= p.as_dict().items()

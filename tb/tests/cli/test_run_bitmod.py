@@ -70,16 +70,19 @@ class Raw:
                                                       "--max-group", "300"]])
 def test_exact_layers(tmp_path: Path, dtype: str, m: int, n: int, k: int, group: int,
                       delta: bool, design: list[str]) -> None:
-    """Small integers and an exact accumulator: the plain sum, groups that divide nothing."""
+    """Small integers, row-aligned or with an exact accumulator: the plain sum, groups that divide
+    nothing."""
     raw = Raw(tmp_path, dtype, m, n, k, group, delta)
-    result = raw.run(design[0], "--exact", *design[1:])
-    assert result.dtype == np.float32
-    np.testing.assert_array_equal(result, raw.exact)
-    # the default widths hold 24 bits, and so these numbers but for what alignment cuts
-    rounded = raw.run(*design)
+    exact = ["--align", "cycle", "--exact"]
+    for words in ([], exact):       # 17 bits hold all integers up to 8
+        result = raw.run(*design, *words)
+        assert result.dtype == np.float32
+        np.testing.assert_array_equal(result, raw.exact)
+    # the default widths hold 24 bits, and so these numbers but for what alignment by cycles cuts
+    rounded = raw.run(*design, "--align", "cycle")
     assert np.abs(rounded - raw.exact).max() <= 1e-3 * np.abs(raw.exact).max()
     # every result is rounded once more
-    half = raw.run(design[0], "--exact", "--out", "fp16", *design[1:])
+    half = raw.run(*design, *exact, "--out", "fp16")
     assert half.dtype == np.float16
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(half, raw.exact.astype(np.float16))

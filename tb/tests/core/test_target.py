@@ -31,14 +31,16 @@ CHOICES: dict[type[Parameters], dict[str, tuple[Any, Any]]] = {
     LutCoreParameters: dict(adder=("ripple", "operator"), select=("onehot", "binary"),
                             pipeline=(1, 2)),
     BitmodPeParameters: dict(adder=("ripple", "operator"), accumulator=("digits", "fixed"),
-                             pipeline=(1, 5)),
+                             pipeline=(0, 2)),
     BitmodArrayParameters: dict(adder=("ripple", "operator"), accumulator=("digits", "fixed"),
-                                pipeline=(1, 5)),
+                                pipeline=(0, 2)),
     Fp16PeParameters: dict(adder=("ripple", "operator"), style=("small", "fast"),
                            pipeline=(0, 1)),
     Fp16DotParameters: dict(adder=("ripple", "operator"), style=("small", "fast"),
                             pipeline=(0, 1)),
 }
+#: what a choice is settable with
+NEEDS: dict[str, dict[str, str]] = {"accumulator": {"align": "cycle"}}
 
 
 @pytest.mark.parametrize("cls", CHOICES, ids=lambda cls: cls.generator)
@@ -50,10 +52,18 @@ def test_choices(cls: type[TargetParameters]) -> None:
     assert chosen == {"target", *CHOICES[cls]}
     for name, values in CHOICES[cls].items():
         assert (getattr(asic, name), getattr(fpga, name)) == values
-        mixed: Any = cls(target="fpga", **{name: values[0]})
+        needs: dict[str, Any] = NEEDS.get(name, {})
+        mixed: Any = cls(target="fpga", **needs, **{name: values[0]})
         assert getattr(mixed, name) == values[0]
-        assert mixed.flags() == f"--target fpga --{name} {values[0]}"
+        words = "".join(f"--{option} {value} " for option, value in needs.items())
+        assert mixed.flags() == f"--target fpga {words}--{name} {values[0]}"
     assert asic.flags() == "" and cls(**{n: v[0] for n, v in CHOICES[cls].items()}) == asic
+
+
+def test_form_of_a_pe_chooses_registers() -> None:
+    pipelines = [BitmodPeParameters(align=align, target=target).pipeline
+                 for align in ("row", "cycle") for target in ("asic", "fpga")]
+    assert pipelines == [0, 2, 1, 5]
 
 
 def test_segment() -> None:

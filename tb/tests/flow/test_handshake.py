@@ -40,7 +40,10 @@ DESIGNS: list[Parameters] = [
     BitmodArrayParameters(**TILE, tile_rows=1, tile_columns=2, input_chunks=2, weight_chunks=2,
                           group_entries=2),
     BitmodArrayParameters(**TILE, tile_rows=2, tile_columns=1, input_chunks=2, weight_chunks=4,
-                          group_entries=2, channel_scale=False)]
+                          group_entries=2, channel_scale=False),
+    BitmodTileParameters(**TILE, align="cycle"),
+    BitmodArrayParameters(**TILE, align="cycle", tile_rows=2, tile_columns=1, input_chunks=2,
+                          weight_chunks=4, group_entries=2)]
 
 #: no stream leads through them, and proofs are shorter without
 DATAPATH = ("lut_column", "lut_entry_step", "lut_entries", "bitmod_core", "bitmod_encoder")

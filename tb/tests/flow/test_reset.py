@@ -50,7 +50,7 @@ def test_no_data_is_reset(p: Parameters) -> None:
 
 @pytest.mark.parametrize(("p", "modules"), [
     (CORE, ("lut_lane", "lut_cell", "lut_column", "lut_entries", "lut_align")),
-    (TILE, ("bitmod_lane", "bitmod_pe", "bitmod_cell", "bitmod_columns", "bitmod_finite"))],
+    (TILE, ("bitmod_lane", "bitmod_pe", "bitmod_cell", "bitmod_columns", "bitmod_row_flags"))],
     ids=("lut_core", "bitmod_tile"))
 def test_datapath_has_no_reset_port(p: Parameters, modules: tuple[str, ...]) -> None:
     verilog = emit(p).verilog
