@@ -9,10 +9,8 @@ with zero points 0 .. 15 runs as ``int5``. Contract: docs/numerics.md, section 6
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lowbit.golden.parameters import ParameterError
 
@@ -20,8 +18,6 @@ from .datatypes import INTEGER_BITS, get_data_type
 from .quantizer import QuantizedTensor
 
 __all__ = ["running_tensor"]
-
-Array = NDArray[Any]
 
 
 def running_tensor(tensor: QuantizedTensor) -> QuantizedTensor:
@@ -36,27 +32,22 @@ def running_tensor(tensor: QuantizedTensor) -> QuantizedTensor:
     starts = np.arange(0, tensor.shape[1], tensor.group_size)
     used = tensor.group_scales() != 0
     zeros = np.where(used, tensor.zero_points.astype(np.int64), 0)
-    low = np.where(used, np.minimum.reduceat(tensor.codes, starts, axis=1) - zeros, 0)
-    high = np.where(used, np.maximum.reduceat(tensor.codes, starts, axis=1) - zeros, 0)
-    top = max(int(high.max()), -1 - int(low.min()))
-    bits = 1 + max(top.bit_length(), INTEGER_BITS[0] - 1)
+    low = np.minimum.reduceat(tensor.codes, starts, axis=1) - zeros
+    high = np.maximum.reduceat(tensor.codes, starts, axis=1) - zeros
+    # all bits of a value but the sign, as a number
+    reach = np.where(used, np.maximum(high, -1 - low), 0)
+    bits = max(1 + int(reach.max()).bit_length(), INTEGER_BITS[0])
     if bits > INTEGER_BITS[-1]:
-        _refuse(tensor, low, high)
+        row, group = np.unravel_index(int(reach.argmax()), reach.shape)
+        value = (high if high[row, group] == reach[row, group] else low)[row, group]
+        limit = 1 << (INTEGER_BITS[-1] - 1)
+        raise ParameterError(
+            f"{tensor.dtype.name} weights run as codes less zero points, which must be "
+            f"{-limit}..{limit - 1}; got {value} (zero point {zeros[row, group]}) in channel "
+            f"{row}, group {group}; quantize them with a symmetric type, such as "
+            f"int{INTEGER_BITS[-1]}")
     # modulo 256 the difference of bytes is the right one, and its low bits are the code
-    group = np.arange(tensor.shape[1]) // tensor.group_size
-    codes = (tensor.codes - zeros.astype(np.uint8)[:, group]) & np.uint8((1 << bits) - 1)
-    codes *= used[:, group]
+    number = np.arange(tensor.shape[1]) // tensor.group_size
+    codes = (tensor.codes - zeros.astype(np.uint8)[:, number]) & np.uint8((1 << bits) - 1)
+    codes *= used[:, number]
     return replace(tensor, dtype=get_data_type(f"int{bits}"), codes=codes, zero_points=None)
-
-
-def _refuse(tensor: QuantizedTensor, low: Array, high: Array) -> NoReturn:
-    """Name the value that is farthest out."""
-    assert tensor.zero_points is not None
-    farthest = np.where(high + low >= 0, high, low)
-    row, group = np.unravel_index(int(np.abs(farthest).argmax()), farthest.shape)
-    limit = 1 << (INTEGER_BITS[-1] - 1)
-    raise ParameterError(
-        f"{tensor.dtype.name} weights run as codes less zero points, which must be "
-        f"{-limit}..{limit - 1}; got {farthest[row, group]} (zero point "
-        f"{tensor.zero_points[row, group]}) in channel {row}, group {group}; quantize "
-        f"them with a symmetric type, such as int{INTEGER_BITS[-1]}")
