@@ -83,6 +83,14 @@ def test_ends_of_the_types(codes, zero_points, runs):
         == [values(tensor, 0, j) for j in range(4)]
 
 
+@pytest.mark.parametrize(("bits", "terms"), [(3, 2), (4, 3), (5, 3), (6, 4), (7, 4)])
+def test_zero_points_among_the_codes_take_one_more_bit(bits, terms):
+    """The table of docs/bitmod.md: all codes, both ends of the zero points."""
+    top = (1 << bits) - 1
+    found = running_tensor(one_channel((0, top, 0, top), (0, top), f"int{bits}_asym"))
+    assert (found.dtype.name, found.dtype.terms) == (f"int{bits + 1}", terms)
+
+
 @pytest.mark.parametrize(("zero_points", "value", "point"), [
     ((128, -113), 128, -113), ((129, -112), -129, 129),
     ((-(1 << 31), 0), (1 << 31) + 15, -(1 << 31)),
