@@ -252,8 +252,8 @@ def areas() -> Canvas | None:
 
 PICTURES: dict[str, Callable[[], Canvas | None]] = {
     "lut_core.svg": lut_core, "lut_group_scale.svg": draw_group_scale.group_scale,
-    "operation.svg": operation_waves, "half_table.svg": half_table, "areas.svg": areas, **draw_bitmod.PICTURES,
-    "bitmod_schedule.svg": draw_schedule.schedule}
+    "operation.svg": operation_waves, "half_table.svg": half_table, "areas.svg": areas,
+    **draw_bitmod.PICTURES, "bitmod_schedule.svg": draw_schedule.schedule}
 
 
 def main() -> int:

@@ -15,10 +15,10 @@ def group_scale() -> Canvas:
     _streams(c)
     _cells(c)
     _lane(c)
-    c.label(20, 474, "D = M × N / (lanes × C) output beats a group. A beat of scales comes with each "
-            "of them, and the sums of the groups before come round in as many.", "small")
-    c.label(20, 490, "One row is drawn; A is added up once a row, and every lane has all five steps.",
-            "dim small")
+    c.label(20, 474, "D = M × N / (lanes × C) output beats a group. A beat of scales comes with "
+            "each of them, and the sums of the groups before come round in as many.", "small")
+    c.label(20, 490, "One row is drawn; A is added up once a row, and every lane has all five "
+            "steps.", "dim small")
     return c
 
 
