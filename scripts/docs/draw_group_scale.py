@@ -82,7 +82,8 @@ def _lane(c: Canvas) -> None:
     # offsets, scales
     c.line([(270, middle), (270, 312), (702, 312)])
     c.arrow((702, 312), (702, below))
-    c.label(276, 306, "A, rounded to FP32", "dim small")
+    c.label(276, 327, "A, rounded to FP32", "dim small")
+    c.label(316, 302, "codes: c", "dim small")
     c.dot(270, middle)
     c.line([(76, 344), (610, 344)], "line")
     c.arrow((610, 344), (610, below))
