@@ -263,6 +263,33 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         """Format of the partial sums."""
         return self.result_float or self.out
 
+    # -- timing -------------------------------------------------------------------------------
+    @property
+    def lane_stages(self) -> tuple[int, int, int]:
+        """Cycles, when nothing waits, from a value at the end of its chain to where group scales
+        come in, to where partial sums do, and to its result. Without group scales the first two
+        are the same."""
+        before = 1 + self.is_fixed
+        if self.is_fixed and self.result_float is not None:
+            before += 3
+        if self.is_quantized:
+            before += 2
+        add = 0
+        if self.scales_groups or self.preload:
+            add = 1 if self.result_float is None else 3
+        adding = before + (self.scale_latency - add if self.scales_groups else 0)
+        return before, adding, adding + max(add, 1)
+
+    @property
+    def drain_start(self) -> int:
+        """Cycles from reading the last beat of an accumulation to its first value's leaving."""
+        return 2 + (self.pipeline == 2)
+
+    @property
+    def result_latency(self) -> int:
+        """Cycles from taking the last weight beat to the first result, without stalls."""
+        return min(self.pipeline, 1) + self.drain_start + self.lane_stages[2]
+
     def derived_fields(self) -> dict[str, Any]:
         found = super().derived_fields()
         found.update(out_format=self.out.name, lanes=self.out_lanes,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..formats import BF16, FP32, FloatFormat, IntFormat, get_format
+from ..formats import FP16, FP32, FloatFormat, IntFormat, get_format
 from ..parameters import TargetParameters, parameter
 from .row_scaled import EntryScale
 
@@ -120,9 +120,11 @@ class LutParameters(TargetParameters):
     def entry_default(self) -> int:
         """Bits of an aligned entry that meet the accuracy bar of docs/numerics.md, section 4.
 
-        FP32 sums of bf16 are exact more often, and the bar is lower.
+        FP32 sums of numbers with short significands are exact more often, and the bar is lower.
         """
-        return 13 if self.acc_format != FP32 else 26 + (self.activation == BF16)
+        if self.acc_format != FP32:
+            return 13
+        return 26 + (self._aligned_format.precision < FP16.precision)
 
     @cached_property
     def row_scale(self) -> EntryScale:

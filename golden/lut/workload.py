@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..group_scale import Codes
 from ..workload import Beat, Progress, StreamPass, Workload
+from .cycles import accumulation_cycles
 from .gemm import Gemm, Operands, psum_codes
 from .parameters import LutCoreParameters
 from .ports import (
@@ -55,6 +56,29 @@ class LutWorkload(Workload):
     def start(self) -> LutPass:
         return LutPass(self)
 
+    @property
+    def plane_beats(self) -> int:
+        """Weight beats of the whole product, those of zero points included."""
+        return sum(self._accumulations())
+
+    @property
+    def cycles(self) -> int | None:
+        """Cycles of the product by :mod:`.cycles`; None where tables are made inside or partial
+        sums wait for results, which it does not model."""
+        chained = any(block.chained for block in self.gemm.blocks)
+        if chained or self.parameters.table_source == "internal":
+            return None
+        return accumulation_cycles(self.parameters, self._accumulations())
+
+    def _accumulations(self) -> list[int]:
+        """Weight beats of each accumulation, in order."""
+        p, gemm = self.parameters, self.gemm
+        beats = [len(gemm.beats(block, slice(0, 1))) for block in gemm.blocks]
+        tiles = -(-self.rows // p.M) * -(-gemm.streamed // p.N)
+        if p.scales_groups:
+            return beats * tiles
+        return [count for count in beats for _ in range(tiles)]
+
     def weights(self) -> str:
         x = self.operands
         group = f", groups of {x.group_size}" if x.group_size else ""
@@ -66,7 +90,8 @@ class LutWorkload(Workload):
     def facts(self) -> dict[str, Any]:
         x = self.operands
         return {"bits": x.bits, "group_size": x.group_size, "zero_point": x.zero is not None,
-                "scale": x.scale is not None, "minimum": x.minimum is not None}
+                "scale": x.scale is not None, "minimum": x.minimum is not None,
+                "plane_beats": self.plane_beats, "cycle_model": self.cycles}
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ..fabric.elastic import Beat, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
 from .drain import Drain
 from .entry_step import EntryStep
-from .lane import code_sum_bits, lane_latency, offset_bits, sum_exponent_bits
+from .lane import code_sum_bits, offset_bits, sum_exponent_bits
 from .streams import (
     activation_layout,
     psum_layout,
@@ -69,7 +69,7 @@ class LutCore(Design[LutCoreParameters]):
     def latency(self) -> int:
         """Cycles from taking the last weight beat to the first result, without stalls."""
         p = self.parameters
-        return min(p.pipeline, 2) + 2 + lane_latency(p)[2]
+        return p.result_latency
 
     def timing(self) -> Timing:
         p = self.parameters

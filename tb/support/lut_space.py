@@ -36,7 +36,7 @@ _TABLE: dict[str, tuple[Any, ...]] = dict(
     groups=(1, 2, 3),
     table=("half", "full"),
     acc=(None, "fp32", "fp16"),
-    entry_width=(None, 16, 30),
+    entry_width=(None, 16),
     table_acc=(None, "fp32", "fp16"),
 )
 _READ: dict[str, tuple[Any, ...]] = dict(
@@ -48,8 +48,8 @@ _PART = _TABLE | dict(K=(3, 4, 6))
 
 #: how long sums get
 _SUMS: dict[str, tuple[Any, ...]] = dict(
-    w_bits=(1, 2, 3, 4, 8), zero_point=(True, False), max_k=(36, 300, 4096),
-    acc_width=(None, 20, 30), exponent=("scan", "given"))
+    w_bits=(1, 2, 3, 4, 8), zero_point=(True, False), max_k=(36, 4096),
+    acc_width=(None, 30), exponent=("scan", "given"))
 
 #: factors and values of each generator; ``size`` is (M, N)
 SPACES: dict[type[LutParameters], dict[str, tuple[Any, ...]]] = {
@@ -57,7 +57,10 @@ SPACES: dict[type[LutParameters], dict[str, tuple[Any, ...]]] = {
                                              reset=("sync", "async_low")),
     LutDotParameters: _PART | _READ,
     LutCoreParameters: _TABLE | _READ | _SUMS | dict(
-        size=((1, 1), (1, 4), (2, 3), (3, 2), (4, 5)),
+        size=((1, 1), (1, 12), (2, 3), (2, 12), (4, 5)),
+        chains=(1, 2),
+        group_scale=("none", "fp16", "fp32"),
+        offset=("none", "integer", "real"),
         table_format=("exact", "int8"),
         preload=(True, False),
         out_format=(None, "fp32", "fp16", "int32", "int64"),
