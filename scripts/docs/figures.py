@@ -153,11 +153,16 @@ def layer(r: Json) -> str:
     head = (f"`{r['tensor']}` ({r['columns']} × {r['k']}), {r['quantisation']}, groups of "
             f"{r['group_size']}, {r['rows']} activation rows; the error is against the float64 "
             "product of the same activations and the dequantised weights:")
+    timed = any("plane_cycles" in x for x in r["runs"])
+    if timed:
+        head = head[:-1] + "; *busy*: cycles that the planes of the weights take, over all cycles:"
     rows = [(x["mode"], x["bits"], number(x["outputs"], 0), x["mismatches"],
              f"{x['max_error']:.2e}", f"{x['relative_rms_error']:.2e}", number(x["cycles"], 0),
-             x["golden_seconds"]) for x in r["runs"]]
+             *((number(x["cycle_model"], 0), f"{100 * x['plane_cycles'] / x['cycles']:.1f} %")
+               if timed else ()), x["golden_seconds"]) for x in r["runs"]]
     return head + "\n\n" + table(("core", "weight bits", "outputs", "differ from golden",
-                                  "max error", "relative RMS error", "cycles", "golden model, s"),
+                                  "max error", "relative RMS error", "cycles",
+                                  *(("cycle model", "busy") if timed else ()), "golden model, s"),
                                  rows)
 
 
@@ -272,13 +277,17 @@ def accuracy_widths(r: Json) -> str:
 
 
 def smollm2(r: Json) -> str:
+    p = r["parameters"]
+    inside = "" if p.get("group_scale", "none") == "none" else " with group scales inside"
+    busy = "" if "busy" not in r else (f", {100 * r['busy']:.1f} % of them busy with planes; the "
+                                       f"cycle model says {r['cycle_model']:,}")
     return (f"`{r['tensor']}` of SmolLM2-135M-Instruct ({r['shape'][0]} × {r['shape'][1]}), "
             f"{r['format']}, {r['rows']} activation rows in FP16, through the simulated "
-            f"`{r['generator']}` M{r['parameters']['M']} N{r['parameters']['N']} "
-            f"K{r['parameters']['K']}: {r['differ']} of {r['outputs']:,} outputs differ from the "
-            f"golden model; against the float64 product with the dequantised weights the largest "
-            f"error is {r['max_error']:.2e}, the relative RMS error {r['relative_rms_error']:.2e}; "
-            f"{r['operations']} operations, {r['cycles']:,} cycles.")
+            f"`{r['generator']}` M{p['M']} N{p['N']} K{p['K']}{inside}: {r['differ']} of "
+            f"{r['outputs']:,} outputs differ from the golden model; against the float64 product "
+            f"with the dequantised weights the largest error is {r['max_error']:.2e}, the relative "
+            f"RMS error {r['relative_rms_error']:.2e}; "
+            f"{r['operations']} operations, {r['cycles']:,} cycles{busy}.")
 
 
 def fpga(r: Json) -> str:
