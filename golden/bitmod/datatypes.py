@@ -97,9 +97,19 @@ class DataType:
         """The code of -0, which stands for the group's special value."""
         return 1 << (self.bits - 1)
 
+    def check_runs(self) -> None:
+        """Refuse an asymmetric type (:class:`ParameterError`): its weights run in another one,
+        which depends on their zero points (:func:`~.zero_points.running_tensor`)."""
+        if self.kind == "int_asym":
+            raise ParameterError(
+                f"{self.name} has zero points, and codes alone do not say in which integer type "
+                "they run; take a tensor file of gen quantize, or codes less their zero points "
+                "as int3..int8")
+
     @property
     def terms(self) -> int:
         """Bit-serial terms (cycles) of one weight: 2 for FP3/FP4, Booth digits for integers."""
+        self.check_runs()
         return 2 if self.kind == "float" else (self.bits + 1) // 2
 
     @property

@@ -24,7 +24,7 @@ from .parameters import BitmodMeshParameters
 from .pe import layer
 from .ports import Weights, stream_beats
 from .quantizer import QuantizedTensor
-from .terms import terms_of
+from .zero_points import running_tensor
 
 __all__ = ["Gemm", "Operands"]
 
@@ -45,29 +45,36 @@ class Operands:
     scale_codes: Array                  #: uint8 (columns, g)
     special_values: Array | None = None  #: (columns, g) of FP3 and FP4; None where there are none
     channel_scale: Array | None = None  #: float32 (columns,)
+    stored: str | None = None           #: asymmetric type that they come from, if any
 
     @classmethod
     def of_tensor(cls, activations: Array, tensor: QuantizedTensor) -> Operands:
-        """Operands with the weights of ``gen quantize``.
+        """Operands with the weights of ``gen quantize``, asymmetric ones in the type that runs.
 
-        :class:`~lowbit.golden.parameters.ParameterError` for weights with 16-bit scales.
+        :class:`~lowbit.golden.parameters.ParameterError` for weights with 16-bit scales, and for
+        zero points that no integer type makes up for.
         """
-        terms_of(tensor.dtype)      # refuses asymmetric types
         if tensor.scale_codes is None:
             raise ParameterError("weights must have 8-bit scales, by which a group sum is "
                                  f"multiplied; these have {tensor.scale_bits}-bit scales: "
                                  "quantize them with --scale-bits 8")
-        special = tensor.special_values() if tensor.dtype.kind == "float" else None
-        return cls(activations, tensor.codes, tensor.dtype, tensor.group_size,
-                   tensor.scale_codes, special, tensor.channel_scale)
+        runs = running_tensor(tensor)
+        special = runs.special_values() if runs.dtype.kind == "float" else None
+        return cls(activations, runs.codes, runs.dtype, runs.group_size, tensor.scale_codes,
+                   special, runs.channel_scale, None if runs is tensor else tensor.dtype.name)
+
+    @property
+    def type_name(self) -> str:
+        """The weights' type for a report: the one that runs, and what it stands for."""
+        return self.dtype.name if self.stored is None else f"{self.stored} as {self.dtype.name}"
 
 
 class Gemm:
     """Sum over the groups of scale code times group sum, times the channel's scale if given.
 
     Raises :class:`~lowbit.golden.parameters.ParameterError` for operands that do not fit each
-    other, or the design: asymmetric types, codes beyond the type, special values that two terms
-    do not express, or more of them than the register file holds.
+    other, or the design: types with zero points, codes beyond the type, special values that two
+    terms do not express, or more of them than the register file holds.
     """
 
     def __init__(self, p: BitmodMeshParameters, x: Operands) -> None:
@@ -124,7 +131,7 @@ class Gemm:
 
 def _check(p: BitmodMeshParameters, x: Operands) -> None:
     dtype, (columns, k) = x.dtype, x.codes.shape
-    terms_of(dtype)         # refuses asymmetric types
+    dtype.check_runs()
     if x.activations.shape[1:] != (k,):
         raise ParameterError("activations and weights must have the same k; got shapes "
                              f"{x.activations.shape} and {x.codes.shape}")

@@ -31,6 +31,7 @@ from .parameters import ACTIVATION_BIAS, BitmodPeParameters
 from .quantizer import QuantizedTensor
 from .row_alignment import align_rows
 from .terms import Terms, terms_of
+from .zero_points import running_tensor
 
 __all__ = ["GroupSums", "group_terms", "group_sums", "dequantize_groups", "layer",
            "tensor_layer"]
@@ -202,8 +203,9 @@ def tensor_layer(activations: Array, tensor: QuantizedTensor, *, out_fp16: bool 
     """:func:`layer` with the weights of ``gen quantize``: float32 or float16 (rows, n).
 
     ``activations`` float16 (rows, k). :class:`~lowbit.golden.parameters.ParameterError` for
-    asymmetric types, 16-bit scales and another k.
+    zero points that no integer type makes up for, 16-bit scales and another k.
     """
+    tensor = running_tensor(tensor)
     if tensor.scale_codes is None:
         raise ParameterError("weights must have 8-bit scales, which the PE multiplies bit by bit; "
                              f"these have {tensor.scale_bits}-bit scales: quantize them with "

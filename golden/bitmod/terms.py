@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.parameters import ParameterError
-
 from .datatypes import DataType, check_special_values
 
 __all__ = ["Terms", "booth_terms", "fixed_point_terms", "terms_of"]
@@ -94,13 +92,10 @@ def _two_terms(magnitude2x: int) -> list[tuple[int, int, int]]:
 def terms_of(dtype: DataType, special_value: float = 0.0) -> Terms:
     """Term table of every code of a data type: arrays (2**bits, terms).
 
-    :class:`~lowbit.golden.parameters.ParameterError` for an asymmetric type, whose zero point
-    would need a path that corrects by the sum of activations.
+    :class:`~lowbit.golden.parameters.ParameterError` for an asymmetric type, whose weights run in
+    another one.
     """
-    if dtype.kind == "int_asym":
-        raise ParameterError(f"--dtype {dtype.name} has zero points, which need a correction by "
-                             "the sum of activations that this design does not have; use a "
-                             "symmetric type")
+    dtype.check_runs()
     values2x = dtype.values2x(special_value)
     if dtype.kind == "int":
         return booth_terms(values2x // 2, dtype.bits)

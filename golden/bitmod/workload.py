@@ -41,11 +41,11 @@ class BitmodWorkload(Workload):
     def weights(self) -> str:
         x = self.operands
         scales = ", channel scales" if x.channel_scale is not None else ""
-        return f"{x.dtype.name}, groups of {x.group_size}{scales}"
+        return f"{x.type_name}, groups of {x.group_size}{scales}"
 
     def facts(self) -> dict[str, Any]:
         x, cycles = self.operands, self.gemm.cycles
-        return {"weights": x.dtype.name, "group_size": x.group_size,
+        return {"weights": x.type_name, "group_size": x.group_size,
                 "special_values": list(self.gemm.register_file),
                 "channel_scale": x.channel_scale is not None,
                 "model_cycles": self.gemm.stream_cycles,

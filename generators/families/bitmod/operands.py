@@ -23,15 +23,12 @@ __all__ = ["BitmodOperands"]
 
 Array = NDArray[Any]
 
-#: data types that the hardware takes
-SYMMETRIC = [name for name in DATA_TYPE_NAMES if not name.endswith("_asym")]
-
 
 class BitmodOperands(OperandOptions):
     """Tensors of the BitMoD formats with 8-bit scales."""
 
     workload = BitmodWorkload
-    weights = f"weights of gen quantize --dtype {', '.join(SYMMETRIC)}"
+    weights = f"weights of gen quantize --dtype {', '.join(DATA_TYPE_NAMES)}"
     activations = "float16, or uint16 as raw codes"
     result = "result (rows, cols): float32, or float16 with --out fp16"
     raw_files = (

@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "objects.npy", np.array([{}]), allow_pickle=True)
     (folder / "text.npy").write_text("1 2 3")
     (folder / "short.npy").write_bytes((folder / "c.npy").read_bytes()[:-9])
-    for name, options in (("b4", []), ("asym", ["--dtype", "int4_asym"]),
+    for name, options in (("b4", []), ("asym", ["--dtype", "int8_asym"]),
                           ("wide", ["--scale-bits", "16"]), ("int6", ["--dtype", "int6"])):
         words = ["quantize", "w.npy", "--dtype", "bitmod4", "--group-size", "32", "-o",
                  f"{name}.npz", *options]
@@ -79,7 +79,7 @@ RAW = "--w c.npy --dtype fp4 --sv sv.npy --scale-codes s8.npy --group-size 32"
     (f"{RAW} --w short.npy", "not a readable .npy array"),
     # data types
     (f"{RAW} --dtype fp5", "--dtype must be one of"),
-    (f"{RAW} --dtype int4_asym", "use a symmetric type"),
+    (f"{RAW} --dtype int4_asym", "int4_asym has zero points, and codes alone do not say"),
     (f"{RAW} --dtype int4", "special values belong to FP3 and FP4 types, not to int4"),
     # special values
     (f"{RAW} --sv sv55.npy", "sums or differences of two powers of two (0.5, 1, 2, 4, 8); 5.5"),
@@ -106,7 +106,7 @@ RAW = "--w c.npy --dtype fp4 --sv sv.npy --scale-codes s8.npy --group-size 32"
     (f"{RAW} --column-scale dinf.npy", "channel scales must be finite; got inf"),
     (f"{RAW} --column-scale d.npy --no-channel-scale", "leave --no-channel-scale out"),
     # packed files
-    ("--w asym.npz", "use a symmetric type"),
+    ("--w asym.npz", "int8_asym weights run as codes less zero points, which must be -128..127;"),
     ("--w wide.npz", "16-bit scales: quantize them with --scale-bits 8"),
     ("--w lut.npz", "takes weights of gen quantize --dtype"),
     ("--w plain.npz", "it names no format and version"),

@@ -299,7 +299,7 @@ def test_default_pe_is_close_to_the_matrix_product():
     assert (np.abs(y - 3 * a.astype(np.float64) @ weights.T) <= 1.2e-4 * bound).all()
 
 
-@pytest.mark.parametrize("name", ["bitmod4", "bitmod3", "fp4", "int6", "int8"])
+@pytest.mark.parametrize("name", ["bitmod4", "bitmod3", "fp4", "int6", "int8", "int4_asym"])
 def test_quantized_tensor_through_the_pe(name):
     """The layer's output is the product with the dequantised weights, up to the PE's error."""
     rng = np.random.default_rng(14)
@@ -317,7 +317,7 @@ def test_quantized_tensor_through_the_pe(name):
 
 def test_tensors_that_the_pe_cannot_take():
     weights, a = np.eye(8, dtype=np.float32), np.ones((1, 8), np.float16)
-    for name, bits, k, words in (("int4_asym", 8, 8, "has zero points"),
+    for name, bits, k, words in (("int4_asym", 16, 8, "--scale-bits 8"),
                                  ("fp4", 16, 8, "--scale-bits 8"), ("fp4", 8, 4, "shape")):
         tensor, _ = quantize(weights, get_data_type(name), 8, bits)
         with pytest.raises(ParameterError, match=words):

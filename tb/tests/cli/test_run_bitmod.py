@@ -113,7 +113,8 @@ def run(folder: Path, generator: str, *words: str) -> Array:
     return result
 
 
-@pytest.mark.parametrize("dtype", ["bitmod3", "bitmod4", "fp3", "fp4_ea", "int4", "int8"])
+@pytest.mark.parametrize("dtype", ["bitmod3", "bitmod4", "fp3", "fp4_ea", "int4", "int8",
+                                   "int4_asym", "int3_asym"])
 def test_packed_layers(packed: Path, dtype: str) -> None:
     """What gen quantize wrote, the golden PE's bits, near the product with its weights."""
     path = quantized(packed, dtype)
@@ -179,6 +180,23 @@ def test_rtl(packed: Path, capsys: pytest.CaptureFixture[str], generator: str) -
         assert np.isnan(rtl[3]).all() and np.isfinite(rtl[:3]).all()
         assert report["differ"] == 0 and report["operations"] in (15, 6)
         assert report["cycles"] == report["model_cycles"] > 100
+
+
+@pytest.mark.parametrize(("dtype", "runs"), [("int4_asym", "int5"), ("int3_asym", "int4")])
+@pytest.mark.parametrize("generator", SMALL)
+def test_rtl_asymmetric(packed: Path, capsys: pytest.CaptureFixture[str], generator: str,
+                        dtype: str, runs: str) -> None:
+    """Codes less zero points through the RTL: bits and cycles, and the type that runs by name."""
+    path = quantized(packed, dtype)
+    capsys.readouterr()
+    rtl = run(packed, generator, *SMALL[generator], "--w", path, "--backend", "rtl", "--compare",
+              "--json")
+    report = json.loads(capsys.readouterr().out)
+    golden = run(packed, generator, *SMALL[generator], "--w", path)
+    np.testing.assert_array_equal(FP32.from_array(rtl), FP32.from_array(golden))
+    assert f"weights of {dtype} as {runs}, groups of 32" in capsys.readouterr().out
+    assert report["differ"] == 0 and report["weights"] == f"{dtype} as {runs}"
+    assert report["cycles"] == report["model_cycles"] > 100
 
 
 def test_rtl_raw(tmp_path: Path) -> None:
