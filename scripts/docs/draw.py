@@ -3,9 +3,9 @@
 
     .venv/bin/python scripts/docs/draw.py [--check] [--theme light|dark --into FOLDER]
 
-The waveforms come from simulations, the charts from docs/results/*.json; the BitMoD pictures are
-in draw_bitmod.py. Same sources, same bytes: ``--check`` has exit status 1 when a picture is not
-up to date.
+The waveforms come from simulations, the charts from docs/results/*.json. The BitMoD pictures are in
+draw_bitmod.py and draw_schedule.py, the core with group scales is in draw_group_scale.py. Same
+sources, same bytes: ``--check`` has exit status 1 when a picture is not up to date.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import draw_bitmod
+import draw_group_scale
 import draw_schedule
 import numpy as np
 from canvas import Canvas
@@ -66,7 +67,7 @@ def lut_core() -> Canvas:
         c.arrow((126, y + 23), (225, y + 23), style="bus")
         c.label(176, y + 14, "table", "mono small", anchor="middle")
         c.label(176, y + 40, "2^(K−1) entries", "dim small", anchor="middle")
-        c.box(225, y, 124, 46, "blue", "plane step", "entries × 2^plane")
+        c.box(225, y, 124, 46, "blue", "plane step", "shift by the plane")
         c.line([(349, y + 23), (368, y + 23), (368, bus), (columns[-1] + 20, bus)], "bus")
         for x in columns:
             c.arrow((x + 20, bus), (x + 20, y))
@@ -250,9 +251,9 @@ def areas() -> Canvas | None:
 
 
 PICTURES: dict[str, Callable[[], Canvas | None]] = {
-    "lut_core.svg": lut_core, "operation.svg": operation_waves, "half_table.svg": half_table,
-    "areas.svg": areas, **draw_bitmod.PICTURES,
-    "bitmod_schedule.svg": draw_schedule.schedule}
+    "lut_core.svg": lut_core, "lut_group_scale.svg": draw_group_scale.group_scale,
+    "operation.svg": operation_waves, "half_table.svg": half_table, "areas.svg": areas,
+    **draw_bitmod.PICTURES, "bitmod_schedule.svg": draw_schedule.schedule}
 
 
 def main() -> int:

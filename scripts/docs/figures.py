@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -41,7 +42,6 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "area.json": "studies/bench_area.py --liberty sky130hd_tt.lib.gz --json >",
     "bitmod_area.json": "studies/bench_bitmod.py --liberty sky130hd_tt.lib.gz --json >",
     "accuracy.json": "studies/bench_accuracy.py --json",
-    "row_scaled.json": "studies/bench_row_scaled.py --json",
     "layer.json": "demos/demo_minilm.py --json >",
     "bitmod_layer.json": "demos/demo_minilm_bitmod.py --json >",
     "speed.json": "studies/bench_speed.py --json",
@@ -79,6 +79,18 @@ def parameters(generator: str) -> str:
         text = meta["help"] + (f" ({meta['source']})" if meta["source"] else "")
         rows.append((f"`{flag_name(field.name)}`", span, default_text(field), text))
     return table(("parameter", "values", "default", "meaning"), rows)
+
+
+def entry_widths() -> str:
+    """Default bits of aligned entries and accumulators, from the parameter class."""
+    bits = (1, 2, 4, 8)
+    rows = []
+    for acc in ("fp32", "fp16"):
+        for a_format in ("fp16", "bf16", "fp8_e5m2", "fp8_e4m3"):
+            designs = [LutCoreParameters(a_format=a_format, acc=acc, w_bits=b) for b in bits]
+            rows.append((f"`{a_format}`", acc,
+                         *(f"{p.entry_bits} / {p.acc_bits}" for p in designs)))
+    return table(("activations", "accumulator", *(f"E / W, `--w-bits {b}`" for b in bits)), rows)
 
 
 # -- from recorded results ------------------------------------------------------------------------
@@ -141,11 +153,16 @@ def layer(r: Json) -> str:
     head = (f"`{r['tensor']}` ({r['columns']} × {r['k']}), {r['quantisation']}, groups of "
             f"{r['group_size']}, {r['rows']} activation rows; the error is against the float64 "
             "product of the same activations and the dequantised weights:")
+    timed = any("plane_cycles" in x for x in r["runs"])
+    if timed:
+        head = head[:-1] + "; *busy*: cycles that the planes of the weights take, over all cycles:"
     rows = [(x["mode"], x["bits"], number(x["outputs"], 0), x["mismatches"],
              f"{x['max_error']:.2e}", f"{x['relative_rms_error']:.2e}", number(x["cycles"], 0),
-             x["golden_seconds"]) for x in r["runs"]]
+             *((number(x["cycle_model"], 0), f"{100 * x['plane_cycles'] / x['cycles']:.1f} %")
+               if timed else ()), x["golden_seconds"]) for x in r["runs"]]
     return head + "\n\n" + table(("core", "weight bits", "outputs", "differ from golden",
-                                  "max error", "relative RMS error", "cycles", "golden model, s"),
+                                  "max error", "relative RMS error", "cycles",
+                                  *(("cycle model", "busy") if timed else ()), "golden model, s"),
                                  rows)
 
 
@@ -200,63 +217,77 @@ def minilm_types(r: Json) -> str:
                                   "5th percentile", "lowest"), rows)
 
 
+def ratio(value: float | None, digits: int = 2) -> str:
+    """Of two errors; in bold above the bar of 1."""
+    if value is None:
+        return "–"
+    text = "∞" if math.isinf(value) else number(value, digits)
+    return f"**{text}**" if value > 1 else text
+
+
 def accuracy(r: Json) -> str:
     """The worst line of each format and class, over all kinds of rows and lengths."""
+    if "columns" not in r:
+        return "*Not recorded yet for row-scaled entries.*"
     rows = []
     for key, default in r["defaults"].items():
         a_format, acc = key.split()
-        worst = [max((x["ratios"][i] for x in r["random"] if len(x["ratios"]) > i and
-                      (x["a_format"], x["acc"]) == (a_format, acc) and x["ratios"][i] is not None),
-                     default=None) for i in range(len(r["guards"]))]
-        rows.append((f"`{a_format}`", acc, default["guard"], default["table_round"],
-                     *(number(x, 3) for x in worst)))
-    widths: dict[Any, dict[str, Any]] = {}
-    for x in r.get("widths", ()):
-        value = number(x["ratios"][0], 2)
-        widths.setdefault((x["acc"], x["k"]), {})[f"W{x['w_bits']}"] = \
-            f"**{value}**" if x["ratios"][0] > 1 else value
-    by_width = "" if not widths else (
-        f"\n\nThe same for FP16 activations at each number of weight bits, {r['draws']} draws of "
-        "five kinds of rows; above 1, in bold, the default misses the bar:\n\n"
-        + table(("accumulator", "activations", *next(iter(widths.values()))),
-                [(acc, f"{k:,}", *row.values()) for (acc, k), row in sorted(widths.items())]))
+        lines = [x for x in r["random"] if (x["a_format"], x["acc"]) == (a_format, acc)]
+        hard = [x["ratios"][0] for x in r["difficult"]
+                if x["a_format"] == a_format and x["has_bar"] and acc == "fp32"]
+        rows.append((f"`{a_format}`", acc, default["entry_bits"], default["acc_bits"],
+                     *(ratio(max((x["ratios"][i] for x in lines), default=None))
+                       for i in range(len(r["columns"]))),
+                     ratio(max((x["worst_draw"] for x in lines), default=None)),
+                     ratio(max(hard, default=None))))
     kinds = len({x["rows"] for x in r["random"]})
     lengths = " and ".join(str(k) for k in sorted({x["k"] for x in r["random"]}))
     integers = sum(x["outputs"] for x in r["integer"])
     return (f"RMS error of the `aligned` core over that of sequential accumulation in the same "
-            f"format, the worst of {kinds} kinds of rows (Gaussian, and three with outliers), "
-            f"{lengths} activations, {r['seeds']} draws of {r['outputs']:,} outputs each; the bar "
-            f"is 1. Integer formats: {sum(x['differ'] for x in r['integer'])} of {integers:,} "
-            "outputs differ from int64 arithmetic.\n\n"
-            + table(("activations", "accumulator", "guard", "table round", "default",
-                     *(f"guard {g}" for g in r["guards"][1:])), rows) + by_width)
+            f"format, weights of {r['w_bits']} bits. Each kind of rows has {r['draws']} draws of "
+            f"{r['outputs']:,} outputs, which count together; shown is the worst of {kinds} kinds "
+            f"(Gaussian, and four with outliers) and of {lengths} activations. The bar is 1; what "
+            "is above it is in bold. *E − 1*, *W − 1*: the same with a bit less of an entry, or of "
+            "an accumulator. *a draw*: the worst single draw by default. *difficult rows*: the "
+            f"largest error over its bar, the worst of {r['seeds']} draws. Integer formats: "
+            f"{sum(x['differ'] for x in r['integer'])} of {integers:,} outputs differ from int64 "
+            "arithmetic.\n\n"
+            + table(("activations", "accumulator", "E", "W",
+                     *(name.replace("-", "−") for name in r["columns"]), "a draw",
+                     "difficult rows"), rows)
+            + (accuracy_widths(r) if r["widths"] else ""))
 
 
-def row_scaled(r: Json) -> str:
-    """Ratio by widths and length, a column for each number of weight bits."""
+def accuracy_widths(r: Json) -> str:
+    """Ratios at each number of weight bits."""
     lines: dict[Any, dict[int, str]] = {}
-    for x in r["figures"]:
-        value = number(x["ratio"], 2)
-        key = (x["acc"], f"{x['entry_bits']} / {x['acc_bits']}", f"{x['k']:,}")
-        lines.setdefault(key, {})[x["w_bits"]] = f"**{value}**" if x["ratio"] > 1 else value
-    bits = list(next(iter(lines.values())))
-    order = sorted(lines, key=lambda key: (key[0] != "fp32", key[1].split(" / ")[0] in ("25", "12"),
-                                           key[1] not in ("26 / 34", "13 / 22")))
-    return (f"Row-scaled entries (a model, no design yet), FP16 activations: the same ratio, "
-            f"{r['draws']} draws of {r['outputs']:,} outputs of five kinds of rows, in bold where "
-            "it misses the bar of 1:\n\n"
-            + table(("accumulator", "E / W", "activations", *(f"W{b}" for b in bits)),
-                    [(*key, *(lines[key][b] for b in bits)) for key in order]))
+    for x in r["widths"]:
+        lines.setdefault((x["acc"], x["k"]), {})[x["w_bits"]] = \
+            f"{ratio(x['ratios'][0])} ({ratio(x['worst_draw'])})"
+    bits = sorted({x["w_bits"] for x in r["widths"]})
+    rows: list[tuple[str, ...]] = []
+    for acc in ("fp32", "fp16"):
+        designs = [LutCoreParameters(acc=acc, w_bits=b) for b in bits]
+        rows.append((acc, "*E / W*", *(f"{p.entry_bits} / {p.acc_bits}" for p in designs)))
+        rows += [(acc, f"{k:,}", *(of_bits[b] for b in bits))
+                 for (a, k), of_bits in sorted(lines.items()) if a == acc]
+    return ("\n\nThe same for FP16 activations at each number of weight bits, in brackets the "
+            "worst single draw:\n\n"
+            + table(("accumulator", "activations", *(f"W{b}" for b in bits)), rows))
 
 
 def smollm2(r: Json) -> str:
+    p = r["parameters"]
+    inside = "" if p.get("group_scale", "none") == "none" else " with group scales inside"
+    busy = "" if "busy" not in r else (f", {100 * r['busy']:.1f} % of them busy with planes; the "
+                                       f"cycle model says {r['cycle_model']:,}")
     return (f"`{r['tensor']}` of SmolLM2-135M-Instruct ({r['shape'][0]} × {r['shape'][1]}), "
             f"{r['format']}, {r['rows']} activation rows in FP16, through the simulated "
-            f"`{r['generator']}` M{r['parameters']['M']} N{r['parameters']['N']} "
-            f"K{r['parameters']['K']}: {r['differ']} of {r['outputs']:,} outputs differ from the "
-            f"golden model; against the float64 product with the dequantised weights the largest "
-            f"error is {r['max_error']:.2e}, the relative RMS error {r['relative_rms_error']:.2e}; "
-            f"{r['operations']} operations, {r['cycles']:,} cycles.")
+            f"`{r['generator']}` M{p['M']} N{p['N']} K{p['K']}{inside}: {r['differ']} of "
+            f"{r['outputs']:,} outputs differ from the golden model; against the float64 product "
+            f"with the dequantised weights the largest error is {r['max_error']:.2e}, the relative "
+            f"RMS error {r['relative_rms_error']:.2e}; "
+            f"{r['operations']} operations, {r['cycles']:,} cycles{busy}.")
 
 
 def fpga(r: Json) -> str:
@@ -322,6 +353,7 @@ def recorded(name: str, render: Callable[[Json], str], command: bool = True) -> 
 
 TABLES: dict[str, Callable[[], str]] = {
     "ports": ports,
+    "entry widths": entry_widths,
     **{f"parameters {name}": lambda name=name: parameters(name)  # type: ignore[misc]
        for name in ("lut_table", "lut_dot", "lut_core")},
     "area": lambda: recorded("area.json", area),
@@ -331,7 +363,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "quantizer": lambda: recorded("quantizer.json", quantizer),
     "scales": lambda: recorded("scales.json", scales),
     "accuracy": lambda: recorded("accuracy.json", accuracy),
-    "row_scaled": lambda: recorded("row_scaled.json", row_scaled),
     "surveys": surveys,
     **figures_bitmod.COMPUTED,
     **{name: lambda name=name, render=render: recorded(  # type: ignore[misc]
