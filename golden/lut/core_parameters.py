@@ -290,10 +290,12 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         """Cycles from taking the last weight beat to the first result, without stalls."""
         return min(self.pipeline, 1) + self.drain_start + self.lane_stages[2]
 
+    def resolved(self) -> dict[str, Any]:
+        return super().resolved() | {"zero_point": self.has_zero_beats}
+
     def derived_fields(self) -> dict[str, Any]:
         found = super().derived_fields()
-        found.update(out_format=self.out.name, lanes=self.out_lanes,
-                     zero_point=self.has_zero_beats)
+        found.update(out_format=self.out.name, lanes=self.out_lanes)
         if self.is_fixed:
             found.update(segment=self.segment_bits)
         return found

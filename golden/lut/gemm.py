@@ -54,7 +54,7 @@ class Scales:
         """r = d q + m. Without scales the product is that of 2 q - (2**b - 1), or 2 (q - z)."""
         columns, codes, offset = len(x.q), Codes.ODD, None
         scale = np.full((columns, groups), 2, np.float32) if x.scale is None else \
-            check_scale(x.scale, columns, groups)
+            check_scale(x.scale, columns, groups, halves=False)
         zero = None if x.zero is None else check_zero(x.zero, x.bits, columns, groups)
         if x.minimum is not None:
             codes, offset = Codes.UNSIGNED, np.asarray(x.minimum, np.float32)
@@ -101,11 +101,11 @@ class Block:
     chained: bool       #: adds to the result of the block before
 
 
-def check_scale(scale: Array, columns: int, groups: int) -> Array:
+def check_scale(scale: Array, columns: int, groups: int, halves: bool = True) -> Array:
     """Scales as float32 (columns, groups), from (columns,) or (columns, groups) floats.
 
-    :class:`ParameterError` for another type or shape, and for a scale that is not finite or
-    whose half float32 cannot hold (s' = s / 2 must be exact).
+    :class:`ParameterError` for another type or shape, and for a scale that is not finite or, with
+    ``halves``, whose half float32 cannot hold (s' = s / 2 must be exact).
     """
     scale = np.asarray(scale)
     if scale.dtype not in (np.float32, np.float16) or \
@@ -118,7 +118,7 @@ def check_scale(scale: Array, columns: int, groups: int) -> Array:
         raise ParameterError(f"scales must be finite; got {scale[bad][0]} at index "
                              f"{np.argwhere(bad)[0].tolist()}")
     bad = scale / np.float32(2) * np.float32(2) != scale
-    if bad.any():
+    if halves and bad.any():
         raise ParameterError("scales must have halves that float32 holds exactly; got "
                              f"{scale[bad][0]} at index {np.argwhere(bad)[0].tolist()}")
     return np.broadcast_to(scale if scale.ndim == 2 else scale[:, None], (columns, groups))

@@ -30,8 +30,8 @@ class LutParameters(TargetParameters):
                             low=1, high=8)
     a_format: str = parameter("fp16", "activation format", choices=ACTIVATIONS)
     datapath: str | None = parameter(
-        None, "floating activations: entries are floats, or integers aligned to a shared "
-        "exponent; default aligned for floats", choices=("float", "aligned"),
+        None, "floating activations: entries are floats, or integers aligned to the "
+        "exponent of their row; default aligned for floats", choices=("float", "aligned"),
         source="docs/numerics.md, section 4")
     acc: str | None = parameter(
         None, "accumulator format; default int32 for integer activations, else fp32",
@@ -78,7 +78,7 @@ class LutParameters(TargetParameters):
 
     @property
     def is_aligned(self) -> bool:
-        """Entries are integers in units that a shared exponent per row gives."""
+        """Entries are integers in units that an exponent for each row gives."""
         return self.activation.is_float and self.datapath != "float"
 
     @property
@@ -177,6 +177,12 @@ class LutParameters(TargetParameters):
     def exponent_bits(self) -> int:
         """Bits of the exponent of a row (0: there is none)."""
         return self.row_scale.max_exponent.bit_length() if self.is_aligned else 0
+
+    @property
+    def largest_exponent(self) -> int:
+        """The largest exponent of a row that may come: what fits its field, where a sender gives
+        it."""
+        return (1 << self.exponent_bits) - 1 if self.can_saturate else self.row_scale.max_exponent
 
     @property
     def exponent_offset(self) -> int:

@@ -26,7 +26,7 @@ def term_bits(p: LutParameters) -> int:
 
 def top_bits(p: LutParameters) -> int:
     """Bits of the exponent field at which significands fill an aligned activation."""
-    return (p.row_scale.max_exponent + p.row_scale.top).bit_length()
+    return (p.largest_exponent + p.row_scale.top).bit_length()
 
 
 class AlignActivation(wiring.Component):

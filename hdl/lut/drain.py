@@ -194,7 +194,7 @@ class Drain(StructComponent):
         """Each row's sum of activations in FP32, for the beats of a group from its first on."""
         p = self.parameters
         low = p.exponent_offset if p.is_aligned else 0
-        high = low + (p.row_scale.max_exponent if p.is_aligned else 0)
+        high = low + (p.largest_exponent if p.is_aligned else 0)
         sums = []
         for row in range(p.M):
             m.submodules[f"row_sum_{row}"] = to_float = FixedToFloat(

@@ -37,7 +37,7 @@ def offset_bits(p: LutCoreParameters) -> int:
 
 def sum_exponent_bits(p: LutCoreParameters) -> int:
     """Bits of the exponent of an aligned sum."""
-    return (p.row_scale.max_exponent + p.w_bits - 1).bit_length() if p.is_aligned else 0
+    return (p.largest_exponent + p.w_bits - 1).bit_length() if p.is_aligned else 0
 
 
 def code_sum_bits(p: LutCoreParameters) -> int:
@@ -148,7 +148,7 @@ class OutputLane(wiring.Component):
         low, high = -unit, -unit
         if p.is_aligned:
             low = p.exponent_offset - unit
-            high = low + p.row_scale.max_exponent + p.w_bits - 1
+            high = low + p.largest_exponent + p.w_bits - 1
         m.submodules.to_float = to_float = FixedToFloat(fmt, width, (low, high), stages=2,
                                                        adders=Adders(p.adder))
         m.d.comb += [to_float.value.eq(exact), to_float.en.eq(self.enable)]

@@ -79,7 +79,7 @@ class ExponentScan(Component):
             m.d.sync += [largest.eq(top), total.eq(more), table.eq(highest)]
 
         most = Signal(range(scale.reach((1 << sum_bits) - 1) + 1))
-        m.d.comb += most.eq((2 * total - (total >> (p.w_bits - 1))) << int(p.zero_point))
+        m.d.comb += most.eq((2 * total - (total >> (p.w_bits - 1))) << int(p.has_zero_beats))
         # how far each of the two lets the exponent of the scan's unit stay below
         entry = _length(m, table, scale.entry_room, "entry") - (scale.entry_bits - 1)
         acc = _length(m, most, scale.acc_room, "acc") - (scale.acc_bits - 1)

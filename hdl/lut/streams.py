@@ -41,13 +41,13 @@ def weight_patterns(p: WeightParameters, columns: int) -> Field:
 def activation_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
     """Activations of one beat: ``values``.
 
-    Aligned: ``first`` marks the first table of an operation. Its activations pass twice, first
+    Aligned: ``first`` marks the first table of an accumulation. Its activations pass twice, first
     with ``scan`` set (they only go into the rows' exponents), then for their tables; or once,
     with the ``exponent`` of each row.
     """
     fields = {"values": activation_values(p, rows)}
     if p.is_aligned:
-        fields["first"] = flag("first table of an operation")
+        fields["first"] = flag("first table of an accumulation")
         if p.can_saturate:
             fields["exponent"] = _exponents(p, rows)
         else:

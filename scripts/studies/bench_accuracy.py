@@ -92,7 +92,7 @@ ROWS: dict[str, Draw] = {
         "1 % times 100": outliers(0.01, 100)}
 DIFFICULT = {name: extreme(name)
              for name in ("largest", "subnormal", "cancel", "large, tiny", "one large", "wide")}
-#: kinds that the contract sets no bar for: what cutting at a shared exponent is worst at
+#: kinds that the contract sets no bar for: what one exponent for a row is worst at
 NO_BAR = ("one large", "wide")
 
 

@@ -16,11 +16,12 @@ Array = NDArray[Any]
 
 
 def given_exponents(rng: np.random.Generator, p: LutParameters, codes: Array) -> Array | None:
-    """Exponents of rows that a sender gives: the least, larger ones, and some that are too small;
-    None where the hardware finds them itself."""
+    """Exponents of rows that a sender gives: the least, larger ones up to what the field
+    holds, and some that are too small; None where the hardware finds
+    them itself."""
     if not p.can_saturate:
         return None
     least = row_exponents(codes, p)
-    other = rng.choice([-12, -3, -2, -1, 1, 4], len(codes))
+    other = rng.choice([-12, -3, -2, -1, 1, 4, 1 << 12], len(codes))
     chosen = np.where(rng.random(len(codes)) < 0.5, least, least + other)
-    return np.clip(chosen, 0, p.row_scale.max_exponent)
+    return np.clip(chosen, 0, p.largest_exponent)
