@@ -141,7 +141,8 @@ def run_gen(line: str, **settings: str) -> subprocess.CompletedProcess[str]:
     ("area lut_dot --pdk sky130hd", {"PDK_ROOT": "/nowhere"}, "/nowhere"),
     # a port of the design, and one found in its midst: no remark of Amaranth's on what is left
     ("bitmod_array -o a.v --tile-rows 64 --rows 64", {}, "port activation_values would have 2621"),
-    ("lut_core -o a.v --M 64 --K 6 --entry-width 40", {}, "port entries would have 81920 bits")])
+    ("lut_core -o a.v --a-format int8 --M 64 --K 6 --groups 2 --w-bits 8", {},
+     "port entries would have 69632 bits")])
 def test_environment(line: str, settings: dict[str, str], words: str) -> None:
     done = run_gen(line, **settings)
     assert done.returncode == 2 and done.stdout == ""
