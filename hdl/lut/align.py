@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -52,11 +52,13 @@ class AlignActivation(wiring.Component):
         fmt = p.activation
         assert isinstance(fmt, FloatFormat)
         magnitude = Signal(term_bits(p) - 1)
+        negative: Value = self.code[-1]
         if p.is_aligned:
             m.submodules.aligner = aligner = Aligner(fmt, len(magnitude), top_bits(p),
                                                      Adders(p.adder))
             m.d.comb += [aligner.code.eq(self.code), aligner.top.eq(self.top),
                          magnitude.eq(aligner.magnitude), self.finite.eq(aligner.finite)]
+            negative = aligner.negative
             if p.can_saturate:
                 m.d.comb += [self.magnitude.eq(magnitude), self.clipped.eq(aligner.clipped)]
         else:
@@ -67,5 +69,5 @@ class AlignActivation(wiring.Component):
             m.d.comb += [self.finite.eq(~special),
                          place.eq(Cat(field[0] | ~normal, field[1:])),
                          magnitude.eq(Cat(fraction, normal) << (place - 1)[:fmt.ebits])]
-        m.d.comb += self.term.eq(Mux(self.code[-1], -magnitude, magnitude))
+        m.d.comb += self.term.eq(Mux(negative, -magnitude, magnitude))
         return m

@@ -45,12 +45,12 @@ class Stage:
     start: Value        #: the group is the first of its operation
     finish: Value       #: the group is the last of its operation
 
-    def after(self, m: Module, i: int, enable: Value, valid: Value) -> Stage:
-        """The next stage, ``i``; ``valid``: a beat comes into it."""
+    def after(self, m: Module, i: int, enable: Value, valid: Value, drop: set[str]) -> Stage:
+        """The next stage, ``i``; ``valid``: a beat comes into it; ``drop``: what does not."""
         flag = Signal(name=f"valid_{i}")
         with m.If(enable):
             m.d.sync += flag.eq(valid)
-        following = {name: value if isinstance(value, Const) else
+        following = {name: Const(0, 1) if name in drop else value if isinstance(value, Const) else
                      register(m, value, f"{name}_{i}", enable=enable)
                      for name, value in vars(self).items() if name != "valid"}
         return Stage(flag, **following)
@@ -87,7 +87,10 @@ class Drain(StructComponent):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         blocks = p.M // p.out_lanes
-        draining, enable, scaling, leave = Signal(), Signal(), Signal(), Signal()
+        draining = Signal()
+        enable = Signal()
+        scaling = Signal()
+        leave = Signal()
         entering = Signal()     # a beat goes from the first part into the second
         passing = Signal()      # and one from there into the last
         follows = Signal()      # beats that must not have gaps between them have none
@@ -115,7 +118,10 @@ class Drain(StructComponent):
             part = enable if i <= inside else scaling if i <= adding else leave
             valid = passing if i == adding + 1 else entering if i == inside + 1 \
                 else stages[-1].valid
-            stages.append(stages[-1].after(m, i, part, valid))
+            last_stage = {"first": inside - 1, "block": inside, "start": adding} \
+                if p.offset_format is not None else {"first": 0, "block": 0, "start": adding}
+            drop = {name for name, stage in last_stage.items() if i > stage}
+            stages.append(stages[-1].after(m, i, part, valid, drop))
         gate, adds, out, result = stages[inside], stages[adding], stages[-1], self.result
         room = Signal()
         m.d.comb += [room.eq(result.ready | ~(out.valid & out.finish)),

@@ -10,7 +10,7 @@ adder an entry).
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -50,7 +50,9 @@ class HalfTable(wiring.Component):
         beyond: list[Value] = []
         for pattern in range(half if p.table == "half" else 0, 2 * half):
             total = high[pattern >> split] + low[pattern & ((1 << split) - 1)]
-            exact = Signal(total.shape(), name=f"sum_{pattern}")
+            fits = p.is_aligned and not p.can_saturate
+            exact = Signal(signed(p.entry_bits + p.row_scale.guard_bits) if fits else
+                           total.shape(), name=f"sum_{pattern}")
             m.d.comb += exact.eq(total)
             words.append(self._entry(m, exact, pattern, beyond))
         m.d.comb += self.entries.eq(Cat(words))
@@ -75,10 +77,12 @@ class HalfTable(wiring.Component):
         guard = p.row_scale.guard_bits
         rest = exact[:guard]
         up = rest[-1] & (rest[:-1].any() | exact[guard])
-        rounded = Signal(len(exact) - guard + 1, name=f"rounded_{pattern}")
-        sign = exact[-1]
-        m.d.comb += rounded.eq(Adders(p.adder).increment(
-            m, Cat(exact[guard:], sign), up, name=f"round_{pattern}")[0])
+        sign, kept = exact[-1], exact[guard:]
+        if p.can_saturate:
+            kept = Cat(kept, sign)
+        rounded = Signal(len(kept), name=f"rounded_{pattern}")
+        m.d.comb += rounded.eq(Adders(p.adder).increment(m, kept, up,
+                                                         name=f"round_{pattern}")[0])
         if not p.can_saturate:
             m.d.comb += entry.eq(rounded)
             return entry

@@ -166,7 +166,7 @@ class OutputLane(wiring.Component):
 
     def _scale_group(self, m: Module, total: Value) -> Value:
         p = self.parameters
-        m.submodules.scale = scale = GroupScale(p.scale_format, p.offset_format, Adders(p.adder))
+        m.submodules.scaler = scale = GroupScale(p.scale_format, p.offset_format, Adders(p.adder))
         m.d.comb += [scale.total.eq(total), scale.scale.eq(self.group_scale), scale.y.eq(self.y),
                      scale.en.eq(self.scaling), scale.en_y.eq(self.leave),
                      self.y_next.eq(scale.result)]

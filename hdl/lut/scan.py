@@ -27,13 +27,14 @@ class ExponentScan(Component):
     A scanned beat adds the magnitudes of its activations, a few bits of each below the largest
     exponent so far, everything rounded up, to the sum of the row and to that of its largest table.
 
-    Ports: ``codes`` of a beat of the row (groups, K); ``scan``: it counts; ``restart``: the row is
-    over, the next scan starts anew. ``exponent`` follows from the registers: a cycle after a beat.
+    Ports: ``codes`` of a beat of the row (groups, K), without signs; ``scan``: it counts;
+    ``restart``: the row is over, the next scan starts anew. ``exponent`` follows from the
+    registers: a cycle after a beat.
     """
 
     def __init__(self, p: ReductionParameters) -> None:
         self.parameters = p
-        super().__init__({"codes": In(p.groups * p.K * p.activation.bits), "scan": In(1),
+        super().__init__({"codes": In(p.groups * p.K * (p.activation.bits - 1)), "scan": In(1),
                           "restart": In(1), "exponent": Out(p.exponent_bits)})
 
     def elaborate(self, platform: object) -> Module:
@@ -42,14 +43,22 @@ class ExponentScan(Component):
         assert isinstance(fmt, FloatFormat)
         sum_bits = (p.max_tables * p.K << scale.scan_bits).bit_length()
         table_bits = (p.K << scale.scan_bits).bit_length()
-        largest = Signal(fmt.ebits, init=1)
-        total = Signal(sum_bits)
-        table = Signal(table_bits)
+        # data needs no reset: a row's first beat takes none of it
+        fresh = Signal(init=1)
+        largest = Signal(fmt.ebits, reset_less=True)
+        total = Signal(sum_bits, reset_less=True)
+        table = Signal(table_bits, reset_less=True)
+        largest_before = Signal(fmt.ebits)
+        total_before = Signal(sum_bits)
+        table_before = Signal(table_bits)
+        m.d.comb += [largest_before.eq(Mux(fresh, 1, largest)),
+                     total_before.eq(Mux(fresh, 0, total)),
+                     table_before.eq(Mux(fresh, 0, table))]
 
         words, places = [], []
         for i in range(p.groups * p.K):
-            code = self.codes.word_select(i, fmt.bits)
-            fraction, field = code[:fmt.mbits], code[fmt.mbits:-1]
+            code = self.codes.word_select(i, fmt.bits - 1)
+            fraction, field = code[:fmt.mbits], code[fmt.mbits:]
             normal = field.any()
             special = field.all() & fraction.all() if fmt.fn else field.all()
             word = Signal(scale.scan_bits, name=f"word_{i}")
@@ -60,7 +69,7 @@ class ExponentScan(Component):
                 place.eq(Mux(special, 1, Cat(field[0] | ~normal, field[1:])))]
             words.append(word)
             places.append(place)
-        top = _largest(m, [largest, *places], "top")
+        top = _largest(m, [largest_before, *places], "top")
         ones = []
         for g in range(p.groups):
             one = Signal(table_bits, name=f"table_{g}")
@@ -69,14 +78,15 @@ class ExponentScan(Component):
                 for i in range(g * p.K, (g + 1) * p.K)]))
             ones.append(one)
         moved = Signal(fmt.ebits)
-        m.d.comb += moved.eq(top - largest)
+        m.d.comb += moved.eq(top - largest_before)
         more = Signal(sum_bits)
-        m.d.comb += more.eq(_shifted_up(m, total, moved, "moved_total") + adder_tree(ones))
-        highest = _largest(m, [_shifted_up(m, table, moved, "moved_table"), *ones], "highest")
+        m.d.comb += more.eq(_shifted_up(m, total_before, moved, "moved_total") + adder_tree(ones))
+        highest = _largest(m, [_shifted_up(m, table_before, moved, "moved_table"), *ones],
+                           "highest")
         with m.If(self.restart):
-            m.d.sync += [largest.eq(1), total.eq(0), table.eq(0)]
+            m.d.sync += fresh.eq(1)
         with m.Elif(self.scan):
-            m.d.sync += [largest.eq(top), total.eq(more), table.eq(highest)]
+            m.d.sync += [fresh.eq(0), largest.eq(top), total.eq(more), table.eq(highest)]
 
         most = Signal(range(scale.reach((1 << sum_bits) - 1) + 1))
         m.d.comb += most.eq((2 * total - (total >> (p.w_bits - 1))) << int(p.has_zero_beats))
@@ -134,7 +144,8 @@ def _shifted_up(m: Module, word: Value, amount: Value, name: str) -> Value:
 def _length(m: Module, value: Signal, room: int, name: str) -> Value:
     """Bits of ``value`` enlarged by its part ``2**-room``, and by one."""
     word = Signal(len(value) + 1, name=f"{name}_enlarged")
-    m.d.comb += word.eq(value + (value >> room) + 1)
+    part = value >> room if room < len(value) else Const(0, 1)
+    m.d.comb += word.eq(value + part + 1)
     zeros, _ = count_leading_zeros(m, word, name=f"{name}_zeros")
     return len(word) - zeros
 

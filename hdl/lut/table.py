@@ -113,16 +113,17 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
         per_row = p.groups * p.K
         scanned = beat.valid & beat["scan"]
         # the sums of a beat are there in the next cycle, the exponent in the one after
-        found = Signal(name="exponent_found", init=1)
+        found = Signal(name="scan_settled", init=1)
         m.d.sync += found.eq(~scanned)
-        waits = Signal(name="exponent_awaited")
+        waits = Signal(name="scan_awaited")
         taken = Signal(name="first_taken")
         m.d.comb += [waits.eq(beat["first"] & ~beat["scan"] & ~found),
                      taken.eq(beat.valid & beat.ready & beat["first"] & ~beat["scan"])]
         exponents: list[Value] = []
         for row in range(self.rows):
+            of_row = words[row * per_row:(row + 1) * per_row]
             m.submodules[f"scan_{row}"] = scan = Shared(ExponentScan(p), "lut_scan")
-            m.d.comb += [scan.codes.eq(Cat(words[row * per_row:(row + 1) * per_row])),
+            m.d.comb += [scan.codes.eq(Cat(word[:-1] for word in of_row)),
                          scan.scan.eq(scanned), scan.restart.eq(taken)]
             following = register(m, scan.exponent, f"exponent_next_{row}")
             held = register(m, following, f"exponent_{row}", enable=taken)
