@@ -194,11 +194,7 @@ class LutCore(Design[LutCoreParameters]):
         side: dict[str, Value] = {}
         anew = beat["first"] & beat["start"] if p.scales_groups else beat["first"]
         if p.has_invalid:
-            running = Signal(p.M, name="invalid_running", reset_less=True)
-            now = table["invalid"].as_value() | Mux(anew, 0, running)
-            with m.If(fire):
-                m.d.sync += running.eq(now)
-            side["invalid"] = now
+            side["invalid"] = self._sticky(m, "invalid", table, fire, anew)
         if offset_bits(p):
             count = Signal(offset_bits(p), name="beats_running", reset_less=True)
             more = (Mux(beat["first"], 0, count) - p.groups)[:offset_bits(p)]
@@ -208,11 +204,7 @@ class LutCore(Design[LutCoreParameters]):
         if odd is not None:
             side["odd"] = self._odd_entries(m, odd, fire, beat)
         if p.can_saturate:
-            running = Signal(p.M, name="saturated_running", reset_less=True)
-            now = table["saturated"].as_value() | Mux(anew, 0, running)
-            with m.If(fire):
-                m.d.sync += running.eq(now)
-            side["saturated"] = now
+            side["saturated"] = self._sticky(m, "saturated", table, fire, anew)
         plane: Value = Const(0, 1)
         if p.is_aligned or p.scales_groups:
             plane = self._last_plane(m, fire, beat)
@@ -234,6 +226,14 @@ class LutCore(Design[LutCoreParameters]):
                 self._correction(held, held["row_sums"].word_select(row, p.acc_bits))
                 for row in range(p.M)), "correction")
         return held
+
+    def _sticky(self, m: Module, name: str, table: Beat, fire: Signal, anew: Value) -> Value:
+        """A flag of the tables for each row: set in this beat, or before it since ``anew``."""
+        running = Signal(self.parameters.M, name=f"{name}_running", reset_less=True)
+        now = table[name].as_value() | Mux(anew, 0, running)
+        with m.If(fire):
+            m.d.sync += running.eq(now)
+        return now
 
     def _row_sums(self, m: Module, table: Beat, fire: Signal, beat: Beat) -> list[Value]:
         """The sums of each row's activations, this beat included: of the entries for all ones,

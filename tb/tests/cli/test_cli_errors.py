@@ -143,7 +143,9 @@ def run_gen(line: str, **settings: str) -> subprocess.CompletedProcess[str]:
     ("bitmod_array -o a.v --tile-rows 64 --rows 64", {}, "port activation_values would have 2621"),
     ("lut_core -o a.v --a-format int8 --M 64 --K 6 --groups 2 --w-bits 8", {},
      "port entries would have 69632 bits")])
-def test_environment(line: str, settings: dict[str, str], words: str) -> None:
+def test_environment(line: str, settings: dict[str, str], words: str, tmp_path: Path,
+                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)     # a design that is not refused is written there
     done = run_gen(line, **settings)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("gen: ") and done.stderr.count("\n") == 1, done.stderr
