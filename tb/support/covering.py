@@ -3,7 +3,8 @@
 What is legal is asked of the caller (usually of the constructor of a parameter object), for
 complete combinations only. A pair counts as legal when a legal combination with it was found. The
 search walks: it redraws factors that the caller's complaint names until nothing is complained of,
-and holds a pair to be illegal after :data:`WALKS` walks of :data:`STEPS` steps. Deterministic:
+and holds a pair to be illegal after :data:`WALKS` walks of :data:`STEPS` steps from rows with one
+of its values, and as many from random ones. Deterministic:
 same factors, same rule, same seed, same array.
 """
 
@@ -27,7 +28,7 @@ Factors = Mapping[str, Sequence[Any]]
 #: walks, and steps of a walk, without success after which a pair is held to be illegal
 WALKS, STEPS = 6, 60
 #: candidates of which each row of the array is the best
-_CANDIDATES = 10
+_CANDIDATES = 16
 
 
 def _row(factors: Factors, indices: Sequence[int]) -> Row:
@@ -72,24 +73,28 @@ class _Search:
             for i in range(self.sizes[f]) for j in range(self.sizes[g])}
 
     def run(self) -> list[Row]:
-        rows: list[Row] = []
+        rows: list[list[int]] = []
         while self.open:
             pair = next(iter(self.open))
             fixed = {pair[0]: pair[1], pair[2]: pair[3]}
             found = [c for c in (self._candidate(fixed) for _ in range(_CANDIDATES)) if c]
-            for _ in range(WALKS):
+            # a legal row with one value of the pair is nearly a row with both
+            starts = [row for row in rows if any(row[f] == i for f, i in fixed.items())]
+            starts = self.rng.sample(starts, min(WALKS, len(starts)))
+            starts += [[self.rng.randrange(n) for n in self.sizes] for _ in range(WALKS)]
+            for start in starts:
                 if found:
                     break
-                start = self._walk([self.rng.randrange(n) for n in self.sizes], fixed)
-                found = [start] if start else []
+                legal = self._walk(start, fixed)
+                found = [legal] if legal else []
             if not found:
                 del self.open[pair]
                 continue
             best = max(found, key=self._gain)
             for covered in _pairs(best):
                 self.open.pop(covered, None)
-            rows.append(_row(self.factors, best))
-        return rows
+            rows.append(best)
+        return [_row(self.factors, row) for row in rows]
 
     def _gain(self, indices: Sequence[int]) -> int:
         return sum(pair in self.open for pair in _pairs(indices))

@@ -68,7 +68,7 @@ def test_form_of_a_pe_chooses_registers() -> None:
 
 def test_segment() -> None:
     """One carry chain where there is one, and only for integers."""
-    assert LutCoreParameters(a_format="int8").segment_bits == 12
+    assert LutCoreParameters(a_format="int8").segment_bits == 24
     p = LutCoreParameters(a_format="int8", target="fpga")
     assert p.segment_bits == p.word_bits == p.derived()["segment_bits"]
     assert LutCoreParameters(a_format="int8", target="fpga", segment=4).segment_bits == 4
