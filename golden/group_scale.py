@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .formats import FP32, FloatFormat
 
-__all__ = ["Codes", "code_sum", "scaled"]
+__all__ = ["Codes", "added", "code_sum", "scaled", "share"]
 
 Array = NDArray[Any]
 
@@ -39,8 +39,8 @@ def code_sum(sums: Array, row_sum: Array, bits: int, codes: Codes, unit: Array |
     ``sums`` (rows, columns) of a q' and ``row_sum`` (rows,) of a, integers in units of 2**unit
     (rows,).
     """
-    twice = sums + codes.of_sum(bits) * row_sum[:, None]
-    exponent = np.broadcast_to(np.asarray(unit), row_sum.shape)[:, None] - 1
+    twice = sums + codes.of_sum(bits) * row_sum[..., None]
+    exponent = np.broadcast_to(np.asarray(unit), row_sum.shape)[..., None] - 1
     return FP32.round((twice < 0).astype(np.int64), np.abs(twice), exponent)
 
 
@@ -52,11 +52,27 @@ def scaled(total: Array, scale: Array, y: Array, offset: Array | None = None,
     ``total`` (rows, columns) Q, ``row_sum`` (rows,) A and ``y`` (rows, columns) in FP32; ``scale``
     (columns,) d in ``fmt``, ``offset`` (columns,) m in ``offset_fmt``.
     """
+    term = share(total, scale, offset, row_sum, fmt, offset_fmt)
+    return FP32.canonical(FP32.from_array(_sum(FP32.to_array(y), term)))
+
+
+def share(total: Array, scale: Array, offset: Array | None = None, row_sum: Array | None = None,
+          fmt: FloatFormat = FP32, offset_fmt: FloatFormat = FP32) -> Array:
+    """d Q + m A as float32, arguments as :func:`scaled`; more axes may stand before columns."""
     term = _product(FP32.to_array(total), _wide(fmt, scale))
     if offset is not None:
         assert row_sum is not None
-        term = _sum(term, _product(FP32.to_array(row_sum)[:, None], _wide(offset_fmt, offset)))
-    return FP32.canonical(FP32.from_array(_sum(FP32.to_array(y), term)))
+        term = _sum(term, _product(FP32.to_array(row_sum)[..., None], _wide(offset_fmt, offset)))
+    return term
+
+
+def added(shares: Array, y: Array) -> Array:
+    """Codes of y + shares[0] + shares[1] + ..., each addition rounded once: float32 (groups, ...)
+    on codes ``y`` (...); as :func:`scaled` called for one group after another."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # a running sum in order; NumPy's sum would add in pairs
+        total = np.add.accumulate(np.concatenate([FP32.to_array(y)[None], shares]), axis=0)[-1]
+    return FP32.canonical(FP32.from_array(np.where(total == 0, np.float32(0), total)))
 
 
 def _wide(fmt: FloatFormat, codes: Array) -> Array:

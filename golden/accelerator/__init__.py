@@ -1,0 +1,1 @@
+"""The accelerator: instruction set, memory layout, and a simulator in exact arithmetic."""

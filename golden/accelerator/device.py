@@ -1,0 +1,274 @@
+"""The golden simulator: programs on memory and buffers, in exact arithmetic, without time.
+
+Fetch and the three units are actors that take turns: which goes next is drawn from a seed where
+more than one can. A program whose tokens order everything that must be ordered gives the same
+memory for every seed; seeds that differ show one that does not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bits import unpack_bits
+from ..formats import FP16, FP32
+from ..group_scale import Codes
+from ..lut.row_scaled import RowScale
+from .engine import Expanded, expand, multiply
+from .isa import BLOCK, INSTRUCTION_BITS, UNITS, Error, Instruction, Op, decode
+from .parameters import AccelParameters
+
+__all__ = ["Device", "Fault"]
+
+Array = NDArray[Any]
+_ORDER = ("load", "execute", "store")
+
+
+class Fault(Exception):
+    """What stops a program."""
+
+    def __init__(self, code: Error) -> None:
+        super().__init__(code.name)
+        self.code = code
+
+
+class Device:
+    """An accelerator and its memory.
+
+    ``memory``: uint8, read and written by programs and by whoever holds it; ``bases``: the eight
+    base addresses in bytes. :meth:`run` runs a program; afterwards ``code`` and ``irq`` hold what
+    the registers say, ``executed`` the number of instructions of each opcode.
+    """
+
+    def __init__(self, p: AccelParameters, memory: Array) -> None:
+        self.p, self.memory = p, memory
+        self.bases = [0] * 8
+        self.code, self.irq = Error.NONE, False
+        self.executed: Counter[Op] = Counter()
+        self.bytes_read = self.bytes_written = 0
+        kind = np.int64
+        self.a = np.zeros((p.a_depth, p.M, p.per_beat), kind)
+        self.e = np.zeros((p.e_depth, p.M), kind)
+        self.w = np.zeros((p.w_depth, p.w_word // 8), np.uint8)
+        self.s = np.zeros((p.s_depth, p.chains), kind)
+        self.o = np.zeros((p.s_depth, p.chains), kind)
+        self.results = np.zeros((p.p_depth, p.M, p.chains), kind)
+        self._expanded: dict[tuple[int, ...], Expanded] = {}
+        self._do: dict[Op, Callable[[Instruction], None]] = {
+            Op.LDA: self._lda, Op.LDW: self._ldw, Op.LDS: self._lds, Op.LDO: self._ldo,
+            Op.LDP: self._ldp, Op.LMMA: self._lmma, Op.ST: self._st}
+
+    # -- programs -----------------------------------------------------------------------------
+    def run(self, address: int, instructions: int, seed: int | None = None) -> Error:
+        """Run the program at ``address``; ``seed`` draws the order of what may go next."""
+        rng = None if seed is None else random.Random(seed)
+        self.code, self.irq = Error.NONE, False
+        queues: dict[str, deque[Instruction]] = {unit: deque() for unit in _ORDER}
+        tokens: Counter[tuple[str, str]] = Counter()
+        pc = 0
+        try:
+            while True:
+                ready = [unit for unit in _ORDER if queues[unit]
+                         and all(tokens[way] for way in _pops(unit, queues[unit][0]))]
+                following = self._fetch(address, pc) if pc < instructions else None
+                if following is not None and following.op in UNITS:
+                    if len(queues[UNITS[following.op]]) < self.p.queue:
+                        ready.insert(0, "fetch")
+                elif not any(queues.values()):
+                    if following is None:
+                        raise Fault(Error.NO_END)
+                    self.executed[following.op] += 1
+                    if following.op is Op.END:
+                        self.irq = bool(following["irq"])
+                        return self.code
+                    tokens.clear()
+                    pc += 1
+                    continue
+                if not ready:
+                    raise Fault(Error.DEADLOCK)
+                actor = ready[0] if rng is None else rng.choice(ready)
+                if actor == "fetch":
+                    assert following is not None
+                    self._check(following)
+                    queues[UNITS[following.op]].append(following)
+                    pc += 1
+                else:
+                    instruction = queues[actor].popleft()
+                    tokens.subtract(_pops(actor, instruction))
+                    self._do[instruction.op](instruction)
+                    self.executed[instruction.op] += 1
+                    tokens.update(_pushes(actor, instruction))
+        except Fault as fault:
+            self.code, self.irq = fault.code, True
+        return self.code
+
+    def _fetch(self, address: int, pc: int) -> Instruction:
+        size = INSTRUCTION_BITS // 8
+        try:
+            return decode(int.from_bytes(self._read(address + pc * size, size).tobytes(), "little"))
+        except ValueError:
+            raise Fault(Error.OPCODE) from None
+
+    def _check(self, i: Instruction) -> None:
+        """What is refused before an instruction goes to its unit."""
+        p, low = self.p, (1 << i["steps"]) - 1
+        present = {Op.LDA: ("rows", "words"), Op.LDP: ("rows", "words"), Op.ST: ("rows", "words"),
+                   Op.LMMA: ("row_blocks", "groups")}.get(i.op, ("blocks",))
+        bad = any(i[name] == 0 for name in present)
+        if i.op in (Op.LDA, Op.LMMA):
+            smallest, largest = p.steps_range
+            bad |= not smallest <= i["steps"] <= largest
+        if i.op is Op.LDA:
+            bad |= bool((i["words"] | i["dst"]) & low)
+        if i.op is Op.LMMA:
+            bad |= bool((i["a"] | i["a_pitch"]) & low) or i["planes"] >= p.w_bits
+            bad |= i["codes"] > max(Codes) or bool(i["offsets"] and not p.o_word)
+        bad |= i.op is Op.LDO and not p.o_word
+        if bad:
+            raise Fault(Error.FIELD)
+
+    # -- memory -------------------------------------------------------------------------------
+    def _read(self, address: int, size: int) -> Array:
+        if address + size > len(self.memory):
+            raise Fault(Error.READ)
+        return self.memory[address:address + size]
+
+    def _row(self, i: Instruction, row: int, size: int) -> Array:
+        """Bytes of a row of an instruction; whole blocks are read."""
+        address = self.bases[i["base"]] + (i["offset"] + row * i["pitch"]) * BLOCK
+        whole = -(-size // BLOCK) * BLOCK
+        self.bytes_read += whole
+        return self._read(address, whole)[:size]
+
+    # -- load ---------------------------------------------------------------------------------
+    def _lda(self, i: Instruction) -> None:
+        p, words, steps = self.p, i["words"], 1 << i["steps"]
+        if i["dst"] + -(-i["rows"] // p.M) * words > p.a_depth:
+            raise Fault(Error.BOUNDS)
+        self._expanded.clear()
+        for row in range(i["rows"]):
+            at, bank = i["dst"] + row // p.M * words, row % p.M
+            data = self._row(i, row, words * p.a_word // 8)
+            signed = not p.core.activation.is_float
+            codes = unpack_bits(data, p.a_bits, words * p.per_beat, signed=signed).astype(np.int64)
+            self.a[at:at + words, bank] = codes.reshape(words, -1)
+            if p.core.is_aligned:
+                scale = p.core.row_scale
+                assert isinstance(scale, RowScale)
+                of_groups = codes.reshape(-1, steps * p.per_beat)
+                first = at // steps
+                self.e[first:first + len(of_groups), bank] = scale.scanned_exponent(of_groups)
+
+    def _block(self, i: Instruction, word: int, depth: int) -> Array:
+        """Whole words (n, bytes) of a block."""
+        data = self._row(i, 0, i["blocks"] * BLOCK)
+        words = len(data) * 8 // word
+        if i["dst"] + words > depth:
+            raise Fault(Error.BOUNDS)
+        return data[:words * word // 8].reshape(words, -1)
+
+    def _ldw(self, i: Instruction) -> None:
+        words = self._block(i, self.p.w_word, self.p.w_depth)
+        self.w[i["dst"]:i["dst"] + len(words)] = words
+
+    def _lds(self, i: Instruction) -> None:
+        words = self._block(i, self.p.s_word, self.p.s_depth)
+        self.s[i["dst"]:i["dst"] + len(words)] = unpack_bits(
+            words, self.p.s_word // self.p.chains, self.p.chains)
+
+    def _ldo(self, i: Instruction) -> None:
+        words = self._block(i, self.p.o_word, self.p.s_depth)
+        self.o[i["dst"]:i["dst"] + len(words)] = unpack_bits(
+            words, self.p.o_word // self.p.chains, self.p.chains)
+
+    def _result_rows(self, i: Instruction, first: int) -> list[tuple[slice, int]]:
+        """Where the words of each row of results are, and in which bank."""
+        p = self.p
+        if first + (-(-i["rows"] // p.M) - 1) * p.drain + i["words"] > p.p_depth:
+            raise Fault(Error.BOUNDS)
+        starts = [first + row // p.M * p.drain for row in range(i["rows"])]
+        return [(slice(at, at + i["words"]), row % p.M) for row, at in enumerate(starts)]
+
+    def _ldp(self, i: Instruction) -> None:
+        size = i["words"] * self.p.p_word // 8
+        for row, (at, bank) in enumerate(self._result_rows(i, i["dst"])):
+            codes = self._row(i, row, size).view("<u4").astype(np.int64)
+            self.results[at, bank] = codes.reshape(i["words"], -1)
+
+    # -- execute ------------------------------------------------------------------------------
+    def _lmma(self, i: Instruction) -> None:
+        p = self.p
+        steps, planes, groups = 1 << i["steps"], i["planes"] + 1, i["groups"]
+        blocks, words, drain = i["row_blocks"], groups << i["steps"], p.drain
+        for end, depth in ((i["a"] + (blocks - 1) * i["a_pitch"] + words, p.a_depth),
+                           (i["w"] + words * planes, p.w_depth),
+                           (i["s"] + groups * drain, p.s_depth),
+                           (i["p"] + blocks * drain, p.p_depth)):
+            if end > depth:
+                raise Fault(Error.BOUNDS)
+        x = self._tables(i["a"], i["a_pitch"], blocks, groups, steps)
+        fields = unpack_bits(self.w[i["w"]:i["w"] + words * planes], p.K, p.N * p.groups)
+        rows = slice(i["p"], i["p"] + blocks * drain)
+        shape = blocks, drain, p.M, p.chains
+        y = np.zeros((blocks * p.M, p.N), np.int64)
+        if not i["init"]:
+            y = self.results[rows].reshape(shape).transpose(0, 2, 3, 1).reshape(y.shape)
+        y = multiply(p, x, fields.reshape(groups, steps, planes, -1), planes, Codes(i["codes"]),
+                     self._of_groups(self.s, i), self._of_groups(self.o, i) if i["offsets"]
+                     else None, y)
+        self.results[rows] = y.reshape(blocks, p.M, p.chains, drain).transpose(0, 3, 1, 2) \
+            .reshape(-1, p.M, p.chains)
+
+    def _tables(self, a: int, pitch: int, blocks: int, groups: int, steps: int) -> Expanded:
+        """Activations do not change between loads, and column blocks share their tables."""
+        key = (a, pitch, blocks, groups, steps)
+        if key not in self._expanded:
+            p, words = self.p, groups * steps
+            starts = a + np.arange(blocks) * pitch
+            codes = self.a[starts[:, None] + np.arange(words)]      # (blocks, words, M, per beat)
+            exponent = self.e[starts[:, None] // steps + np.arange(groups)]
+            self._expanded[key] = expand(
+                p, codes.transpose(0, 2, 1, 3).reshape(blocks * p.M, groups, -1),
+                exponent.transpose(0, 2, 1).reshape(blocks * p.M, groups))
+        return self._expanded[key]
+
+    def _of_groups(self, buffer: Array, i: Instruction) -> Array:
+        """Scales or offsets (groups, N)."""
+        p = self.p
+        words = buffer[i["s"]:i["s"] + i["groups"] * p.drain]
+        return words.reshape(-1, p.drain, p.chains).swapaxes(1, 2).reshape(-1, p.N)
+
+    # -- store --------------------------------------------------------------------------------
+    def _st(self, i: Instruction) -> None:
+        for row, (at, bank) in enumerate(self._result_rows(i, i["src"])):
+            codes = self.results[at, bank].reshape(-1)
+            data = (FP16.convert(codes, FP32).astype("<u2") if i["fp16"]
+                    else codes.astype("<u4")).view(np.uint8)
+            address = self.bases[i["base"]] + (i["offset"] + row * i["pitch"]) * BLOCK
+            if address + len(data) > len(self.memory):
+                raise Fault(Error.WRITE)
+            self.memory[address:address + len(data)] = data
+            self.bytes_written += len(data)
+
+
+def _neighbours(unit: str) -> tuple[str | None, str | None]:
+    i = _ORDER.index(unit)
+    return (_ORDER[i - 1] if i else None), (_ORDER[i + 1] if i + 1 < len(_ORDER) else None)
+
+
+def _pops(unit: str, i: Instruction) -> list[tuple[str, str]]:
+    """Tokens (from, to) that an instruction takes; a unit at the end has no one beyond it."""
+    before, after = _neighbours(unit)
+    return [(other, unit) for other, flag in ((before, "pop_prev"), (after, "pop_next"))
+            if other and i[flag]]
+
+
+def _pushes(unit: str, i: Instruction) -> list[tuple[str, str]]:
+    before, after = _neighbours(unit)
+    return [(unit, other) for other, flag in ((before, "push_prev"), (after, "push_next"))
+            if other and i[flag]]

@@ -1,0 +1,219 @@
+"""What an accelerator is: its engine, its buffers, its bus. Everything else follows from this."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from ..formats import FP32
+from ..lut.parameters import LutCoreParameters
+from ..lut.table_parameters import ACTIVATIONS, clog2
+from ..parameters import ParameterError, TargetParameters, parameter
+
+__all__ = ["AccelParameters"]
+
+KIB = 8 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccelParameters(TargetParameters):
+    """A LUT tensor core behind buffers, an instruction set and an AXI4 master."""
+
+    generator: ClassVar[str] = "accel"
+
+    M: int = parameter(2, "rows (activations) of the core", low=1, high=64,
+                       source="LUT Tensor Core, M2N64K4")
+    N: int = parameter(64, "columns (weights) of the core", low=16, high=1024,
+                       source="LUT Tensor Core, M2N64K4")
+    K: int = parameter(4, "activations per table", low=2, high=6,
+                       source="LUT Tensor Core, K dimension")
+    groups: int = parameter(1, "tables summed for each output before one accumulate",
+                            low=1, high=8)
+    a_format: str = parameter("fp16", "activation format", choices=ACTIVATIONS)
+    w_bits: int = parameter(4, "bit-planes of the widest weights; any smaller number at run time",
+                            low=1, high=8)
+    entry_width: int | None = parameter(None, "bits of a table entry; default what the accuracy "
+                                        "of FP32 takes", low=4, high=40)
+    acc_width: int | None = parameter(None, "bits of the integer accumulator; default what the "
+                                      "accuracy of FP32 takes", low=8, high=62)
+    min_group: int = parameter(32, "weights of the shortest group with a scale of its own",
+                               low=2, high=1 << 12)
+    max_group: int = parameter(128, "weights of the longest group with a scale of its own",
+                               low=2, high=1 << 12)
+    group_scale: str = parameter("fp16", "format of group scales", choices=("fp16", "fp32"))
+    offset: str = parameter("real", "group offsets: none, of integer zero points (FP32), or any "
+                            "real minima (in the format of the scales)",
+                            choices=("none", "integer", "real"))
+    chains: int = parameter(4, "pieces of a row's way out of the core: results of a row a cycle",
+                            low=1, high=64)
+    axi_data: int = parameter(256, "bits of the AXI4 data bus: 64, 128, 256 or 512",
+                              low=64, high=512)
+    axi_address: int = parameter(40, "bits of an AXI4 address", low=32, high=64)
+    outstanding: int = parameter(8, "read bursts under way at a time (4 KiB each at most)",
+                                 low=1, high=32)
+    a_kib: int = parameter(48, "KiB of activations", low=1, high=4096)
+    w_kib: int = parameter(48, "KiB of weight patterns, two slots or more by the program",
+                           low=1, high=4096)
+    s_kib: int = parameter(12, "KiB of group scales, and as many of group offsets",
+                           low=1, high=4096)
+    p_kib: int = parameter(8, "KiB of partial sums and results (FP32)", low=1, high=4096)
+    queue: int = parameter(16, "instructions that wait for each of load, execute and store",
+                           low=2, high=64)
+    memory: str = parameter("inferred", "buffers are memories that tools infer, or black boxes "
+                            "named in the manifest", choices=("inferred", "blackbox"))
+
+    def check(self) -> None:
+        if self.axi_data & (self.axi_data - 1):
+            self.refuse("axi_data", "must be 64, 128, 256 or 512")
+        self._check_core()
+        for name, bits in (("K", self.a_word), ("N", self.w_word), ("chains", self.s_word),
+                           ("chains", 32 * self.chains)):
+            if bits % self.axi_data and self.axi_data % bits:
+                self.refuse(name, f"makes words of {bits} bits in a buffer, and words must be a "
+                            f"multiple or a part of --axi-data {self.axi_data}")
+        if self.N * 4 % 64:
+            self.refuse("N", "must be a multiple of 16: a row of results fills blocks of 64 bytes")
+        for name in ("min_group", "max_group"):
+            size, step = getattr(self, name), self.K * self.groups
+            if size % step or size // step & (size // step - 1):
+                self.refuse(name, f"must be K * groups = {step} times a power of two")
+        if self.min_group > self.max_group:
+            self.refuse("min_group", f"must be at most --max-group {self.max_group}")
+        for name, depth, bits in (("a_kib", self.a_depth, 16), ("w_kib", self.w_depth, 16),
+                                  ("s_kib", self.s_depth, 12), ("p_kib", self.p_depth, 12)):
+            if not 2 <= depth <= 1 << bits:
+                self.refuse(name, f"must make 2..{1 << bits} words, and makes {depth}")
+        for name, slot, words in (("w_kib", self.w_slot, 1), ("s_kib", self.s_slot, self.drain),
+                                  ("p_kib", self.p_slot, self.drain),
+                                  ("a_kib", self.a_depth, self.steps_range[1])):
+            if slot < words:
+                self.refuse(name, "must hold two slots of at least a group")
+
+    def _check_core(self) -> None:
+        try:
+            core = self.core
+        except ParameterError as error:
+            raise ParameterError(str(error)) from None
+        if core.is_float:
+            self.refuse("a_format", "must have aligned or integer entries")
+
+    # -- parts --------------------------------------------------------------------------------
+    @cached_property
+    def core(self) -> LutCoreParameters:
+        """The engine."""
+        aligned = self.a_format[0] in "fb"
+        return LutCoreParameters(
+            reset=self.reset, target=self.target, adder=self.adder, M=self.M, N=self.N, K=self.K,
+            groups=self.groups, a_format=self.a_format, w_bits=self.w_bits, max_k=self.max_group,
+            entry_width=self.entry_width, acc_width=self.acc_width, table_source="internal",
+            exponent="given" if aligned else "scan", group_scale=self.group_scale,
+            offset=self.offset, chains=self.chains, buffer="double")
+
+    @property
+    def a_bits(self) -> int:
+        """Bits of an activation in memory."""
+        return self.core.activation.bits
+
+    @property
+    def per_beat(self) -> int:
+        """Activations of a row that the core takes at once."""
+        return self.K * self.groups
+
+    @property
+    def drain(self) -> int:
+        """Words of results of a row, and of scales of a group: columns of each chain."""
+        return self.core.drain_beats
+
+    # -- words and depths of the buffers ------------------------------------------------------
+    @property
+    def a_word(self) -> int:
+        """Bits of a word of activations: those of one row that the core takes at once. The buffer
+        has a bank for each row of the core."""
+        return self.per_beat * self.a_bits
+
+    @property
+    def w_word(self) -> int:
+        """Bits of a word of weight patterns: one plane of K * groups weights of all columns."""
+        return self.N * self.per_beat
+
+    @property
+    def s_word(self) -> int:
+        """Bits of a word of group scales: of one column of each chain."""
+        return self.chains * self.core.scale_format.bits
+
+    @property
+    def o_word(self) -> int:
+        """Bits of a word of group offsets; 0: there are none."""
+        fmt = self.core.offset_format
+        return 0 if fmt is None else self.chains * fmt.bits
+
+    @property
+    def p_word(self) -> int:
+        """Bits of a word of results: of one row, one column of each chain. The buffer has a bank
+        for each row of the core."""
+        return 32 * self.chains
+
+    @property
+    def a_depth(self) -> int:
+        return self.a_kib * KIB // (self.M * self.a_word)
+
+    @property
+    def e_depth(self) -> int:
+        """Words of exponents: one for each shortest group of activations."""
+        return -(-self.a_depth // self.min_steps)
+
+    @property
+    def w_depth(self) -> int:
+        return self.w_kib * KIB // self.w_word
+
+    @property
+    def s_depth(self) -> int:
+        return self.s_kib * KIB // self.s_word
+
+    @property
+    def p_depth(self) -> int:
+        return self.p_kib * KIB // (self.M * self.p_word)
+
+    @property
+    def w_slot(self) -> int:
+        """Words of half the pattern buffer, in whole blocks of memory."""
+        return self._half(self.w_depth, self.w_word)
+
+    @property
+    def s_slot(self) -> int:
+        """Words of half the buffers of scales and offsets, in whole blocks of memory."""
+        return self._half(self.s_depth, self.s_word, self.o_word or self.s_word)
+
+    def _half(self, depth: int, *words: int) -> int:
+        unit = math.lcm(*(math.lcm(512, word) // word for word in words))
+        return depth // 2 // unit * unit
+
+    @property
+    def p_slot(self) -> int:
+        """Words of half the buffer of results."""
+        return self.p_depth // 2
+
+    @property
+    def min_steps(self) -> int:
+        """Words of activations of the shortest group."""
+        return self.min_group // self.per_beat
+
+    @property
+    def steps_range(self) -> tuple[int, int]:
+        """Smallest and largest log2 of the words of activations of a group."""
+        return clog2(self.min_steps), clog2(self.max_group // self.per_beat)
+
+    @property
+    def row_columns(self) -> int:
+        """FP32 results of 64 bytes."""
+        return 64 * 8 // FP32.bits
+
+    def derived_fields(self) -> dict[str, Any]:
+        core = self.core.derived_fields()
+        return {name: core[name] for name in ("entry_width", "acc_width") if name in core}
+
+    def derived(self) -> dict[str, Any]:
+        depths = {f"{name}_depth": getattr(self, f"{name}_depth") for name in "aewsp"}
+        return self.core.derived() | depths
