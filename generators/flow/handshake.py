@@ -21,26 +21,28 @@ __all__ = ["Stream", "streams_of", "cones", "forbidden_paths", "prove_handshake"
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream of a design; ``fields`` are the ports of its payload."""
+    """A stream of a design; ``valid``, ``ready`` and ``fields`` (of its payload) are ports."""
 
     name: str
     is_output: bool
+    valid: str
+    ready: str
     fields: tuple[str, ...]
 
     @property
     def ports(self) -> tuple[str, ...]:
-        return f"{self.name}_valid", f"{self.name}_ready", *self.fields
+        return self.valid, self.ready, *self.fields
 
     @property
     def driven(self) -> tuple[str, ...]:
         """The ports that the design drives."""
-        return (f"{self.name}_valid", *self.fields) if self.is_output else (f"{self.name}_ready",)
+        return (self.valid, *self.fields) if self.is_output else (self.ready,)
 
 
 def streams_of(manifest: Mapping[str, Any]) -> list[Stream]:
     """The streams that a manifest describes."""
-    return [Stream(stream["name"], stream["direction"] == "output",
-                   tuple(field["port"] for field in stream["fields"]))
+    return [Stream(stream["name"], stream["direction"] == "output", stream["valid"],
+                   stream["ready"], tuple(field["port"] for field in stream["fields"]))
             for stream in manifest["streams"]]
 
 
@@ -119,11 +121,10 @@ def prove_handshake(verilog: str, manifest: Mapping[str, Any], *, free: Sequence
             wires.append(f"  wire {size}{name};")
     for stream in streams:
         for port in stream.driven:
-            if not port.endswith(("_valid", "_ready")):
-                continue
-            asserts.append(f"    if (was_reset) assert(!{port});")
+            if port in (stream.valid, stream.ready):
+                asserts.append(f"    if (was_reset) assert(!{port});")
         if stream.is_output:
-            valid, ready = f"{stream.name}_valid", f"{stream.name}_ready"
+            valid, ready = stream.valid, stream.ready
             payload = "{" + ", ".join(stream.fields) + "}"
             width = sum(p["width"] for p in manifest["ports"] if p["name"] in stream.fields)
             wires += [f"  reg {stream.name}_waits;", f"  reg [{width - 1}:0] {stream.name}_old;"]

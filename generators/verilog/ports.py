@@ -10,6 +10,7 @@ from amaranth.hdl import Const, Shape, Value
 from amaranth.lib import data, wiring
 
 from lowbit.hdl.common.field import Field
+from lowbit.hdl.common.struct import joint
 
 from ..errors import UsageError
 
@@ -89,18 +90,21 @@ def component_ports(component: Any) -> list[Port]:
 
     Nested names are joined by ``_``: a stream ``weight`` has ``weight_valid``, ``weight_ready``
     and ``weight_payload``. A member whose shape is a struct becomes one port per field, and for a
-    stream the field follows the stream's name: ``weight_index``. Arrays are one packed vector,
+    stream the field follows the stream's name: ``weight_index``; without the underscore where the
+    payload is a :class:`~lowbit.hdl.common.struct.JoinedLayout`. Arrays are one packed vector,
     element 0 in the least significant bits. Constant members (always ready) have no port.
     """
     ports: list[Port] = []
     for path, member, value in component.signature.flatten(component):
         if isinstance(value, Const):
             continue
-        words = [str(word) for word in path]
+        words, link = [str(word) for word in path], "_"
         direction = "input" if member.flow == wiring.In else "output"
         whole: Value | None = None
         stream = words[0] if len(words) == 2 and _is_stream(
             component.signature.members[path[0]]) else ""
+        if stream:
+            link = joint(component.signature.members[path[0]].signature.members["payload"].shape)
         fields: list[tuple[list[str], Any, Any]] = [(words, member.shape, value)]
         if isinstance(member.shape, data.StructLayout):
             if len(words) > 1 and words[-1] == "payload":
@@ -112,7 +116,7 @@ def component_ports(component: Any) -> list[Port]:
         for parts, shape, part in fields:
             bits = Value.cast(part)
             if len(bits):
-                ports.append(Port("_".join(parts), len(bits), direction, bits, _field(shape),
+                ports.append(Port(link.join(parts), len(bits), direction, bits, _field(shape),
                                   stream, whole))
     names = [port.name for port in ports]
     for name in names:
@@ -133,15 +137,17 @@ def component_streams(component: Any, ports: list[Port]) -> list[dict[str, Any]]
     """
     streams = []
     for name in dict.fromkeys(port.stream for port in ports if port.stream):
+        payload = component.signature.members[name].signature.members["payload"].shape
+        start = name + joint(payload)
         fields, offset = [], 0
         for port in ports:
-            if port.stream == name and port.name not in (f"{name}_valid", f"{name}_ready"):
-                fields.append(dict(name=port.name.removeprefix(f"{name}_"), port=port.name,
+            if port.stream == name and port.name not in (f"{start}valid", f"{start}ready"):
+                fields.append(dict(name=port.name.removeprefix(start), port=port.name,
                                    offset=offset, width=port.width, note=port.field.note)
                               | port.field.as_dict())
                 offset += port.width
         flow = component.signature.members[name].flow
         streams.append(dict(name=name, direction="input" if flow == wiring.In else "output",
-                            valid=f"{name}_valid", ready=f"{name}_ready", width=offset,
+                            valid=f"{start}valid", ready=f"{start}ready", width=offset,
                             fields=fields))
     return streams

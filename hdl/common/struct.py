@@ -10,14 +10,25 @@ from typing import Any
 from amaranth.hdl import Cat, Shape, Signal
 from amaranth.lib import data, wiring
 
-__all__ = ["StructComponent", "signals"]
+__all__ = ["JoinedLayout", "StructComponent", "joint", "signals"]
+
+
+class JoinedLayout(data.StructLayout):
+    """Payload of a stream whose ports' names follow that of the stream without an underscore, as
+    a bus has them: ``addr``, valid and ready of ``m_axi_ar`` are ``m_axi_araddr``,
+    ``m_axi_arvalid`` and ``m_axi_arready``."""
+
+
+def joint(shape: Any) -> str:
+    """What stands between the name of a stream with this payload and those of its ports."""
+    return "" if isinstance(shape, JoinedLayout) else "_"
 
 
 def signals(shape: Any, name: str, **options: Any) -> Any:
     """``Signal(shape, name=name, **options)``; of a struct a signal ``NAME_FIELD`` per field."""
     if not isinstance(shape, data.StructLayout):
         return Signal(shape, name=name, **options)
-    parts = [Signal(Shape.cast(field.shape), name=f"{name}_{key}", **options)
+    parts = [Signal(Shape.cast(field.shape), name=f"{name}{joint(shape)}{key}", **options)
              for key, field in shape if field.width]
     return shape(Cat(parts))
 
