@@ -131,6 +131,8 @@ class Device:
             bad |= bool((i["a"] | i["a_pitch"]) & low) or i["planes"] >= p.w_bits
             bad |= i["codes"] > max(Codes) or bool(i["offsets"] and not p.o_word)
         bad |= i.op is Op.LDO and not p.o_word
+        words = {Op.LDW: p.w_word, Op.LDS: p.s_word, Op.LDO: p.o_word}.get(i.op, 0)
+        bad |= bool(words and i["dst"] % p.ratio(words))
         if bad:
             raise Fault(Error.FIELD)
 

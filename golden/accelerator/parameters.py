@@ -176,6 +176,11 @@ class AccelParameters(TargetParameters):
     def p_depth(self) -> int:
         return self.p_kib * KIB // (self.M * self.p_word)
 
+    def ratio(self, word: int) -> int:
+        """Words of ``word`` bits (of patterns, scales, offsets) that a beat of the bus fills at
+        once: loads begin at a multiple of them."""
+        return max(self.axi_data // word, 1)
+
     @property
     def w_slot(self) -> int:
         """Words of half the pattern buffer, in whole blocks of memory."""

@@ -39,6 +39,9 @@ def bad_fields(m: Module, p: AccelParameters, word: Value) -> Signal:
                 wrong = wrong | (i.planes >= p.w_bits) | (i.codes > max(Codes))
                 if not p.o_word:
                     wrong = wrong | i.offsets
+            words = {Op.LDW: p.w_word, Op.LDS: p.s_word, Op.LDO: p.o_word}.get(op, 0)
+            if words:
+                wrong = wrong | i.dst[:p.ratio(words).bit_length() - 1].any()
             if op is Op.LDO and not p.o_word:
                 wrong = Const(1, 1)
             with m.Case(op):

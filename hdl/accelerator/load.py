@@ -119,10 +119,11 @@ class Load(StructComponent):
     def _words(self, m: Module, word: Value, taken: Any) -> None:
         """What comes back, by the instruction that asked for it."""
         p, beat = self.parameters, self.data
-        bits = beat.payload.data.shape().width if False else len(Value.cast(beat.payload.data))
-        kinds = {Op.LDA: p.a_word, Op.LDW: p.w_word, Op.LDS: p.s_word, Op.LDP: p.p_word}
-        if p.o_word:
-            kinds[Op.LDO] = p.o_word
+        bits = p.axi_data
+        # a word of patterns, scales or offsets that is narrower than a beat is one with others
+        kinds = {Op.LDA: p.a_word, Op.LDP: p.p_word}
+        shared = {Op.LDW: p.w_word, Op.LDS: p.s_word, Op.LDO: p.o_word}
+        kinds |= {kind: max(width, bits) for kind, width in shared.items() if width}
         op = word[:4]
         words: dict[int, Any] = {}
         wanted: dict[int, list[Value]] = {}
@@ -144,7 +145,7 @@ class Load(StructComponent):
             words[width] = cut.word
         m.d.comb += beat.ready.eq(taken.valid & ready)
 
-        lda, ldw, ldp = (fields(word, of) for of in (Op.LDA, Op.LDW, Op.LDP))
+        lda, ldp = (fields(word, of) for of in (Op.LDA, Op.LDP))
         count = Signal(17)              # words of this command
         row = Signal(7)
         block = Signal(20)              # words of the row blocks before
@@ -156,20 +157,23 @@ class Load(StructComponent):
         is_a, is_p = Signal(), Signal()
         last_row = Signal()
         depth = Signal(17)
+        start = Signal(16)
         m.d.comb += [
             is_a.eq(op == Op.LDA), is_p.eq(op == Op.LDP),
             full.eq(Mux(is_a, count == lda.words, is_p & (count == ldp.words))),
             block_ends.eq(bank == p.M - 1),
             last_row.eq(~rows | (row == Mux(is_a, lda.rows, ldp.rows) - 1)),
-            address.eq(Mux(is_a, lda.dst, Mux(is_p, ldp.dst, ldw.dst)) + block + count),
+            address.eq(start + block + count),
             self.bounds.eq(writes & (address >= depth)),
             self.error.eq(ends & beat.payload.error)]
+        depths = {Op.LDA: p.a_depth, Op.LDW: p.w_depth, Op.LDS: p.s_depth, Op.LDO: p.s_depth,
+                  Op.LDP: p.p_depth}
         with m.Switch(op):
-            for kind, of in ((Op.LDA, p.a_depth), (Op.LDW, p.w_depth), (Op.LDP, p.p_depth)):
+            for kind in kinds:
+                ratio = p.ratio(shared[kind]) if kind in shared else 1
                 with m.Case(kind):
-                    m.d.comb += depth.eq(of)
-            with m.Default():
-                m.d.comb += depth.eq(p.s_depth)
+                    m.d.comb += [depth.eq(depths[kind] // ratio),
+                                 start.eq(fields(word, kind).dst >> (ratio.bit_length() - 1))]
         for width, stream_ in words.items():
             m.d.comb += stream_.ready.eq(full | ~is_p | self.result.ready)
             with m.If(stream_.valid & stream_.ready & ~full):

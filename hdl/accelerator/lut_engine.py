@@ -11,10 +11,11 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.accelerator.isa import Op
 from lowbit.golden.accelerator.parameters import AccelParameters
 
+from ..common.pipeline import register
 from ..common.shared import Shared
 from ..common.struct import StructComponent
 from ..fabric.bank import Bank
-from ..fabric.elastic import forward, of_port
+from ..fabric.elastic import Beat, forward, of_port
 from ..lut.core import LutCore
 from .activation_feed import ActivationFeed
 from .instruction import fields, instruction_bits
@@ -26,15 +27,16 @@ __all__ = ["LutEngine", "buffer_ports"]
 
 
 def buffer_ports(p: AccelParameters) -> dict[str, Any]:
-    """Write ports of the operand buffers: of activations and exponents a bank a row."""
+    """Write ports of the operand buffers: of activations and exponents a bank a row; of patterns,
+    scales and offsets as many words as a beat of the bus fills."""
     ports: dict[str, Any] = {"a_write": In(p.M), "a_address": In(16), "a_data": In(p.a_word)}
     if p.core.is_aligned:
         ports |= {"e_write": In(p.M), "e_address": In((p.e_depth - 1).bit_length()),
                   "e_data": In(p.core.exponent_bits)}
-    ports |= {"w_write": In(1), "w_address": In(16), "w_data": In(p.w_word),
-              "s_write": In(1), "s_address": In(12), "s_data": In(p.s_word)}
-    if p.o_word:
-        ports |= {"o_write": In(1), "o_address": In(12), "o_data": In(p.o_word)}
+    for name, word, bits in (("w", p.w_word, 16), ("s", p.s_word, 12), ("o", p.o_word, 12)):
+        if word:
+            ports |= {f"{name}_write": In(1), f"{name}_address": In(bits),
+                      f"{name}_data": In(word * p.ratio(word))}
     return ports
 
 
@@ -143,9 +145,21 @@ class LutEngine(StructComponent):
             bank.read.eq(beat.valid & beat.ready), bank.read_address.eq(address)]
         return bank.read_data
 
+    def _words(self, m: Module, port: str, word: int, depth: int, beat: Any) -> Value:
+        """Words of patterns, scales or offsets; a word of the memory may hold several."""
+        ratio = self.parameters.ratio(word)
+        shift = ratio.bit_length() - 1
+        found = self._bank(m, f"{port}_bank", word * ratio, depth // ratio, beat,
+                           beat["address"] >> shift, port)
+        if ratio == 1:
+            return found
+        part = register(m, beat["address"][:shift], f"{port}_part",
+                        enable=beat.valid & beat.ready)
+        return found.word_select(part, word)
+
     def _weights(self, m: Module, feed: Any, core: Any) -> None:
         p, request = self.parameters, of_port(feed.request)
-        word = self._bank(m, "w_bank", p.w_word, p.w_depth, request, request["address"], "w")
+        word = self._words(m, "w", p.w_word, p.w_depth, request)
         beat = forward(m, request, "weight")
         weight = core.weight
         m.d.comb += [weight.valid.eq(beat.valid), beat.ready.eq(weight.ready),
@@ -175,9 +189,8 @@ class LutEngine(StructComponent):
 
     def _scales(self, m: Module, feed: Any, core: Any) -> None:
         p, request = self.parameters, of_port(feed.request)
-        word = self._bank(m, "s_bank", p.s_word, p.s_depth, request, request["address"], "s")
-        offsets = self._bank(m, "o_bank", p.o_word, p.s_depth, request, request["address"], "o") \
-            if p.o_word else Const(0, 1)
+        word = self._words(m, "s", p.s_word, p.s_depth, request)
+        offsets = self._words(m, "o", p.o_word, p.s_depth, request) if p.o_word else Const(0, 1)
         beat = forward(m, request, "scale")
         port = core.scale
         m.d.comb += [port.valid.eq(beat.valid), beat.ready.eq(port.ready),
@@ -186,10 +199,8 @@ class LutEngine(StructComponent):
             m.d.comb += Value.cast(port.payload["offset"]).eq(Mux(beat["offsets"], offsets, 0))
 
 
-def _bits(port: Any) -> Any:
+def _bits(port: Any) -> Beat:
     """The beat at a stream of plain bits, as the field ``word``."""
-    from ..fabric.elastic import Beat
-
     return Beat(port.valid, {"word": port.payload}, port.ready)
 
 
