@@ -7,6 +7,7 @@ language's many properties a field uses those of one :data:`KINDS` entry; anythi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,8 @@ def compile_map(path: Path, parameters: Mapping[str, int] | None = None) -> Regi
         compiler.compile_file(str(path))
         top = compiler.elaborate(parameters=dict(parameters or {})).top
     except (RDLCompileError, ValueError) as error:
-        raise RegisterMapError("\n".join(lines) or str(error)) from None
+        message = re.sub(r"\x1b\[\d+m", "", "\n".join(lines))      # colours of a terminal
+        raise RegisterMapError(message or str(error)) from None
     registers = []
     for node in top.descendants(unroll=True):
         if not isinstance(node, RegNode):
