@@ -39,9 +39,9 @@ class Frame(StructComponent):
         the program (units of 64 bytes, instructions) and eight base addresses (64 bytes).
     busy, done, irq, code:
         a program runs; pulse: it is over, with an interrupt or not; why.
-    taken, beat, waits_prev, waits_next, read_beat, write_beat:
-        for counters: an instruction is dispatched, a weight beat is read; execute waits for load,
-        for store; a beat on the bus.
+    taken, beat, held, waits_prev, waits_next, read_beat, write_beat:
+        for counters: an instruction is dispatched; a weight beat is taken, or waits for the core;
+        execute waits for load, for store; a beat on the bus.
     m_axi_ar, ... :
         the bus.
     """
@@ -54,7 +54,7 @@ class Frame(StructComponent):
             "start": In(1), "cancel": In(1), "block": In(blocks), "length": In(32),
             "bases": In(8 * blocks), "busy": Out(1), "done": Out(1), "irq": Out(1),
             "code": Out(4), **{name: Out(1) for name in (
-                "taken", "beat", "waits_prev", "waits_next", "read_beat", "write_beat")},
+                "taken", "beat", "held", "waits_prev", "waits_next", "read_beat", "write_beat")},
             **bus.read_members(), **bus.write_members()})
 
     def elaborate(self, platform: object) -> Module:
@@ -136,6 +136,7 @@ class Frame(StructComponent):
         read, write = self.m_axi_r, self.m_axi_w
         m.d.comb += [
             self.taken.eq(dispatch.taken), self.beat.eq(engine.beat),
+            self.held.eq(engine.held),
             self.waits_prev.eq(dispatch.waits_prev), self.waits_next.eq(dispatch.waits_next),
             self.read_beat.eq(read.valid & read.ready),
             self.write_beat.eq(write.valid & write.ready)]

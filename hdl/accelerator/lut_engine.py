@@ -61,8 +61,10 @@ class LutEngine(StructComponent):
     freed, finished:
         pulses: the operands (results) of an instruction with ``push_prev`` (``push_next``) are
         read (written).
-    fault, idle, beat:
-        an address is beyond its buffer; nothing is left to do; a weight beat is taken.
+    fault, idle:
+        an address is beyond its buffer; nothing is left to do.
+    beat, held:
+        a weight beat is taken by the core, or waits for it.
     """
 
     def __init__(self, p: AccelParameters) -> None:
@@ -74,7 +76,7 @@ class LutEngine(StructComponent):
             "partial_values": In(stream.Signature(words)),
             "result_write": Out(1), "result_address": Out(12), "result_values": Out(words),
             "freed": Out(1), "finished": Out(1), "fault": Out(1), "idle": Out(1),
-            "beat": Out(1)})
+            "beat": Out(1), "held": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
@@ -164,7 +166,8 @@ class LutEngine(StructComponent):
         weight = core.weight
         m.d.comb += [weight.valid.eq(beat.valid), beat.ready.eq(weight.ready),
                      Value.cast(weight.payload["patterns"]).eq(word),
-                     self.beat.eq(weight.valid & weight.ready)]
+                     self.beat.eq(weight.valid & weight.ready),
+                     self.held.eq(weight.valid & ~weight.ready)]
         for name in ("plane", "first", "last", "table_last", "codes", "start", "finish"):
             if name in weight.payload.shape().members:
                 m.d.comb += weight.payload[name].eq(beat[name])
