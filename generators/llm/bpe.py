@@ -36,6 +36,7 @@ class Words:
 WORDS = {"default": Words(), "gpt-2": Words(), "smollm": Words(digits=True),
          "llama-bpe": Words(pattern=LLAMA3, whole=True, begin=True)}
 
+
 def byte_characters() -> dict[int, str]:
     """GPT-2's table: the printable characters of Latin-1 stand for their bytes, the characters
     from 256 on for the other bytes, in order."""

@@ -27,7 +27,6 @@ CONTROL, USER_DEFINED = 3, 4
 ENDS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>")
 
 
-
 class Tokenizer:
     """The tokenizer of a file; :class:`UsageError` for a kind that this program does not have."""
 
@@ -42,13 +41,13 @@ class Tokenizer:
         #: text of each token, bytes as characters
         self.tokens = self._strings("tokens")
         self.numbers = {token: number for number, token in enumerate(self.tokens)}
-        types = np.ravel(self._get("token_type", np.ones(len(self.tokens)))).tolist()
-        if not self.tokens or len(types) != len(self.tokens):
-            raise UsageError(f"{file.path} has {len(self.tokens)} tokens and {len(types)} types of "
-                             "tokens")
+        types = self._get("token_type", np.ones(len(self.tokens), np.int32))
+        if not self.tokens or np.shape(types) != (len(self.tokens),):
+            raise UsageError(f"{file.path} must have tokens, and as many numbers of their types; "
+                             f"it has {len(self.tokens)} tokens")
         #: tokens without a text, and all that stand for themselves
-        self.control = {i for i, kind in enumerate(types) if kind == CONTROL}
-        self.named = self.control | {i for i, kind in enumerate(types) if kind == USER_DEFINED}
+        self.control = set(np.flatnonzero(types == CONTROL).tolist())
+        self.named = self.control | set(np.flatnonzero(types == USER_DEFINED).tolist())
         #: the token that text begins with, if any; those that end an answer
         begins = self._get("add_bos_token", WORDS[cut].begin) is True
         self.begin = self._number("bos_token_id") if begins else None
@@ -80,8 +79,8 @@ class Tokenizer:
         ``control``: names of control tokens in the text are these tokens. :class:`UsageError` for
         a character with bytes that the vocabulary does not have.
         """
-        names = sorted((self.tokens[i] for i in (self.named if control else
-                                                 self.named - self.control)), key=len, reverse=True)
+        among = self.named if control else self.named - self.control
+        names = sorted(filter(None, (self.tokens[i] for i in among)), key=len, reverse=True)
         found = f"({'|'.join(map(re.escape, names))})" if names else "(?!)"
         out: list[int] = []
         for i, part in enumerate(re.split(found, text)):
