@@ -42,7 +42,8 @@ class Sampling:
             lead = scores[best].astype(np.float64) - float(scores[best[0]])
             with np.errstate(over="ignore"):        # a temperature near 0: minus infinity
                 share = np.cumsum(np.exp(lead / self.temperature))
-            return int(best[np.searchsorted(share, random.random() * share[-1], side="right")])
+            # the first sum that is not below it: there is one, whatever the product rounds to
+            return int(best[np.searchsorted(share, random.random() * share[-1])])
 
         return choose
 

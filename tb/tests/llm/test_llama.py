@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lowbit.generators.errors import UsageError
-from lowbit.generators.llm import llama
+from lowbit.generators.llm import float32, llama
 from lowbit.generators.llm.config import LlamaConfig
 from lowbit.generators.llm.linears import multiply, open_linears
 from lowbit.generators.llm.llama import Cache, Llama, silu
@@ -115,6 +115,13 @@ def test_long_prompts_go_in_parts(tiny, monkeypatch):
     scores = model.forward(TOKENS, Cache(model.config, CONTEXT), lambda *part: seen.append(part))
     assert seen == [(i, 3 * LAYERS) for i in range(1, 3 * LAYERS + 1)]
     assert np.allclose(scores, at_once, rtol=0, atol=2e-6 * np.abs(at_once).max())
+
+
+def test_weights_are_decoded_in_parts(tiny, monkeypatch):
+    model = opened(tiny[1])
+    at_once = model.forward(TOKENS, Cache(model.config, CONTEXT))
+    monkeypatch.setattr(float32, "PART", 1000)
+    assert np.array_equal(opened(tiny[1]).forward(TOKENS, Cache(model.config, CONTEXT)), at_once)
 
 
 def test_no_room(tiny):

@@ -50,6 +50,22 @@ def test_json(tiny, capsys):
     assert sampled(1) == sampled(1) != sampled(2)
 
 
+def test_damaged(tiny, tmp_path, capsys):
+    """Bytes of the header changed at random: a line, or some text, but nothing else."""
+    data, rng = tiny[1].read_bytes(), np.random.default_rng(6)
+    path, refused = tmp_path / "damaged.gguf", 0
+    for _ in range(150):
+        copy = bytearray(data)
+        # the model's and the tokenizer's metadata, a good part of which is names of keys
+        for at in rng.integers(0, 900, 2):
+            copy[at] = rng.integers(0, 256)
+        path.write_bytes(copy)
+        status, _, err = gen(capsys, path, "--prompt", "The cat", "--tokens", 1)
+        assert (status, err.count("\n")) in ((0, 0), (2, 1)), err
+        refused += status == 2
+    assert refused > 50
+
+
 def test_text_comes_token_by_token(tiny, monkeypatch, capsys):
     pieces = []
 

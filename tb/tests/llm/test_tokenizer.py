@@ -36,8 +36,10 @@ def test_round_trip(tokenizer, text):
     assert "".join(pieces) == text and decoder.finish() == ""
 
 
-def test_digits_are_words(tokenizer):
-    assert len(tokenizer.encode("12 123")) == 6         # the corpus has both, often
+def test_digits_are_words(tmp_path):
+    """Also where the merges would join them."""
+    path = Tiny(pre="gpt-2", metadata={"tokenizer.ggml.pre": "smollm"}).write(tmp_path / "m.gguf")
+    assert len(Tokenizer(GgufFile(path)).encode("12 123")) == 6
 
 
 def test_merges_are_used(tokenizer):
@@ -57,10 +59,17 @@ def test_words_of_gpt2(tmp_path, pre):
 
 def test_words_of_llama3(tmp_path):
     """Three digits a word, a word of the vocabulary whole, and a token of beginning by default."""
-    path = Tiny(metadata={"tokenizer.ggml.pre": "llama-bpe", "tokenizer.chat_template": None}
+    tokens = [*Tiny()._metadata()["tokenizer.ggml.tokens"], "zebra"]
+    path = Tiny(metadata={"tokenizer.ggml.pre": "llama-bpe", "tokenizer.chat_template": None,
+                          "tokenizer.ggml.tokens": tokens,
+                          "tokenizer.ggml.token_type": 3 * [3] + (len(tokens) - 3) * [1]}
                 ).write(tmp_path / "m.gguf")
     file = GgufFile(path)
     tokenizer = Tokenizer(file)
+    assert tokenizer.encode("zebra") == [len(tokens) - 1]
+    cut = tokenizer._merger.pre_tokenizer.pre_tokenize_str("I'LL pay 12345 now!\n\n  ok")
+    assert [word.replace("Ġ", " ").replace("Ċ", "\n") for word, _ in cut] == [
+        "I", "'LL", " pay", " ", "123", "45", " now", "!\n\n", " ", " ok"]
     for text in TEXTS:
         assert tokenizer.decode(tokenizer.encode(text)) == text
     assert encode_prompt(file, tokenizer, "cat")[0] == tokenizer.begin == 1
