@@ -31,7 +31,7 @@ def given_exponents(rng: np.random.Generator, p: LutParameters, codes: Array) ->
 
 def on_edge(rng: np.random.Generator, p: LutParameters, codes: Array) -> Array:
     """The rows with two activations changed, so that the scan finds them just below the next
-    exponent: the least more of a magnitude raises it."""
+    exponent, or just there: the least change of a magnitude raises or lowers it."""
     fmt, scale = p.activation, p.row_scale
     assert isinstance(fmt, FloatFormat) and isinstance(scale, RowScale)
     codes, rows = codes.copy(), np.arange(len(codes))
@@ -46,4 +46,5 @@ def on_edge(rng: np.random.Generator, p: LutParameters, codes: Array) -> Array:
             stays = scale.scanned_exponent(codes) == least
             low, high = np.where(stays, middle, low), np.where(stays, high, middle)
         codes[rows, column] = low
+    codes[rows, columns[1]] = np.where(rng.random(len(rows)) < 0.5, low, high)
     return codes
