@@ -113,8 +113,8 @@ def test_bench_finds_faults(right, wrong):
     broken = re.sub(right, wrong, design.verilog)
     assert broken != design.verilog
     plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=300)
-    broken = dataclasses.replace(design, verilog=broken)
-    assert not simulate(broken, design.top, generator.bench, plan,
+    mutant = dataclasses.replace(design, verilog=broken)
+    assert not simulate(mutant, design.top, generator.bench, plan,
                         blocks=generator.blocks).passed
 
 
@@ -125,8 +125,8 @@ def test_reset_is_needed():
     broken = re.sub(r"    if \(rst\) begin\n.*?    end\n", "", design.verilog, flags=re.S)
     assert broken != design.verilog
     plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=100)
-    broken = dataclasses.replace(design, verilog=broken)
-    assert not simulate(broken, design.top, generator.bench, plan,
+    mutant = dataclasses.replace(design, verilog=broken)
+    assert not simulate(mutant, design.top, generator.bench, plan,
                         blocks=generator.blocks).passed
 
 
