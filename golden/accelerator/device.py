@@ -27,6 +27,8 @@ __all__ = ["Device", "Fault"]
 
 Array = NDArray[Any]
 _ORDER = ("load", "execute", "store")
+#: the units before and after each
+_NEIGHBOURS = {"load": (None, "execute"), "execute": ("load", "store"), "store": ("execute", None)}
 
 
 class Fault(Exception):
@@ -70,12 +72,15 @@ class Device:
         self.code, self.irq = Error.NONE, False
         queues: dict[str, deque[Instruction]] = {unit: deque() for unit in _ORDER}
         tokens: Counter[tuple[str, str]] = Counter()
-        pc = 0
+        pc, fetched = 0, -1
+        following: Instruction | None = None
         try:
             while True:
                 ready = [unit for unit in _ORDER if queues[unit]
                          and all(tokens[way] for way in _pops(unit, queues[unit][0]))]
-                following = self._fetch(address, pc) if pc < instructions else None
+                if fetched != pc:
+                    following = self._fetch(address, pc) if pc < instructions else None
+                    fetched = pc
                 if following is not None and following.op in UNITS:
                     if len(queues[UNITS[following.op]]) < self.p.queue:
                         ready.insert(0, "fetch")
@@ -218,7 +223,7 @@ class Device:
         y = np.zeros((blocks * p.M, p.N), np.int64)
         if not i["init"]:
             y = self.results[rows].reshape(shape).transpose(0, 2, 3, 1).reshape(y.shape)
-        y = multiply(p, x, fields.reshape(groups, steps, planes, -1), planes, Codes(i["codes"]),
+        y = multiply(p, x, fields.reshape(groups, steps * planes, -1), planes, Codes(i["codes"]),
                      self._of_groups(self.s, i), self._of_groups(self.o, i) if i["offsets"]
                      else None, y)
         self.results[rows] = y.reshape(blocks, p.M, p.chains, drain).transpose(0, 3, 1, 2) \
@@ -256,19 +261,20 @@ class Device:
             self.bytes_written += len(data)
 
 
-def _neighbours(unit: str) -> tuple[str | None, str | None]:
-    i = _ORDER.index(unit)
-    return (_ORDER[i - 1] if i else None), (_ORDER[i + 1] if i + 1 < len(_ORDER) else None)
+#: unit -> flag -> tokens (from, to): a unit at the end has no one beyond it
+_TAKES = {unit: {flag: (other, unit) for flag, other in zip(("pop_prev", "pop_next"), ends,
+                                                            strict=True) if other}
+          for unit, ends in _NEIGHBOURS.items()}
+_GIVES = {unit: {flag: (unit, other) for flag, other in zip(("push_prev", "push_next"), ends,
+                                                            strict=True) if other}
+          for unit, ends in _NEIGHBOURS.items()}
 
 
 def _pops(unit: str, i: Instruction) -> list[tuple[str, str]]:
-    """Tokens (from, to) that an instruction takes; a unit at the end has no one beyond it."""
-    before, after = _neighbours(unit)
-    return [(other, unit) for other, flag in ((before, "pop_prev"), (after, "pop_next"))
-            if other and i[flag]]
+    """Tokens that an instruction takes."""
+    return [way for flag, way in _TAKES[unit].items() if i[flag]]
 
 
 def _pushes(unit: str, i: Instruction) -> list[tuple[str, str]]:
-    before, after = _neighbours(unit)
-    return [(unit, other) for other, flag in ((before, "push_prev"), (after, "push_next"))
-            if other and i[flag]]
+    """Tokens that it gives."""
+    return [way for flag, way in _GIVES[unit].items() if i[flag]]

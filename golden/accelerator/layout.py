@@ -69,7 +69,7 @@ class Matrix:
 def pack(p: AccelParameters, weights: GroupedWeights, slot_words: int | None = None) -> Matrix:
     """Lay weights out; ``slot_words``: of the weight buffer, that a chunk may fill (default
     half of it). :class:`ParameterError` for weights that the design has no form for."""
-    n, k = weights.codes.shape
+    k = weights.codes.shape[1]
     size = weights.group_size or k
     low, high = p.steps_range
     smallest, largest = p.per_beat << low, p.per_beat << high
@@ -81,8 +81,8 @@ def pack(p: AccelParameters, weights: GroupedWeights, slot_words: int | None = N
     if k % size or size % smallest:
         raise ParameterError(f"k = {k} in groups of {size} must be whole groups of a multiple of "
                              f"--min-group {smallest}")
-    parts = next((size // s for s in range(largest, 0, -1) if size % s == 0 and s % smallest == 0
-                  and s // p.per_beat & (s // p.per_beat - 1) == 0))
+    parts = next(size // s for s in range(largest, 0, -1) if size % s == 0 and s % smallest == 0
+                 and s // p.per_beat & (s // p.per_beat - 1) == 0)
     codes, offset = _meaning(p, weights)
     scale = _codes_of(weights.scale, p.core.scale_format, "scales")
     return _Packer(p, weights, size // parts, codes, np.repeat(scale, parts, axis=1),
@@ -169,10 +169,13 @@ class _Packer:
         """Pattern words uint8 (groups, steps * planes, bytes) of a block of columns."""
         p, w = self.p, self.weights
         q = self._physical(codes)                                   # (N, k)
-        bits = np.unpackbits(q[..., None], axis=-1, count=w.bits, bitorder="little")
         steps = q.shape[1] // p.per_beat
-        planes = bits.reshape(p.N, steps, p.groups, p.K, w.bits).transpose(1, 4, 0, 2, 3)
-        pattern = np.packbits(planes, axis=-1, bitorder="little")[..., 0]
+        of_table = np.ascontiguousarray(
+            q.reshape(p.N, steps, p.groups, p.K).transpose(3, 1, 0, 2))     # columns innermost
+        pattern = np.zeros((steps, w.bits, p.N, p.groups), np.uint8)
+        for plane in range(w.bits):
+            for i, activation in enumerate(of_table):
+                pattern[:, plane] |= (activation >> np.uint8(plane) & np.uint8(1)) << np.uint8(i)
         sign, index = fold(pattern, p.K)
         field = index | sign << np.uint8(p.K - 1)                   # (steps, planes, N, groups)
         words = pack_bits(field.reshape(steps * w.bits, -1), p.K)
