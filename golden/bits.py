@@ -47,7 +47,7 @@ def unpack_bits(rows: Array, width: int, count: int, *, signed: bool = False) ->
     size = next(s for s in (1, 2, 4, 8) if width <= 8 * s)
     if count * width <= 8 * rows.shape[-1]:                         # the same as below, faster
         if width == 8 * size:
-            whole = np.ascontiguousarray(rows[..., :count * size])
+            whole = rows[..., :count * size].copy()
             return whole.view(np.dtype(f"<{'i' if signed else 'u'}{size}"))
         if width in (2, 4) and not signed:
             parts = np.empty((*rows.shape[:-1], rows.shape[-1] * 8 // width), np.uint8)
