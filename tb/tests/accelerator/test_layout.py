@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lowbit.golden.accelerator.isa import BLOCK
-from lowbit.golden.accelerator.layout import Matrix, pack
+from lowbit.golden.accelerator.layout import Packed, pack
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.group_scale import Codes
 from lowbit.golden.grouped import GroupedWeights
@@ -27,7 +27,7 @@ def fields(data: bytes, width: int, count: int) -> list[int]:
     return [whole >> i * width & (1 << width) - 1 for i in range(count)]
 
 
-def unpack(p: AccelParameters, matrix: Matrix) -> tuple[Array, Array, Array]:
+def unpack(p: AccelParameters, matrix: Packed) -> tuple[Array, Array, Array]:
     """Codes (n, k), scales and offsets as codes (n, groups), from the image."""
     n = -(-matrix.n // p.N) * p.N
     q = np.zeros((n, matrix.k), np.int64)
