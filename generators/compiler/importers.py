@@ -15,8 +15,9 @@ from .sources import GgufSource, Quantizer, SafetensorsSource
 __all__ = ["open_model"]
 
 
-def open_model(path: Path, quantizer: Quantizer = Quantizer()) -> Model:
+def open_model(path: Path, quantizer: Quantizer | None = None) -> Model:
     """:class:`UsageError` names what of a model is not taken."""
+    quantizer = quantizer or Quantizer()
     if path.suffix == ".onnx":
         from .from_onnx import onnx_model
         return onnx_model(path)

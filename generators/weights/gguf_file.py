@@ -133,7 +133,8 @@ class GgufFile:
         try:
             return Cursor(self.data, at).value(kind)
         except UnicodeDecodeError:
-            raise UsageError(f"{self.path} is not a readable GGUF file: {key} is no UTF-8") from None
+            raise UsageError(f"{self.path} is not a readable GGUF file: {key} is no "
+                             "UTF-8") from None
 
     def rows(self, tensor: GgufTensor) -> Array:
         """The tensor's bytes as they are in the file: uint8 (rows, bytes of a row), mapped."""

@@ -65,6 +65,11 @@ class Device:
             Op.LDA: self._lda, Op.LDW: self._ldw, Op.LDS: self._lds, Op.LDO: self._ldo,
             Op.LDP: self._ldp, Op.LMMA: self._lmma, Op.ST: self._st}
 
+    def forget(self) -> None:
+        """Activations as after power-on: rows that nothing writes then cost no time."""
+        self.a[:] = 0
+        self._expanded.clear()
+
     # -- programs -----------------------------------------------------------------------------
     def run(self, address: int, instructions: int, seed: int | None = None) -> Error:
         """Run the program at ``address``; ``seed`` draws the order of what may go next."""
