@@ -13,7 +13,7 @@ from typing import Any
 
 from lowbit.golden.accelerator.isa import BLOCK, INSTRUCTION_BITS, to_bytes
 from lowbit.golden.accelerator.layout import Matrix
-from lowbit.golden.accelerator.linear import row_blocks_of_bytes
+from lowbit.golden.accelerator.linear import row_blocks_of_bytes, rows_per_pass
 from lowbit.golden.accelerator.parameters import AccelParameters
 
 from ..errors import UsageError
@@ -123,6 +123,25 @@ class Program:
         return to_bytes(program_of(self.p, rows, [w.matrix for w in placed], call.order,
                                    [w.address for w in placed]))
 
+    def sizes(self, rows: int) -> dict[str, int]:
+        """Bytes of the largest program, activations and results of any call of so many rows."""
+        found = {"program": 0, "activations": 0, "results": 0}
+        for names in self.calls:
+            matrices = [self.weights[name].matrix for name in names]
+            passes = -(-rows // rows_per_pass(self.p, matrices[0].k))
+            # of a chunk its loads, LMMA, ST; of a matrix LDA and SYNC
+            most = 1 + passes * sum(5 * len(m.chunks) + 2 for m in matrices)
+            last = result_places(self.p, rows, matrices)[-1] \
+                + rows * result_pitch(self.p, matrices[-1].n)
+            for name, size in (("program", most * INSTRUCTION_BITS // 8),
+                               ("activations", rows * self._pitch(matrices[0].k)),
+                               ("results", last * BLOCK)):
+                found[name] = max(found[name], size)
+        return found
+
+    def _pitch(self, k: int) -> int:
+        return row_blocks_of_bytes(self.p, k) * BLOCK
+
     def call(self, names: Names, rows: int) -> Call:
         """The call of names, as the model's order has them; emitted now if it is not compiled.
 
@@ -139,5 +158,5 @@ class Program:
             Output(name, m.n, place * BLOCK, result_pitch(self.p, m.n) * BLOCK)
             for name, m, place in zip(names, matrices, result_places(self.p, rows, matrices),
                                       strict=True))
-        return Call(names, rows, matrices[0].k, row_blocks_of_bytes(self.p, matrices[0].k) * BLOCK,
-                    outputs, shape.fused, code, None if found is None else found[0])
+        return Call(names, rows, matrices[0].k, self._pitch(matrices[0].k), outputs, shape.fused,
+                    code, None if found is None else found[0])

@@ -70,11 +70,8 @@ class Accelerator:
             raise UsageError(f"the host's activations are fp16; this design has {p.a_format}")
         self.program = program
         self._rows = max(ROWS, *program.rows)
-        largest = [program.call(names, self._rows) for names in program.calls]
         sizes = {"weights": len(program.image), "programs": len(program.code),
-                 "program": max((len(call.code) for call in largest), default=0),
-                 "activations": max((call.activation_bytes for call in largest), default=0),
-                 "results": max((call.result_bytes for call in largest), default=0)}
+                 **program.sizes(self._rows)}
         at, self.map = 0, {}
         for name, size in sizes.items():
             self.map[name] = at

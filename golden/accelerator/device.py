@@ -27,6 +27,8 @@ __all__ = ["Device", "Fault"]
 
 Array = NDArray[Any]
 _ORDER = ("load", "execute", "store")
+#: an instruction, the tokens (from, to) that it takes, and those that it gives
+_Queued = tuple[Instruction, list[tuple[str, str]], list[tuple[str, str]]]
 #: the units before and after each
 _NEIGHBOURS = {"load": (None, "execute"), "execute": ("load", "store"), "store": ("execute", None)}
 
@@ -75,14 +77,14 @@ class Device:
         """Run the program at ``address``; ``seed`` draws the order of what may go next."""
         rng = None if seed is None else random.Random(seed)
         self.code, self.irq = Error.NONE, False
-        queues: dict[str, deque[Instruction]] = {unit: deque() for unit in _ORDER}
+        queues: dict[str, deque[_Queued]] = {unit: deque() for unit in _ORDER}
         tokens: Counter[tuple[str, str]] = Counter()
         pc, fetched = 0, -1
         following: Instruction | None = None
         try:
             while True:
-                ready = [unit for unit in _ORDER if queues[unit]
-                         and all(tokens[way] for way in _pops(unit, queues[unit][0]))]
+                ready = [unit for unit, queue in queues.items()
+                         if queue and all(tokens[way] for way in queue[0][1])]
                 if fetched != pc:
                     following = self._fetch(address, pc) if pc < instructions else None
                     fetched = pc
@@ -105,14 +107,18 @@ class Device:
                 if actor == "fetch":
                     assert following is not None
                     self._check(following)
-                    queues[UNITS[following.op]].append(following)
+                    unit = UNITS[following.op]
+                    queues[unit].append((following, _pops(unit, following),
+                                         _pushes(unit, following)))
                     pc += 1
                 else:
-                    instruction = queues[actor].popleft()
-                    tokens.subtract(_pops(actor, instruction))
+                    instruction, pops, pushes = queues[actor].popleft()
+                    for way in pops:
+                        tokens[way] -= 1
                     self._do[instruction.op](instruction)
                     self.executed[instruction.op] += 1
-                    tokens.update(_pushes(actor, instruction))
+                    for way in pushes:
+                        tokens[way] += 1
         except Fault as fault:
             self.code, self.irq = fault.code, True
         return self.code
