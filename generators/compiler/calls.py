@@ -45,7 +45,8 @@ def calls_of(module: ModuleOp) -> list[CallPlan]:
     found: dict[object, CallPlan] = {}
     for op in operations(module, MpGemm):
         owner = op.x.owner
-        fused = {RmsNormPrecompute: "rmsnorm", SiluMulPrecompute: "silu_mul"}.get(type(owner))
+        fused = "rmsnorm" if isinstance(owner, RmsNormPrecompute) else \
+            "silu_mul" if isinstance(owner, SiluMulPrecompute) else None
         found.setdefault(op.x, CallPlan([], fused)).products.append(op)
     return list(found.values())
 

@@ -80,9 +80,9 @@ def llama(source: Source, architecture: str = "llama") -> Model:
         if wide[0].n != wide[1].n or wide[2].k != wide[0].n:
             raise UsageError(f"{down} must have as many inputs as {gate} and {up} have outputs; "
                              f"got {wide[2].k}, {wide[0].n} and {wide[1].n}")
-        pair = [build.linear(name, h, shape)
-                for name, shape in zip((gate, up), wide, strict=False)]
-        y = build.linear(down, build.silu_mul(*pair, wide[0].n), wide[2])
+        gated = build.silu_mul(build.linear(gate, h, wide[0]), build.linear(up, h, wide[1]),
+                               wide[0].n)
+        y = build.linear(down, gated, wide[2])
         x = build.host("add", [x, y], width, activation=False)
     head = names.head if names.head in source.names else names.embedding
     shape = source.shape(head)

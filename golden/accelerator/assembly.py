@@ -133,8 +133,9 @@ class _Line:
         return {"codes": int(_CODES[match[1]]), "planes": int(match[2]) - 1}
 
     def _places(self, op: Op, rest: list[str], fields: dict[str, int]) -> None:
-        wanted = [(rf"{letter}(\d+)", f"{letter} and a word of the buffer", (field,))
-                  for letter, field in _PLACES[op].items()]
+        wanted: list[tuple[str, str, tuple[str, ...]]] = [
+            (rf"{letter}(\d+)", f"{letter} and a word of the buffer", (field,))
+            for letter, field in _PLACES[op].items()]
         if op in _MEMORY:
             wanted.append((r"b(\d+)\+(\d+)", "a base and blocks from it, as b0+64",
                            ("base", "offset")))

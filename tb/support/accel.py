@@ -86,6 +86,7 @@ class Placed:
     """A product in memory: its program, and where its results are."""
 
     matrix: Matrix
+    weights: int                #: block where the matrix begins
     address: int                #: of the program, in bytes
     instructions: int
     results: int                #: block of the first row
@@ -119,10 +120,11 @@ def product(p: AccelParameters, memory: Memory, codes: Array, weights: GroupedWe
         wide[:, :n] = psum
         added = Activations(0, memory.place(wide.tobytes()), wide.shape[1] // 16)
     results = memory.reserve(rows * of_row)
-    program = [*linear(p, rows, x, [Product(matrix, 0, memory.place(matrix.image), 0, results,
+    place = memory.place(matrix.image)
+    program = [*linear(p, rows, x, [Product(matrix, 0, place, 0, results,
                                             of_row, fp16, added)]), Instruction(Op.END)]
     address = memory.place(to_bytes(program)) * BLOCK
-    return Placed(matrix, address, len(program), results, of_row, (rows, n), fp16)
+    return Placed(matrix, place, address, len(program), results, of_row, (rows, n), fp16)
 
 
 def run(p: AccelParameters, memory: Memory, placed: Placed, seed: int | None = None) -> Array:

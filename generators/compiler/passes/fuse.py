@@ -27,12 +27,12 @@ class _Fuse(RewritePattern):
         if op.x.get_user_of_unique_use() is None:
             return
         if isinstance(before, RmsNorm):
-            rewriter.replace_op(op, RmsNormPrecompute([before.x], kind, gain=before.gain))
+            rewriter.replace(op, RmsNormPrecompute([before.x], kind, gain=before.gain))
         elif isinstance(before, SiluMul):
-            rewriter.replace_op(op, SiluMulPrecompute([before.gate, before.up], kind))
+            rewriter.replace(op, SiluMulPrecompute([before.gate, before.up], kind))
         else:
             return
-        rewriter.erase_op(before)
+        rewriter.erase(before)
 
 
 def fuse(module: ModuleOp, state: State) -> None:

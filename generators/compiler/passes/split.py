@@ -6,7 +6,7 @@ each product, so that the passes after this one can share it and move it.
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.pattern_rewriter import (
     PatternRewriter,
     PatternRewriteWalker,
@@ -29,6 +29,7 @@ class _Split(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: Linear, rewriter: PatternRewriter) -> None:
+        assert isinstance(op.x.type, TensorType)
         k = int(op.x.type.get_shape()[1])
         try:
             group = group_of(self.p, k, op.group.value.data)
@@ -37,7 +38,7 @@ class _Split(RewritePattern):
         precompute = Precompute([op.x], Tables.of(k, group))
         product = MpGemm(operands=[precompute.y], result_types=[op.y.type],
                          properties=dict(op.properties))
-        rewriter.replace_op(op, [precompute, product])
+        rewriter.replace(op, [precompute, product])
 
 
 def split(module: ModuleOp, state: State) -> None:
