@@ -64,7 +64,7 @@ def listing(program: Program) -> str:
              "; b0 weights, b1 activations, b2 results; offsets and pitches in 64 bytes"]
     for (names, rows), (at, size) in program.compiled.items():
         code = program.code[at:at + size]
-        lines += ["", f"; {at:#x}: {', '.join(names)}; {rows} rows",
+        lines += ["", f"; {at:#x}: {', '.join(names)}; rows: {rows}",
                   disassemble(program.p, from_bytes(code)).rstrip()]
     return "\n".join(lines) + "\n"
 
