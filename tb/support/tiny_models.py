@@ -48,15 +48,29 @@ def llama_gguf(path: Path, *, architecture: str = "llama", forms: Mapping[str, s
     return path
 
 
-def llama_safetensors(path: Path) -> Path:
-    """Floats."""
+def _compressed(name: str, n: int, k: int) -> dict[str, Any]:
+    """A layer of compressed-tensors, 4 bits in groups of 32, symmetric."""
+    rng = np.random.default_rng(n)
+    base = name.removesuffix(".weight")
+    return {f"{base}.weight_packed": rng.integers(-1 << 31, 1 << 31, (n, k // 8), np.int32),
+            f"{base}.weight_scale": rng.random((n, k // 32)).astype(np.float16),
+            f"{base}.weight_shape": np.array([n, k], np.int64)}
+
+
+def llama_safetensors(path: Path, *, compressed: bool = False) -> Path:
+    """Floats, or blocks of layers of compressed-tensors."""
     shapes: dict[str, tuple[int, ...]] = {
         "model.embed_tokens.weight": (TOKENS, WIDTH), "model.norm.weight": (WIDTH,),
         "lm_head.weight": (TOKENS, WIDTH)}
     for layer in range(LAYERS):
         shapes |= {f"model.layers.{layer}.{HUGGING[part]}.weight": shape
                    for part, shape in SHAPES.items()}
-    save_file(_random(shapes), path)
+    tensors = _random(shapes)
+    for name, shape in shapes.items():
+        if compressed and "_proj" in name:
+            del tensors[name]
+            tensors |= _compressed(name, *shape)
+    save_file(tensors, path)
     return path
 
 

@@ -17,7 +17,7 @@ from lowbit.generators.compiler.dialect import Linear, integer
 from lowbit.generators.compiler.folder import load, save
 from lowbit.generators.compiler.importers import open_model
 from lowbit.generators.compiler.model import operations
-from lowbit.generators.compiler.passes import PASSES
+from lowbit.generators.compiler.passes import PASSES, State
 from lowbit.generators.compiler.pipeline import Compiled, compile_model, text_of
 from lowbit.generators.compiler.program import Program
 from lowbit.generators.compiler.sources import Quantizer
@@ -96,18 +96,18 @@ def test_calls(compiled: Compiled) -> None:
         ["rmsnorm", None, "rmsnorm", "silu_mul"] * LAYERS + ["rmsnorm"]
 
 
-def test_a_norm_that_others_read_is_not_fused(p: AccelParameters, tmp_path: Path) -> None:
+def test_a_norm_that_others_read_is_not_fused(tmp_path: Path) -> None:
     """Gate in groups of 32 and up in groups of 16 need two precomputes of the norm's results."""
     small = read_target(target_file(tmp_path / "accel.json", min_group=16, group_scale="fp32"))
-    path = llama_gguf(tmp_path / "m.gguf", forms={"blk.0.ffn_up.weight": "Q8_0"})
-    model = open_model(path)
+    model = open_model(llama_gguf(tmp_path / "m.gguf"))
     up = next(op for op in operations(model.module, Linear) if op.label == "blk.0.ffn_up.weight")
     up.properties["group"] = integer(16)
-    seen: dict[str, str] = {}
-    with pytest.raises(AssertionError):     # the file's groups are of 32
-        compile_model(small, model, (1,), after=lambda name, module: seen.update(
-            {name: text_of(module)}))
-    assert seen["fuse"].count("lut.rmsnorm\"") == 1
+    state = State(small, model, (1,))
+    for name in ("split", "share", "fuse"):
+        PASSES[name](model.module, state)
+    text = text_of(model.module)
+    assert text.count('"lut.rmsnorm"') == 1
+    assert text.count('"lut.precompute"') == LAYERS + 2
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7])
@@ -279,6 +279,21 @@ def test_floats_are_quantised(p: AccelParameters, tmp_path: Path, make: Any,
         x = rows_of(rng, 2, done.program.weights[names[0]].matrix.k)
         for name, y in zip(names, accelerator.linear(names, x), strict=True):
             assert np.array_equal(y, golden_product(done.program, weights_of(path, name), x))
+
+
+def test_quantised_layers_of_safetensors(p: AccelParameters, tmp_path: Path) -> None:
+    """compressed-tensors: codes and scales of the file, the embedding quantised."""
+    path = llama_safetensors(tmp_path / "model.safetensors", compressed=True)
+    model = open_model(path, Quantizer(8, 32))
+    done = compile_model(p, model, (1,))
+    name = "model.layers.1.mlp.up_proj.weight"
+    matrix = done.program.weights[name].matrix
+    assert (matrix.planes, matrix.codes.name, matrix.n) == (4, "SIGNED", WIDE)
+    assert done.program.weights["lm_head.weight"].matrix.planes == 8
+    x = rows_of(np.random.default_rng(5), 1, WIDTH)
+    names = ("model.layers.1.mlp.gate_proj.weight", name)
+    y = Accelerator(done.program).linear(names, x)[1]
+    assert np.array_equal(y, golden_product(done.program, model.load(name), x))
 
 
 def test_architecture_beside_the_file(tmp_path: Path) -> None:
