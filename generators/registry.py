@@ -16,6 +16,7 @@ FAMILIES = (
     "lut",
     "baselines",
     "bitmod",
+    "accelerator",
 )
 
 

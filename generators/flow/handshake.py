@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .prove import prove_always
 from .yosys import run_yosys
 
 __all__ = ["Stream", "streams_of", "cones", "forbidden_paths", "prove_handshake"]
@@ -140,12 +141,4 @@ def prove_handshake(verilog: str, manifest: Mapping[str, Any], *, free: Sequence
         f"  always @(posedge {clock}) begin",
         "    begun <= 1;", f"    was_reset <= {active};", *past, "  end",
         "  always @* begin", f"    if (!begun) assume({active});", *asserts, "  end", "endmodule"])
-    with tempfile.TemporaryDirectory(prefix="lowbit-handshake-") as folder:
-        (Path(folder) / "design.v").write_text(verilog)
-        (Path(folder) / "handshake.v").write_text(text)
-        log = run_yosys(["read_verilog design.v", *(f"blackbox {module}" for module in free),
-                         "read_verilog -formal -sv handshake.v", "prep -top handshake -flatten",
-                         "async2sync", "memory_map", "opt -full", "chformal -lower",
-                         "sat -tempinduct -prove-asserts -set-assumes -ignore_unknown_cells "
-                         f"-seq 1 -maxsteps {steps}"], Path(folder))
-    return "Induction step proven: SUCCESS!" in log
+    return prove_always(verilog, text, top="handshake", steps=steps, free=free).proved

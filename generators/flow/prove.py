@@ -1,4 +1,5 @@
-"""Proofs for all inputs (SAT, by Yosys): a design equals a specification; two designs, each other.
+"""Proofs for all inputs (SAT, by Yosys): a design equals a specification; two designs, each other;
+what is asserted of a design holds in every cycle.
 """
 
 from __future__ import annotations
@@ -6,18 +7,20 @@ from __future__ import annotations
 import re
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UsageError
 from .yosys import YosysError, run_yosys
 
-__all__ = ["Verdict", "prove_equal", "prove_same_steps"]
+__all__ = ["Verdict", "prove_always", "prove_equal", "prove_same_steps"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``answer``: proved, refuted or timeout; ``counterexample``: port -> value if refuted."""
+    """``answer``: proved, refuted, timeout or open (neither, in the steps that were allowed);
+    ``counterexample``: port -> value if refuted."""
 
     answer: str
     seconds: float
@@ -89,6 +92,32 @@ def prove_same_steps(verilog: str, other: str, top: str, *,
                  "miter -equiv -flatten gold gate miter", "hierarchy -top miter", "opt -full",
                  f"sat {limit}-prove trigger 0 -show-ports miter"]
     return _verdict(commands, other, verilog)
+
+
+def prove_always(verilog: str, harness: str, *, top: str = "harness", steps: int = 8,
+                 refute: bool = False, free: Sequence[str] = ()) -> Verdict:
+    """Do the assertions of ``harness``, a module ``top`` with an instance of the design, hold in
+    every cycle (k-induction, k up to ``steps``)?
+
+    ``harness`` is SystemVerilog as Yosys reads it: ``assert`` and ``assume`` in ``always @*``, and
+    registers whose start values count. A wire ``(* hierconn *) wire [7:0] \\dut.name ;`` is the
+    signal ``name`` in the instance ``dut``. With ``refute`` only a counterexample of up to
+    ``steps`` cycles is looked for. Modules of ``free`` are left out: their outputs are taken to be
+    anything in every cycle, which makes a proof shorter and no weaker.
+    """
+    how = "-tempinduct-baseonly" if refute else "-tempinduct"
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="lowbit-prove-") as folder:
+        (Path(folder) / "design.v").write_text(verilog)
+        (Path(folder) / "harness.v").write_text(harness)
+        log = run_yosys(["read_verilog design.v", *(f"blackbox {module}" for module in free),
+                         "read_verilog -formal -sv harness.v", f"prep -top {top} -flatten",
+                         "async2sync", "memory_map", "opt -full", "chformal -lower",
+                         f"sat {how} -prove-asserts -set-assumes -ignore_unknown_cells "
+                         f"-seq 1 -maxsteps {steps}"], Path(folder))
+    answer = "proved" if "Induction step proven: SUCCESS!" in log else \
+        "refuted" if "model found for base case: FAIL!" in log else "open"
+    return Verdict(answer, time.monotonic() - start)
 
 
 def _verdict(commands: list[str], design: str, spec: str) -> Verdict:

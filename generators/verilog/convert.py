@@ -30,7 +30,7 @@ from amaranth.hdl import (
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out, Signature
 
-from lowbit.hdl.common.shared import Shared, emitting
+from lowbit.hdl.common.shared import Cleared, Shared, emitting
 
 from ..errors import UsageError
 from . import rtlil
@@ -215,16 +215,21 @@ class Collector:
               or [port.shape() for port in known.ports] != [port.shape() for port in ports]):
             raise ValueError(f"two different shared modules are named '{shared.name}': "
                              f"{known.key} and {shared.key}")
-        return self._instance(shared.name, ports, known.modules[0])
+        return self._instance(shared.name, ports, known.modules[0],
+                              shared.clear if isinstance(shared, Cleared) else None)
 
-    def _instance(self, name: str, ports: list[Port], module: rtlil.Module) -> Instance:
+    def _instance(self, name: str, ports: list[Port], module: rtlil.Module,
+                  clear: Signal | None = None) -> Instance:
         connections: list[tuple[str, str, Any]] = []
         wires = module.wires
         if "\\clk" in wires:
             connections.append(("i", "clk", ClockSignal("sync")))
         reset = RESETS[self.reset][0]
         if "\\" + reset in wires:
-            connections.append(("i", reset, ResetSignal("sync")))
+            own = ResetSignal("sync")
+            if clear is not None:
+                own = own | clear if reset == "rst" else own & ~clear
+            connections.append(("i", reset, own))
         for port in ports:
             # a net at a pin has the name of a signal outside, if there is one
             for signal in port.whole.parts if isinstance(port.whole, _Concat) else [port.value]:

@@ -20,7 +20,7 @@ from ..formats import FP16, FP32
 from ..group_scale import Codes
 from ..lut.row_scaled import RowScale
 from .engine import Expanded, expand, multiply
-from .isa import BLOCK, INSTRUCTION_BITS, UNITS, Error, Instruction, Op, decode
+from .isa import BLOCK, INSTRUCTION_BITS, TOKENS, UNITS, Error, Instruction, Op, decode
 from .parameters import AccelParameters
 
 __all__ = ["Device", "Fault"]
@@ -119,6 +119,8 @@ class Device:
                     self.executed[instruction.op] += 1
                     for way in pushes:
                         tokens[way] += 1
+                        if tokens[way] > TOKENS:
+                            raise Fault(Error.TOKENS)
         except Fault as fault:
             self.code, self.irq = fault.code, True
         return self.code
@@ -145,6 +147,8 @@ class Device:
             bad |= bool((i["a"] | i["a_pitch"]) & low) or i["planes"] >= p.w_bits
             bad |= i["codes"] > max(Codes) or bool(i["offsets"] and not p.o_word)
         bad |= i.op is Op.LDO and not p.o_word
+        words = {Op.LDW: p.w_word, Op.LDS: p.s_word, Op.LDO: p.o_word}.get(i.op, 0)
+        bad |= bool(words and i["dst"] % p.ratio(words))
         if bad:
             raise Fault(Error.FIELD)
 
@@ -154,9 +158,13 @@ class Device:
             raise Fault(Error.READ)
         return self.memory[address:address + size]
 
+    def _address(self, i: Instruction, row: int) -> int:
+        base = self.bases[i["base"]] // BLOCK
+        return (base + i["offset"] + row * i["pitch"]) * BLOCK
+
     def _row(self, i: Instruction, row: int, size: int) -> Array:
         """Bytes of a row of an instruction; whole blocks are read."""
-        address = self.bases[i["base"]] + (i["offset"] + row * i["pitch"]) * BLOCK
+        address = self._address(i, row)
         whole = -(-size // BLOCK) * BLOCK
         self.bytes_read += whole
         return self._read(address, whole)[:size]
@@ -265,7 +273,7 @@ class Device:
             codes = self.results[at, bank].reshape(-1)
             data = (FP16.convert(codes, FP32).astype("<u2") if i["fp16"]
                     else codes.astype("<u4")).view(np.uint8)
-            address = self.bases[i["base"]] + (i["offset"] + row * i["pitch"]) * BLOCK
+            address = self._address(i, row)
             if address + len(data) > len(self.memory):
                 raise Fault(Error.WRITE)
             self.memory[address:address + len(data)] = data

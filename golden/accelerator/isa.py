@@ -20,11 +20,13 @@ from functools import cache
 from ..parameters import ParameterError
 
 __all__ = ["BLOCK", "Error", "FIELDS", "Instruction", "Op", "UNITS", "decode", "encode",
-           "from_bytes", "to_bytes", "OPCODE_BITS", "FLAGS", "INSTRUCTION_BITS"]
+           "from_bytes", "to_bytes", "OPCODE_BITS", "FLAGS", "TOKENS", "INSTRUCTION_BITS"]
 
 #: bytes that offsets, pitches and lengths in memory count
 BLOCK = 64
 INSTRUCTION_BITS = 128
+#: tokens that may wait between two units, in one direction
+TOKENS = 63
 OPCODE_BITS = 4
 #: dependency flags, above the opcode
 FLAGS = ("pop_prev", "pop_next", "push_prev", "push_next")
@@ -56,6 +58,7 @@ class Error(IntEnum):
     DEADLOCK = 6    #: every unit waits for a token
     NO_END = 7      #: the program was over without END
     ABORTED = 8     #: by CTRL.abort
+    TOKENS = 9      #: more tokens than a counter holds
 
 
 #: which unit runs an instruction; END and SYNC belong to none

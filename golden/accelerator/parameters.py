@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..formats import FP32
 from ..lut.parameters import LutCoreParameters
 from ..lut.table_parameters import ACTIVATIONS, clog2
 from ..parameters import ParameterError, TargetParameters, parameter
+from ..registers import RegisterMap
+from .registers import accelerator_map
 
 __all__ = ["AccelParameters"]
 
@@ -50,15 +51,15 @@ class AccelParameters(TargetParameters):
                             low=1, high=64)
     axi_data: int = parameter(256, "bits of the AXI4 data bus: 64, 128, 256 or 512",
                               low=64, high=512)
-    axi_address: int = parameter(40, "bits of an AXI4 address", low=32, high=64)
+    axi_address: int = parameter(40, "bits of an AXI4 address", low=33, high=64)
     outstanding: int = parameter(8, "read bursts under way at a time (4 KiB each at most)",
                                  low=1, high=32)
-    a_kib: int = parameter(48, "KiB of activations", low=1, high=4096)
+    a_kib: int = parameter(48, "KiB of activations", low=1, high=4095)
     w_kib: int = parameter(48, "KiB of weight patterns, two slots or more by the program",
-                           low=1, high=4096)
+                           low=1, high=4095)
     s_kib: int = parameter(12, "KiB of group scales, and as many of group offsets",
-                           low=1, high=4096)
-    p_kib: int = parameter(8, "KiB of partial sums and results (FP32)", low=1, high=4096)
+                           low=1, high=4095)
+    p_kib: int = parameter(8, "KiB of partial sums and results (FP32)", low=1, high=4095)
     queue: int = parameter(16, "instructions that wait for each of load, execute and store",
                            low=2, high=64)
     memory: str = parameter("inferred", "buffers are memories that tools infer, or black boxes "
@@ -176,6 +177,11 @@ class AccelParameters(TargetParameters):
     def p_depth(self) -> int:
         return self.p_kib * KIB // (self.M * self.p_word)
 
+    def ratio(self, word: int) -> int:
+        """Words of ``word`` bits (of patterns, scales, offsets) that a beat of the bus fills at
+        once: loads begin at a multiple of them."""
+        return max(self.axi_data // word, 1)
+
     @cached_property
     def w_slot(self) -> int:
         """Words of half the pattern buffer, in whole blocks of memory."""
@@ -205,10 +211,14 @@ class AccelParameters(TargetParameters):
         """Smallest and largest log2 of the words of activations of a group."""
         return clog2(self.min_steps), clog2(self.max_group // self.per_beat)
 
-    @property
-    def row_columns(self) -> int:
-        """FP32 results of 64 bytes."""
-        return 64 * 8 // FP32.bits
+    @cached_property
+    def registers(self) -> RegisterMap:
+        """What software sees of the design."""
+        return accelerator_map(
+            M=self.M, N=self.N, K=self.K, GROUPS=self.groups, PLANES=self.w_bits,
+            LANES=self.core.out_lanes, CHAINS=self.chains, BEAT_BYTES=self.axi_data // 8,
+            ACT_BLOCKS=self.a_kib * 16, WGT_BLOCKS=self.w_kib * 16, SCALE_BLOCKS=self.s_kib * 16,
+            PSUM_BLOCKS=self.p_kib * 16, ADDRESS_BITS=self.axi_address)
 
     def derived_fields(self) -> dict[str, Any]:
         core = self.core.derived_fields()

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from amaranth.hdl import Elaboratable
+from amaranth.hdl import Elaboratable, ResetInserter, Signal
 from amaranth.lib import wiring
 
-__all__ = ["Shared", "Emission", "emitting"]
+__all__ = ["Cleared", "Shared", "Emission", "emitting"]
 
 
 class Emission(Protocol):
@@ -88,3 +88,19 @@ class Shared(Elaboratable):
         # ("created but never used") unless they are marked as used.
         self.component._MustUse__used = True
         return emission.instance(self)
+
+
+class Cleared(Shared):
+    """A shared module with a reset of its own beside the design's.
+
+    ``clear``, a register of the module around it: in its cycles the component is as in reset.
+    """
+
+    def __init__(self, component: wiring.Component, name: str, clear: Signal,
+                 key: Hashable = None) -> None:
+        super().__init__(component, name, key)
+        self.clear = clear
+
+    def elaborate(self, platform: Any) -> Any:
+        found = super().elaborate(platform)
+        return found if found is not self.component else ResetInserter(self.clear)(found)

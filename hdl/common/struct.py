@@ -36,6 +36,10 @@ def signals(shape: Any, name: str, **options: Any) -> Any:
 class StructComponent(wiring.Component):
     """A component whose struct members, payloads of streams among them, are such structs."""
 
+    # Amaranth warns about an object that is created but never elaborated; until the arguments are
+    # checked there is nothing to elaborate.
+    _MustUse__silence = True
+
     def __init__(self, members: dict[str, wiring.Member]) -> None:
         super().__init__(members)
         for name, member in members.items():
@@ -45,3 +49,4 @@ class StructComponent(wiring.Component):
                     getattr(self, name).payload = signals(inner.shape, name)
             elif isinstance(member.shape, data.StructLayout):
                 setattr(self, name, signals(member.shape, name))
+        self._MustUse__silence = False

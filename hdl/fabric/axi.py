@@ -31,8 +31,9 @@ from amaranth.lib.wiring import In, Out
 
 from ..common.field import Field, flag
 from ..common.struct import JoinedLayout
+from .elastic import of_port, to_port
 
-__all__ = ["Axi4", "AxiLite", "BLOCK", "OKAY", "SLVERR", "DECERR"]
+__all__ = ["Axi4", "AxiLite", "attach", "BLOCK", "OKAY", "SLVERR", "DECERR"]
 
 #: responses
 OKAY, SLVERR, DECERR = 0, 2, 3
@@ -139,3 +140,12 @@ class AxiLite:
                 for name, flow, fields in (("aw", In, address), ("w", In, data | strb),
                                            ("b", Out, resp), ("ar", In, address),
                                            ("r", Out, data | resp))}
+
+
+def attach(m: Module, outer: Any, inner: Any, members: Members) -> None:
+    """Make streams of ``outer``, the component of ``m``, those of ``inner``, a submodule, which
+    have the same names: ``attach(m, self, engine, bus.read_members())``."""
+    for name, member in members.items():
+        ends = [getattr(outer, name), getattr(inner, name)]
+        source, target = ends if member.flow == In else reversed(ends)
+        to_port(m, of_port(source), target)

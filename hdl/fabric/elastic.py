@@ -24,7 +24,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
 
-__all__ = ["Beat", "of_port", "to_port", "forward", "backward", "registered"]
+__all__ = ["Beat", "connect", "of_port", "to_port", "forward", "backward", "registered"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,12 @@ def to_port(m: Module, beat: Beat, port: Any) -> None:
     """Drive an output stream with ``beat``."""
     m.d.comb += [port.valid.eq(beat.valid), beat.ready.eq(port.ready)]
     m.d.comb += [port.payload[name].eq(value) for name, value in beat.fields.items()]
+
+
+def connect(m: Module, source: Any, sink: Any) -> None:
+    """Beats of the stream ``source`` go to ``sink``: two ports, or values of the same shape."""
+    m.d.comb += [sink.valid.eq(source.valid), source.ready.eq(sink.ready),
+                 sink.payload.eq(source.payload)]
 
 
 def forward(m: Module, beat: Beat, name: str) -> Beat:

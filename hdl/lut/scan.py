@@ -28,8 +28,8 @@ class ExponentScan(Component):
     exponent so far, everything rounded up, to the sum of the row and to that of its largest table.
 
     Ports: ``codes`` of a beat of the row (groups, K), without signs; ``scan``: it counts;
-    ``restart``: the row is over, the next scan starts anew. ``exponent`` follows from the
-    registers: a cycle after a beat.
+    ``restart``: the row is over, after this beat where there is one; the next scan starts anew.
+    ``exponent`` follows from the registers: a cycle after a beat.
     """
 
     def __init__(self, p: ReductionParameters) -> None:
@@ -83,10 +83,10 @@ class ExponentScan(Component):
         m.d.comb += more.eq(_shifted_up(m, total_before, moved, "moved_total") + adder_tree(ones))
         highest = _largest(m, [_shifted_up(m, table_before, moved, "moved_table"), *ones],
                            "highest")
-        with m.If(self.restart):
-            m.d.sync += fresh.eq(1)
-        with m.Elif(self.scan):
-            m.d.sync += [fresh.eq(0), largest.eq(top), total.eq(more), table.eq(highest)]
+        with m.If(self.restart | self.scan):
+            m.d.sync += fresh.eq(self.restart)
+        with m.If(self.scan):
+            m.d.sync += [largest.eq(top), total.eq(more), table.eq(highest)]
 
         most = Signal(range(scale.reach((1 << sum_bits) - 1) + 1))
         m.d.comb += most.eq((2 * total - (total >> (p.w_bits - 1))) << int(p.has_zero_beats))

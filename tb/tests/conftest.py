@@ -12,7 +12,8 @@ SLOW = {
     "test_liberty", "test_lint", "test_lut_core", "test_lut_mutations", "test_lut_parts",
     "test_lut_proofs", "test_lut_timing", "test_manifest", "test_mutation", "test_new_family",
     "test_packaging", "test_readable", "test_reset", "test_run", "test_run_bitmod",
-    "test_run_fp16", "test_shared", "test_simulate", "test_small_arithmetic", "test_target"}
+    "test_run_fp16", "test_shared", "test_simulate", "test_small_arithmetic", "test_smollm2",
+    "test_target"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,8 +28,8 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 #: files of the example of docs/adding_a_family.md
 EXAMPLE_FAMILY = ROOT / "docs" / "example_family"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-#: examples that build a simulator or synthesise: scripts/docs/examples.py runs them
-SLOW = re.compile(r"^gen (verify|area|bitmod_array)|--backend rtl|y_rtl")
+#: examples that build a simulator, synthesise or need a model: scripts/docs/examples.py runs them
+SLOW = re.compile(r"^gen (verify|area|bitmod_array|llm)|^ln |--backend rtl|y_rtl")
 
 
 def script(name: str) -> ModuleType:

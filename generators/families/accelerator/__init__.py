@@ -1,0 +1,13 @@
+"""The accelerator: a LUT tensor core with buffers, instructions, registers and a bus of its own."""
+
+from ...family import Family, Generator
+
+FAMILY = Family(
+    name="accelerator",
+    generators=(
+        Generator("accel", "accelerator: LUT tensor core, buffers, instructions, AXI4 and "
+                  "AXI4-Lite", "lowbit.golden.accelerator.parameters:AccelParameters",
+                  "lowbit.hdl.accelerator.accelerator:Accelerator",
+                  "lowbit.tb.benches.accelerator.accel"),
+    ),
+)

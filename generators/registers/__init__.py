@@ -1,0 +1,1 @@
+"""What software needs of a register map: a C header, a table."""

@@ -1,0 +1,90 @@
+"""Instruction fetch: a program from memory, as a stream of instructions."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.accelerator.isa import BLOCK, INSTRUCTION_BITS
+
+from ..common.struct import StructComponent
+from ..fabric.axi import Axi4
+from ..fabric.dma_read import read_command_layout, read_data_layout
+from ..fabric.memory_queue import MemoryQueue
+from ..fabric.words import BeatsToWords
+
+__all__ = ["Fetch"]
+
+#: instructions asked for at a time
+AT_ONCE = 16
+#: instructions of a block of memory
+PER_BLOCK = BLOCK * 8 // INSTRUCTION_BITS
+
+
+class Fetch(StructComponent):
+    """Reads ahead as far as its queue has room: what it asked for never waits on the bus.
+
+    Ports
+    -----
+    start:
+        pulse: begin with the program at ``block`` (units of 64 bytes), ``length`` instructions.
+    command, data:
+        of the read engine.
+    instruction:
+        stream of instructions.
+    over:
+        all instructions have been taken; ``error``: the bus answered with an error.
+    """
+
+    def __init__(self, bus: Axi4) -> None:
+        self.bus = bus
+        super().__init__({
+            "start": In(1), "block": In(bus.address_bits - 6), "length": In(32),
+            "command": Out(stream.Signature(read_command_layout(bus, 1))),
+            "data": In(stream.Signature(read_data_layout(bus, 1))),
+            "instruction": Out(stream.Signature(INSTRUCTION_BITS)),
+            "over": Out(1), "error": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.queue = queue = MemoryQueue(INSTRUCTION_BITS, 2 * AT_ONCE)
+        m.submodules.cut = cut = BeatsToWords(self.bus.data_bits, INSTRUCTION_BITS)
+        block = Signal(len(self.block), reset_less=True)
+        wanted = Signal(32)         # instructions not asked for yet
+        missing = Signal(32)        # instructions that have not come yet
+        waiting = Signal()          # for what was asked
+        some = Signal(range(AT_ONCE + 1))
+        blocks = Signal(range(AT_ONCE // PER_BLOCK + 1))
+        command, beat = self.command, self.data
+        asks = Signal()
+        m.d.comb += [
+            some.eq(Mux(wanted > AT_ONCE, AT_ONCE, wanted)),
+            blocks.eq((some + PER_BLOCK - 1) >> (PER_BLOCK.bit_length() - 1)),
+            command.valid.eq((wanted != 0) & ~waiting & (queue.level <= AT_ONCE)),
+            command.payload.address.eq(Cat(Const(0, 6), block)),
+            command.payload.length.eq(blocks), command.payload.tag.eq(0),
+            asks.eq(command.valid & command.ready)]
+        ends = Signal()
+        m.d.comb += [
+            cut.beat.valid.eq(beat.valid), cut.beat.payload.eq(beat.payload.data),
+            cut.last.eq(beat.payload.last), beat.ready.eq(cut.beat.ready),
+            ends.eq(beat.valid & beat.ready & beat.payload.last),
+            self.error.eq(ends & beat.payload.error),
+            # what lies behind the program in its last block is dropped
+            queue.push.valid.eq(cut.word.valid & (missing != 0)),
+            queue.push.payload.eq(cut.word.payload),
+            cut.word.ready.eq(queue.push.ready | (missing == 0))]
+        with m.If(queue.push.valid & queue.push.ready):
+            m.d.sync += missing.eq(missing - 1)
+        with m.If(asks):
+            m.d.sync += [waiting.eq(1), wanted.eq(wanted - some), block.eq(block + blocks)]
+        with m.If(ends):
+            m.d.sync += waiting.eq(0)
+        with m.If(self.start):
+            m.d.sync += [block.eq(self.block), wanted.eq(self.length), missing.eq(self.length)]
+        m.d.comb += [
+            self.instruction.valid.eq(queue.pop.valid), queue.pop.ready.eq(self.instruction.ready),
+            Value.cast(self.instruction.payload).eq(queue.pop.payload),
+            self.over.eq((missing == 0) & (queue.level == 0) & ~queue.pop.valid)]
+        return m

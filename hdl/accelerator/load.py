@@ -1,0 +1,229 @@
+"""The load unit: instructions become read commands, and what comes back fills the buffers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.accelerator.isa import BLOCK, FIELDS, Op
+from lowbit.golden.accelerator.parameters import AccelParameters
+
+from ..common.shared import Shared
+from ..common.struct import StructComponent
+from ..fabric.axi import Axi4
+from ..fabric.dma_read import read_command_layout, read_data_layout
+from ..fabric.elastic import Beat, forward
+from ..fabric.queue import ShiftQueue
+from ..fabric.words import BeatsToWords
+from ..lut.scan import ExponentScan
+from .activation_feed import group_address
+from .instruction import fields, instruction_bits
+from .lut_engine import buffer_ports
+
+__all__ = ["Load"]
+
+#: instructions whose commands are under way at a time: short ones must not let the bus idle
+UNDER_WAY = 4
+
+
+class Load(StructComponent):
+    """Runs LDA, LDW, LDS, LDO and LDP.
+
+    One part sends a command for each row (or block) and goes on to the next instruction; the
+    other takes what comes back, cuts it into words of the buffer that is meant, and writes a word
+    a cycle. Activations go through the scan on their way, which finds the exponent of each group.
+
+    Ports
+    -----
+    instruction:
+        stream of load instructions; their tokens are there.
+    bases:
+        the eight base addresses, in units of 64 bytes.
+    command, data:
+        of the read engine.
+    a_write, ... :
+        buffers of the engine, outputs here; ``result`` is a stream to the buffer of results.
+    pushes:
+        pulse: what an instruction with ``push_next`` loads is written.
+    bounds, error, idle:
+        a word is beyond its buffer; the bus answered with an error; nothing is left to do.
+    """
+
+    def __init__(self, p: AccelParameters, bus: Axi4) -> None:
+        self.parameters = p
+        self.bus = bus
+        row_bits = max((p.M - 1).bit_length(), 1)
+        ports = {name: Out(port.shape) for name, port in buffer_ports(p).items()}
+        super().__init__(ports | {
+            "instruction": In(stream.Signature(instruction_bits("load"))),
+            "bases": In(8 * (bus.address_bits - 6)),
+            "command": Out(stream.Signature(read_command_layout(bus, 1))),
+            "data": In(stream.Signature(read_data_layout(bus, 1))),
+            "result": Out(stream.Signature(data.StructLayout(
+                {"address": 12, "row": row_bits, "word": p.p_word}))),
+            "pushes": Out(1), "bounds": Out(1), "error": Out(1), "idle": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.under_way = under_way = ShiftQueue(
+            data.StructLayout({"word": instruction_bits("load")}), UNDER_WAY)
+        source = forward(m, Beat(self.instruction.valid, {"word": self.instruction.payload},
+                                 self.instruction.ready), "head")
+        self._commands(m, source, under_way.push)
+        taken = under_way.pop
+        self._words(m, taken.payload.word, taken)
+        m.d.comb += self.idle.eq(~source.valid & ~taken.valid)
+        return m
+
+    # -- commands -----------------------------------------------------------------------------
+    def _commands(self, m: Module, source: Beat, push: Any) -> None:
+        p, command = self.parameters, self.command
+        word = source["word"]
+        lda, ldw, ldp = (fields(word, op) for op in (Op.LDA, Op.LDW, Op.LDP))
+        is_a, is_p = (word[:4] == op for op in (Op.LDA, Op.LDP))
+        blocks_bits = BLOCK * 8
+        length = Signal(16)
+        rows_last = Signal(7)
+        pitch = Signal(16)
+        m.d.comb += [
+            length.eq(Mux(is_a, (lda.words * p.a_word + blocks_bits - 1) >> 9,
+                          Mux(is_p, (ldp.words * p.p_word + blocks_bits - 1) >> 9, ldw.blocks))),
+            rows_last.eq(Mux(is_a, lda.rows, Mux(is_p, ldp.rows, 1)) - 1),
+            pitch.eq(Mux(is_a, lda.pitch, ldp.pitch))]
+        row = Signal(7)
+        last = Signal()
+        moves = Signal()
+        skipped = Signal(24)
+        address_bits = self.bus.address_bits - 6
+        base = Signal(address_bits)
+        block = Signal(address_bits)
+        bases = Array(self.bases.word_select(i, address_bits) for i in range(8))
+        m.d.comb += [
+            base.eq(bases[lda.base]), block.eq(base + lda.offset + skipped),
+            last.eq(row == rows_last),
+            # an instruction is noted with its first command
+            command.valid.eq(source.valid & (push.ready | (row != 0))),
+            command.payload.address.eq(Cat(Const(0, 6), block)),
+            command.payload.length.eq(length), command.payload.tag.eq(0),
+            moves.eq(command.valid & command.ready), source.ready.eq(moves & last),
+            push.valid.eq(moves & (row == 0)), push.payload.word.eq(word)]
+        with m.If(moves):
+            m.d.sync += [row.eq(row + 1), skipped.eq(skipped + pitch)]
+            with m.If(last):
+                m.d.sync += [row.eq(0), skipped.eq(0)]
+
+    # -- words --------------------------------------------------------------------------------
+    def _words(self, m: Module, word: Value, taken: Any) -> None:
+        """What comes back, by the instruction that asked for it."""
+        p, beat = self.parameters, self.data
+        bits = p.axi_data
+        # a word of patterns, scales or offsets that is narrower than a beat is one with others
+        kinds = {Op.LDA: p.a_word, Op.LDP: p.p_word}
+        shared = {Op.LDW: p.w_word, Op.LDS: p.s_word, Op.LDO: p.o_word}
+        kinds |= {kind: max(width, bits) for kind, width in shared.items() if width}
+        op = word[:4]
+        words: dict[int, Any] = {}
+        wanted: dict[int, list[Value]] = {}
+        for kind, width in kinds.items():
+            wanted.setdefault(width, []).append(op == kind)
+        full = Signal()         # the row has all its words: what follows is padding
+        here = Signal()
+        ends = Signal()
+        m.d.comb += [here.eq(beat.valid & taken.valid),
+                     ends.eq(beat.valid & beat.ready & beat.payload.last)]
+        ready: Value = Const(0, 1)
+        for width, chosen in wanted.items():
+            m.submodules[f"words_{width}"] = cut = Shared(
+                BeatsToWords(bits, width), f"beats_to_{width}")
+            use = Signal(name=f"use_{width}")
+            m.d.comb += [use.eq(Cat(chosen).any()), cut.beat.valid.eq(here & use),
+                         cut.beat.payload.eq(beat.payload.data), cut.last.eq(beat.payload.last)]
+            ready = ready | (use & cut.beat.ready)
+            words[width] = cut.word
+        m.d.comb += beat.ready.eq(taken.valid & ready)
+
+        lda, ldp = (fields(word, of) for of in (Op.LDA, Op.LDP))
+        count = Signal(17)              # words of this command
+        row = Signal(7)
+        block = Signal(20)              # words of the row blocks before
+        bank = Signal(max((p.M - 1).bit_length(), 1))
+        block_ends = Signal()
+        writes = Signal()
+        address = Signal(21)
+        rows = op.matches(Op.LDA, Op.LDP)
+        is_a, is_p = Signal(), Signal()
+        last_row = Signal()
+        depth = Signal(17)
+        start = Signal(16)
+        m.d.comb += [
+            is_a.eq(op == Op.LDA), is_p.eq(op == Op.LDP),
+            full.eq(Mux(is_a, count == lda.words, is_p & (count == ldp.words))),
+            block_ends.eq(bank == p.M - 1),
+            last_row.eq(~rows | (row == Mux(is_a, lda.rows, ldp.rows) - 1)),
+            address.eq(start + block + count),
+            self.bounds.eq(writes & (address >= depth)),
+            self.error.eq(ends & beat.payload.error)]
+        depths = {Op.LDA: p.a_depth, Op.LDW: p.w_depth, Op.LDS: p.s_depth, Op.LDO: p.s_depth,
+                  Op.LDP: p.p_depth}
+        with m.Switch(op):
+            for kind in kinds:
+                ratio = p.ratio(shared[kind]) if kind in shared else 1
+                with m.Case(kind):
+                    m.d.comb += [depth.eq(depths[kind] // ratio),
+                                 start.eq(fields(word, kind).dst >> (ratio.bit_length() - 1))]
+        for width, stream_ in words.items():
+            m.d.comb += stream_.ready.eq(full | ~is_p | self.result.ready)
+            with m.If(stream_.valid & stream_.ready & ~full):
+                m.d.comb += writes.eq(1)
+        with m.If(writes):
+            m.d.sync += count.eq(count + 1)
+        finishes = Signal()
+        m.d.comb += [finishes.eq(ends & last_row), taken.ready.eq(finishes)]
+        with m.If(ends):
+            m.d.sync += [count.eq(0), row.eq(row + 1), bank.eq(bank + 1)]
+            with m.If(block_ends):
+                m.d.sync += [bank.eq(0), block.eq(block + Mux(is_a, lda.words, p.drain))]
+            with m.If(last_row):
+                m.d.sync += [row.eq(0), bank.eq(0), block.eq(0)]
+        m.d.sync += self.pushes.eq(finishes & lda.push_next)
+
+        inside = Signal()
+        m.d.comb += inside.eq(address < depth)
+        for name, kind in (("w", Op.LDW), ("s", Op.LDS), ("o", Op.LDO)):
+            if kind in kinds:
+                m.d.comb += [
+                    getattr(self, f"{name}_write").eq(writes & inside & (op == kind)),
+                    getattr(self, f"{name}_address").eq(address),
+                    getattr(self, f"{name}_data").eq(words[kinds[kind]].payload)]
+        result = self.result
+        m.d.comb += [
+            result.valid.eq(words[p.p_word].valid & is_p & ~full & inside),
+            result.payload.address.eq(address), result.payload.row.eq(bank),
+            result.payload.word.eq(words[p.p_word].payload)]
+        activation = words[p.a_word].payload
+        a_writes = Signal()
+        of_bank = Signal(p.M)
+        m.d.comb += [
+            a_writes.eq(writes & is_a & inside), of_bank.eq(1 << bank),
+            self.a_write.eq(of_bank & a_writes.replicate(p.M)), self.a_address.eq(address),
+            self.a_data.eq(activation)]
+        if p.core.is_aligned:
+            self._scan(m, lda, activation, a_writes, count, address, of_bank)
+
+    def _scan(self, m: Module, lda: Any, word: Value, writes: Value, count: Signal,
+              address: Signal, of_bank: Signal) -> None:
+        """Exponents: of a group, the cycle after its last word."""
+        p = self.parameters
+        m.submodules.scan = scan = ExponentScan(p.core)
+        at = group_address(m, p, address, lda.steps, "exponent_at")
+        last = Signal()
+        m.d.comb += [
+            last.eq(((count + 1) & ((1 << lda.steps) - 1)[:p.steps_range[1]]) == 0),
+            scan.scan.eq(writes), scan.restart.eq(writes & last),
+            scan.codes.eq(Cat(word.word_select(i, p.a_bits)[:-1] for i in range(p.per_beat))),
+            self.e_data.eq(scan.exponent)]
+        m.d.sync += [self.e_write.eq(of_bank & (writes & last).replicate(p.M)),
+                     self.e_address.eq(at)]
