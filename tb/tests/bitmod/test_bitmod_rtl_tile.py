@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_cycles_of_four_weights(name, cycles):
     design = emit(SMALL)
     plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=1,
                 layers=[(name, 32, 32), (name, 96, 32), (name, 96, 16)])
-    outcome = simulate(design, design.top, generator.bench, plan)
+    outcome = simulate(design, design.top, generator.bench, plan, blocks=generator.blocks)
     assert outcome.passed, outcome.message
     one, three, short = outcome.stats["layer_cycles"]
     assert three - one == 16 * cycles
@@ -112,7 +113,9 @@ def test_bench_finds_faults(right, wrong):
     broken = re.sub(right, wrong, design.verilog)
     assert broken != design.verilog
     plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=300)
-    assert not simulate(broken, design.top, generator.bench, plan).passed
+    mutant = dataclasses.replace(design, verilog=broken)
+    assert not simulate(mutant, design.top, generator.bench, plan,
+                        blocks=generator.blocks).passed
 
 
 def test_reset_is_needed():
@@ -122,7 +125,9 @@ def test_reset_is_needed():
     broken = re.sub(r"    if \(rst\) begin\n.*?    end\n", "", design.verilog, flags=re.S)
     assert broken != design.verilog
     plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=100)
-    assert not simulate(broken, design.top, generator.bench, plan).passed
+    mutant = dataclasses.replace(design, verilog=broken)
+    assert not simulate(mutant, design.top, generator.bench, plan,
+                        blocks=generator.blocks).passed
 
 
 def test_emission_of_1024_pes():
