@@ -182,12 +182,12 @@ class AccelParameters(TargetParameters):
         once: loads begin at a multiple of them."""
         return max(self.axi_data // word, 1)
 
-    @property
+    @cached_property
     def w_slot(self) -> int:
         """Words of half the pattern buffer, in whole blocks of memory."""
         return self._half(self.w_depth, self.w_word)
 
-    @property
+    @cached_property
     def s_slot(self) -> int:
         """Words of half the buffers of scales and offsets, in whole blocks of memory."""
         return self._half(self.s_depth, self.s_word, self.o_word or self.s_word)
