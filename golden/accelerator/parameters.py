@@ -55,7 +55,7 @@ class AccelParameters(TargetParameters):
     outstanding: int = parameter(8, "read bursts under way at a time (4 KiB each at most)",
                                  low=1, high=32)
     a_kib: int = parameter(48, "KiB of activations", low=1, high=4095)
-    w_kib: int = parameter(48, "KiB of weight patterns, two slots or more by the program",
+    w_kib: int = parameter(48, "KiB of weight patterns, a few slots of them by the program",
                            low=1, high=4095)
     s_kib: int = parameter(12, "KiB of group scales, and as many of group offsets",
                            low=1, high=4095)
@@ -183,18 +183,26 @@ class AccelParameters(TargetParameters):
         return max(self.axi_data // word, 1)
 
     @cached_property
+    def slots(self) -> int:
+        """Slots of the weight buffers that a program uses in turn: with four, loads are ahead of
+        the core by some chunks, and the last chunk is short; two where a group needs more room."""
+        largest = self.w_bits << self.steps_range[1]
+        return 4 if self._part(4, self.w_depth, self.w_word) >= largest \
+            and self._part(4, self.s_depth, self.s_word, self.o_word) >= self.drain else 2
+
+    @cached_property
     def w_slot(self) -> int:
-        """Words of half the pattern buffer, in whole blocks of memory."""
-        return self._half(self.w_depth, self.w_word)
+        """Words of a slot of the pattern buffer, in whole blocks of memory."""
+        return self._part(self.slots, self.w_depth, self.w_word)
 
     @cached_property
     def s_slot(self) -> int:
-        """Words of half the buffers of scales and offsets, in whole blocks of memory."""
-        return self._half(self.s_depth, self.s_word, self.o_word or self.s_word)
+        """Words of a slot of the buffers of scales and offsets, in whole blocks of memory."""
+        return self._part(self.slots, self.s_depth, self.s_word, self.o_word)
 
-    def _half(self, depth: int, *words: int) -> int:
-        unit = math.lcm(*(math.lcm(512, word) // word for word in words))
-        return depth // 2 // unit * unit
+    def _part(self, parts: int, depth: int, *words: int) -> int:
+        unit = math.lcm(*(math.lcm(512, word) // word for word in words if word))
+        return depth // parts // unit * unit
 
     @property
     def p_slot(self) -> int:
