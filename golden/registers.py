@@ -103,8 +103,9 @@ def compile_map(path: Path, parameters: Mapping[str, int] | None = None) -> Regi
     Raises :class:`RegisterMapError`, with the compiler's message or that of a rule above.
     """
     # a second of import time that only users of register maps should pay
-    from systemrdl import RDLCompileError, RDLCompiler, RegNode
-    from systemrdl.messages import MessagePrinter
+    from systemrdl.compiler import RDLCompiler
+    from systemrdl.messages import MessagePrinter, RDLCompileError
+    from systemrdl.node import RegNode
 
     lines: list[str] = []
 

@@ -260,7 +260,8 @@ async def write(dut: Any, plan: dict[str, Any], rng: random.Random) -> None:
     dut.abort.value = 0
     memory = Writes(dut, rng, stall, lambda: rng.randint(*plan["latency"]), fails)
     bench = Bench(dut)
-    source, data, sink = await bench.reset(streams)
+    made: list[Any] = await bench.reset(streams)
+    source, data, sink = made
     issued, filled = Channel(dut, "aw", False), Channel(dut, "w", True)
     ended = Channel(dut, "b", False)
     aborts = Aborts(dut, rng, plan["aborts"], issued, ended, forget)
