@@ -15,12 +15,12 @@ import pytest
 
 from lowbit.generators.flow.handshake import forbidden_paths, prove_handshake
 from lowbit.generators.verilog.emit import Emitted, emit_component
-from lowbit.golden.registers import compile_map
 from lowbit.hdl.fabric.axi import Axi4, AxiLite
 from lowbit.hdl.fabric.axi_lite import AxiLiteSlave
 from lowbit.hdl.fabric.dma_read import DmaRead
 from lowbit.hdl.fabric.dma_write import DmaWrite
 from lowbit.hdl.fabric.register_block import RegisterBlock
+from lowbit.hdl.fabric.register_source import compile_map
 from lowbit.tb.support.properties import Properties
 from lowbit.tb.tests.fabric.test_registers import TOY
 

@@ -1,11 +1,14 @@
-"""The accelerator's register map (``registers.rdl``)."""
+"""The accelerator's register map (``golden/accelerator/registers.rdl``)."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
 
-from ..registers import RegisterMap, compile_map
+import lowbit.golden.accelerator
+from lowbit.golden.registers import RegisterMap
+
+from ..fabric.register_source import compile_map
 
 __all__ = ["accelerator_map"]
 
@@ -14,4 +17,5 @@ __all__ = ["accelerator_map"]
 def accelerator_map(**parameters: int) -> RegisterMap:
     """The map of an accelerator; ``parameters`` as in the source: M, N, K, GROUPS, PLANES, LANES,
     CHAINS, BEAT_BYTES, ACT_BLOCKS, WGT_BLOCKS, SCALE_BLOCKS, PSUM_BLOCKS, ADDRESS_BITS, ISA."""
-    return compile_map(Path(__file__).with_name("registers.rdl"), parameters)
+    source = Path(str(lowbit.golden.accelerator.__file__)).with_name("registers.rdl")
+    return compile_map(source, parameters)
