@@ -103,7 +103,7 @@ def plan(p: AccelParameters, n: int, k: int, planes: int, group_size: int | None
         raise ParameterError("zero points and minima need a design with --offset")
     size = group_of(p, k, group_size)
     words, groups = planes * size // p.per_beat, k // size
-    fits = min((slot_words or p.w_slot) // words, p.s_slot // p.drain)
+    fits = min(min(slot_words or p.w_slot, p.w_slot) // words, p.s_slot // p.drain)
     if fits < 1:
         raise ParameterError(f"a group of {size} weights of {planes} bits must fit a slot of the "
                              "buffers; raise --w-kib or --s-kib")

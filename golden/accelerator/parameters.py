@@ -10,8 +10,6 @@ from typing import Any, ClassVar
 from ..lut.parameters import LutCoreParameters
 from ..lut.table_parameters import ACTIVATIONS, clog2
 from ..parameters import ParameterError, TargetParameters, parameter
-from ..registers import RegisterMap
-from .registers import accelerator_map
 
 __all__ = ["AccelParameters"]
 
@@ -218,15 +216,6 @@ class AccelParameters(TargetParameters):
     def steps_range(self) -> tuple[int, int]:
         """Smallest and largest log2 of the words of activations of a group."""
         return clog2(self.min_steps), clog2(self.max_group // self.per_beat)
-
-    @cached_property
-    def registers(self) -> RegisterMap:
-        """What software sees of the design."""
-        return accelerator_map(
-            M=self.M, N=self.N, K=self.K, GROUPS=self.groups, PLANES=self.w_bits,
-            LANES=self.core.out_lanes, CHAINS=self.chains, BEAT_BYTES=self.axi_data // 8,
-            ACT_BLOCKS=self.a_kib * 16, WGT_BLOCKS=self.w_kib * 16, SCALE_BLOCKS=self.s_kib * 16,
-            PSUM_BLOCKS=self.p_kib * 16, ADDRESS_BITS=self.axi_address)
 
     def derived_fields(self) -> dict[str, Any]:
         core = self.core.derived_fields()
