@@ -22,28 +22,28 @@ __all__ = ["ExponentScan", "scan_groups"]
 class ExponentScan(Component):
     """Largest exponent field of a row's activations since the group's first chunk.
 
-    Ports: ``codes`` (FP16, ``lanes`` of them) of a chunk, ``take``: it counts, ``first``: it is a
-    group's first. ``exponent``, from a register: a cycle after the chunk; subnormals and zeros
+    Ports: ``fields`` of a chunk (FP16, ``lanes`` of them), ``take``: it counts, ``first``: it is
+    a group's first. ``exponent``, from a register: a cycle after the chunk; subnormals and zeros
     as 1. Where the model leaves out infinities and NaNs they count here, with field 31: the
     results of their row are NaN whatever the exponent is.
     """
 
     def __init__(self, lanes: int) -> None:
         self.parameters = lanes
-        super().__init__({"codes": In(lanes * FP16.bits), "take": In(1), "first": In(1),
+        super().__init__({"fields": In(lanes * FP16.ebits), "take": In(1), "first": In(1),
                           "exponent": Out(FP16.ebits)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # data needs no reset: a group's first chunk takes none of it
         found = Signal(FP16.ebits, reset_less=True)
-        before = Signal(FP16.ebits)
-        fields = [self.codes.word_select(lane, FP16.bits)[FP16.mbits:-1]
-                  for lane in range(self.parameters)]
-        m.d.comb += [before.eq(found & (~self.first).replicate(len(found))),
+        kept = Signal(FP16.ebits)
+        fields = [self.fields.word_select(lane, FP16.ebits) for lane in range(self.parameters)]
+        m.d.comb += [kept.eq(found & (~self.first).replicate(len(found))),
                      self.exponent.eq(Cat(found[0] | ~found.any(), found[1:]))]
+        top = largest(m, [kept, *fields], "largest")
         with m.If(self.take):
-            m.d.sync += found.eq(largest(m, [before, *fields], "largest"))
+            m.d.sync += found.eq(top)
         return m
 
 
@@ -64,10 +64,10 @@ def scan_groups(m: Module, p: BitmodMeshParameters, values: Value, take: Value,
         m.d.sync += first.eq(last)
     m.d.sync += found.eq((take & last) | (found & ~ready))
     exponents = []
-    width = p.lanes * FP16.bits
     for row in range(p.tiles[0] * p.rows):
         m.submodules[f"scan_{row}"] = scan = Shared(ExponentScan(p.lanes), "bitmod_scan")
-        m.d.comb += [scan.codes.eq(values.word_select(row, width)), scan.take.eq(take),
-                     scan.first.eq(first)]
+        codes = [values.word_select(row * p.lanes + lane, FP16.bits) for lane in range(p.lanes)]
+        m.d.comb += [scan.fields.eq(Cat(code[FP16.mbits:-1] for code in codes)),
+                     scan.take.eq(take), scan.first.eq(first)]
         exponents.append(scan.exponent)
     return Beat(found, {"exponents": Cat(exponents)}, ready)
