@@ -157,7 +157,8 @@ def test_bench_finds_faults(right, wrong):
 @pytest.mark.parametrize(("right", "wrong"), [
     # the scan leaves out the last activation of a chunk, or begins no group anew, or ends none
     # with its last chunk; subnormals have field 0
-    (r"fields\[19:15\]|fields\[19\]", "1'h0"), (r"scan_first <= activation_last", "scan_first <= 1'h0"),
+    (r"fields\[19:15\]|fields\[19\]", "1'h0"),
+    (r"scan_first <= activation_last", "scan_first <= 1'h0"),
     (r"\.take\(activation_take\)", ".take(activation_take & ~activation_last)"),
     (r"(assign exponent = )\{.*\};", r"\1found;"),
     # the next group is taken while the exponents of the last one wait
