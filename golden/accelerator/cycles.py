@@ -171,7 +171,7 @@ class _Model:
         return start
 
     def _execute(self, index: int, i: Instruction, when: int, flags: dict[str, bool]) -> int:
-        p, core = self.p, self.p.core
+        core = self.p.core
         start = max(when, self.head)
         ways = [way for way, flag in (("load execute", flags["pop_prev"]),
                                       ("store execute", flags["pop_next"])) if flag]
