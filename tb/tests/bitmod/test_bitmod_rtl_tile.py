@@ -184,15 +184,10 @@ def test_reset_is_needed(exponent):
     design = emit(p)
     broken = re.sub(r"    if \(rst\) begin\n.*?    end\n", "", design.verilog, flags=re.S)
     assert broken != design.verilog
-<<<<<<< HEAD
-    plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=100)
+    plan = dict(generator=generator.name, parameters=p.as_dict(), vectors=100)
     mutant = dataclasses.replace(design, verilog=broken)
     assert not simulate(mutant, design.top, generator.bench, plan,
                         blocks=generator.blocks).passed
-=======
-    plan = dict(generator=generator.name, parameters=p.as_dict(), vectors=100)
-    assert not simulate(broken, design.top, generator.bench, plan).passed
->>>>>>> scan
 
 
 def test_emission_of_1024_pes():
