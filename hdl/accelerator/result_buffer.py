@@ -48,11 +48,15 @@ class ResultBuffer(StructComponent):
         load, partial, store = self.load, self.partial, self.store
         # partial sums: a word that was asked for, in the memories' output or not (any more), and
         # the register where it waits for the core
-        asked, there, partial_held = Signal(), Signal(), Signal()
+        asked = Signal()
+        there = Signal()
+        partial_held = Signal()
         # results to store: a word that was read in the cycle before, and where it waits
-        store_read, store_held = Signal(), Signal()
+        store_read = Signal()
+        store_held = Signal()
         address = Signal(12, reset_less=True)
-        zero, row = Signal(reset_less=True), Signal(len(store.payload.row), reset_less=True)
+        zero = Signal(reset_less=True)
+        row = Signal(len(store.payload.row), reset_less=True)
         partial_values = Signal(p.M * p.p_word, reset_less=True)
         store_word = Signal(p.p_word, reset_less=True)
         moves, asks, again, partial_reads, store_reads = (

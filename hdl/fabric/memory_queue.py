@@ -31,7 +31,8 @@ class MemoryQueue(wiring.Component):
         m = Module()
         m.submodules.bank = bank = Shared(
             Bank(self.width, self.depth), f"ram_{self.depth}x{self.width}")
-        stores, loads = Signal(), Signal()
+        stores = Signal()
+        loads = Signal()
         held = Signal()
         is_open = Signal(name="open")
         following = Signal(len(self.level))

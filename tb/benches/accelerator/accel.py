@@ -94,7 +94,8 @@ class Run:
         golden = self.golden
         golden.memory[:] = self.memory
         golden.bases = program.bases
-        code = golden.run(program.address, len(program.instructions), seed=self.rng.random())
+        code = golden.run(program.address, len(program.instructions),
+                          self.rng.randrange(1 << 30))
         assert code is Error.NONE, f"the golden simulator ends with {code.name}"
         await self.start(program)
         found = await self.end()

@@ -79,7 +79,9 @@ def test_bounds(op: Op, fits: dict[str, int]) -> None:
     name = {"rows", "row_blocks", "planes"}.symmetric_difference(fits) & \
         {"dst", "src", "a", "a_pitch", "w", "s", "p"}
     for where in name:
-        step = 8 if where in ("a", "a_pitch") or op is Op.LDA else 1
+        words = {Op.LDW: P.w_word, Op.LDS: P.s_word, Op.LDO: P.o_word}
+        step = 8 if where in ("a", "a_pitch") or op is Op.LDA else \
+            P.ratio(words[op]) if op in words else 1
         beyond = fits | {where: fits[where] + step}
         assert run([made(op, **beyond), END], bases=1 << 12).code is Error.BOUNDS, where
 

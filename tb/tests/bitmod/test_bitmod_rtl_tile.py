@@ -165,7 +165,7 @@ def test_bench_finds_faults(right, wrong):
     (r"\.take\(activation_take\)", ".take(activation_take & ~activation_last)"),
     (r"(assign exponent = )\{.*\};", r"\1found;"),
     # the next group is taken while the exponents of the last one wait
-    (r"assign (activation_ready) = .*;", r"assign \1 = queue_ready;")])
+    (r"assign (activation_ready) = .*;", r"assign \1 = queue_push_ready;")])
 def test_bench_finds_faults_of_the_scan(right, wrong):
     generator = find("bitmod_tile")
     p = replace(SMALL, exponent="scan")
