@@ -95,7 +95,7 @@ def group_of(p: AccelParameters, k: int, size: int | None) -> int:
 def plan(p: AccelParameters, n: int, k: int, planes: int, group_size: int | None, codes: Codes,
          has_offsets: bool, slot_words: int | None = None) -> Matrix:
     """Lay a matrix out without its numbers; ``slot_words``: of the weight buffer, that a chunk may
-    fill (default half of it)."""
+    fill (default a slot)."""
     if planes > p.w_bits:
         raise ParameterError(f"weights of {planes} bits need --w-bits {planes}; this design has "
                              f"{p.w_bits}")
@@ -103,10 +103,11 @@ def plan(p: AccelParameters, n: int, k: int, planes: int, group_size: int | None
         raise ParameterError("zero points and minima need a design with --offset")
     size = group_of(p, k, group_size)
     words, groups = planes * size // p.per_beat, k // size
-    fits = min((slot_words or p.w_slot) // words, p.s_slot // p.drain)
+    fits = min(min(slot_words or p.w_slot, p.w_slot) // words, p.s_slot // p.drain)
     if fits < 1:
-        raise ParameterError(f"a group of {size} weights of {planes} bits must fit half of the "
+        raise ParameterError(f"a group of {size} weights of {planes} bits must fit a slot of the "
                              "buffers; raise --w-kib or --s-kib")
+    fits = -(-groups // -(-groups // fits))             # chunks alike: none waits for a larger one
     of_group = {"patterns": words * p.w_word, "scales": p.drain * p.s_word}     # bits
     per_group = p.core.scale_format.bits
     if has_offsets and p.core.offset_format is not None:

@@ -8,7 +8,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.accelerator.isa import BLOCK, FIELDS, Op
+from lowbit.golden.accelerator.isa import BLOCK, Op
 from lowbit.golden.accelerator.parameters import AccelParameters
 
 from ..common.shared import Shared
@@ -174,7 +174,7 @@ class Load(StructComponent):
                 with m.Case(kind):
                     m.d.comb += [depth.eq(depths[kind] // ratio),
                                  start.eq(fields(word, kind).dst >> (ratio.bit_length() - 1))]
-        for width, stream_ in words.items():
+        for stream_ in words.values():
             m.d.comb += stream_.ready.eq(full | ~is_p | self.result.ready)
             with m.If(stream_.valid & stream_.ready & ~full):
                 m.d.comb += writes.eq(1)

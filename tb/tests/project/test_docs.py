@@ -171,7 +171,8 @@ def test_every_manifest_key_is_described() -> None:
 def test_bitmod_page_names_streams_and_modules() -> None:
     """docs/bitmod.md: the fields of all streams, modules that exist, every generator."""
     text = (ROOT / "docs/bitmod.md").read_text(encoding="utf-8")
-    ports = {port["name"] for port in emit(BitmodArrayParameters()).manifest["ports"]}
+    ports = {port["name"] for exponent in ("given", "scan")
+             for port in emit(BitmodArrayParameters(exponent=exponent)).manifest["ports"]}
     section = text.partition("## Streams")[2].partition("\n## ")[0]
     named, stream = set(), ""
     for line in re.findall(r"^\| (`.*|\| `.*) \|$", section, re.MULTILINE):
