@@ -24,7 +24,7 @@ from .state import State, about, laid_out
 
 __all__ = ["tile"]
 
-#: parts of half the weight buffer that a chunk may fill
+#: parts of a slot of the weight buffer that a chunk may fill
 PARTS = (1, 2, 4)
 #: a smaller chunk must save such a part of the cycles
 WORTH = 0.04
