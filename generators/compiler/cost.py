@@ -1,21 +1,15 @@
-"""What a program costs: bytes, beats, and cycles by a model of three units that run side by side.
-
-A unit runs its instructions in order, each as long as its bytes or beats take, and waits for
-tokens. Fetch and the latency of memory cost nothing here.
-"""
+"""What a program costs: the bytes that it moves, and cycles by the accelerator's cycle model."""
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lowbit.golden.accelerator.isa import BLOCK, UNITS, Instruction, Op
+from lowbit.golden.accelerator.cycles import timeline
+from lowbit.golden.accelerator.isa import BLOCK, Instruction, Op
 from lowbit.golden.accelerator.parameters import AccelParameters
 
 __all__ = ["Cost", "cost"]
-
-_ORDER = ("load", "execute", "store")
 
 
 @dataclass(frozen=True)
@@ -50,37 +44,10 @@ def _traffic(p: AccelParameters, i: Instruction) -> int:
     return 0
 
 
-def _beats(i: Instruction) -> int:
-    if i.op is not Op.LMMA:
-        return 0
-    return i["row_blocks"] * i["groups"] * (i["planes"] + 1 << i["steps"])
-
-
 def cost(p: AccelParameters, program: Iterable[Instruction]) -> Cost:
-    """The cost of a program whose tokens come before they are taken."""
-    clock = dict.fromkeys(_ORDER, 0)
-    tokens: defaultdict[tuple[str, str], deque[int]] = defaultdict(deque)
-    beats = read = written = count = 0
-    for i in program:
-        count += 1
-        unit = UNITS.get(i.op)
-        if unit is None:
-            clock = dict.fromkeys(_ORDER, max(clock.values()))
-            tokens.clear()
-            continue
-        here = _ORDER.index(unit)
-        start = clock[unit]
-        for flag, other in (("prev", here - 1), ("next", here + 1)):
-            if i[f"pop_{flag}"] and 0 <= other < len(_ORDER):
-                start = max(start, tokens[_ORDER[other], unit].popleft())
-        moved, busy = _traffic(p, i), _beats(i)
-        beats += busy
-        written, read = (written + moved, read) if unit == "store" else (written, read + moved)
-        length = -(-moved * 8 // p.axi_data)
-        if busy:
-            length = i["row_blocks"] * i["groups"] * max(i["planes"] + 1 << i["steps"], p.drain + 2)
-        clock[unit] = start + length
-        for flag, other in (("prev", here - 1), ("next", here + 1)):
-            if i[f"push_{flag}"] and 0 <= other < len(_ORDER):
-                tokens[unit, _ORDER[other]].append(clock[unit])
-    return Cost(max(clock.values()), beats, read, written, count)
+    """The cost of a program on a memory of the cycle model's usual latency."""
+    instructions = list(program)
+    times = timeline(p, instructions)
+    written = sum(_traffic(p, i) for i in instructions if i.op is Op.ST)
+    read = sum(_traffic(p, i) for i in instructions if i.op is not Op.ST)
+    return Cost(times.cycles, times.beats, read, written, len(instructions))

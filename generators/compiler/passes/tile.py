@@ -2,7 +2,8 @@
 
 Weights cross the bus once in any order; what differs is how long the core waits for the first
 chunk, and the bus for the last results: smaller chunks wait less, and are more instructions. The
-choice is that of the cost model, over the row counts that are compiled; alike calls are tried once.
+choice is that of the cycle model, over the row counts that are compiled; calls that are alike are
+tried once.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .state import State, about, laid_out
 
 __all__ = ["tile"]
 
-#: parts of half the weight buffer that a chunk may fill
+#: parts of a slot of the weight buffer that a chunk may fill
 PARTS = (1, 2, 4)
 #: a smaller chunk must save such a part of the cycles
 WORTH = 0.04

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from lowbit.golden.accelerator.device import Device
-from lowbit.golden.accelerator.isa import BLOCK, Error, Instruction, Op, encode, to_bytes
+from lowbit.golden.accelerator.isa import (
+    BLOCK,
+    TOKENS,
+    Error,
+    Instruction,
+    Op,
+    encode,
+    to_bytes,
+)
 from lowbit.golden.accelerator.parameters import AccelParameters
 
 SMALL: dict[str, Any] = dict(N=32, chains=2, axi_data=64, a_kib=8, w_kib=16, s_kib=2, p_kib=2)
@@ -52,7 +60,7 @@ def test_smallest_programs_run(op: Op) -> None:
     (Op.LDA, dict(steps=2)), (Op.LDA, dict(steps=6, words=64)), (Op.LDA, dict(words=9)),
     (Op.LDA, dict(dst=4)), (Op.LMMA, dict(steps=2)), (Op.LMMA, dict(steps=6)),
     (Op.LMMA, dict(a=4)), (Op.LMMA, dict(a_pitch=12)), (Op.LMMA, dict(planes=4)),
-    (Op.LMMA, dict(codes=3))])
+    (Op.LMMA, dict(codes=3)), (Op.LDS, dict(dst=1)), (Op.LDO, dict(dst=1))])
 def test_fields(op: Op, fields: dict[str, int]) -> None:
     assert run([made(op, **fields), END], bases=1 << 12).code is Error.FIELD
 
@@ -79,9 +87,8 @@ def test_bounds(op: Op, fits: dict[str, int]) -> None:
     name = {"rows", "row_blocks", "planes"}.symmetric_difference(fits) & \
         {"dst", "src", "a", "a_pitch", "w", "s", "p"}
     for where in name:
-        words = {Op.LDW: P.w_word, Op.LDS: P.s_word, Op.LDO: P.o_word}
         step = 8 if where in ("a", "a_pitch") or op is Op.LDA else \
-            P.ratio(words[op]) if op in words else 1
+            P.ratio(P.s_word) if op in (Op.LDS, Op.LDO) else 1
         beyond = fits | {where: fits[where] + step}
         assert run([made(op, **beyond), END], bases=1 << 12).code is Error.BOUNDS, where
 
@@ -132,6 +139,26 @@ def test_sync_takes_tokens_away() -> None:
     load, execute = made(Op.LDW, push_next=1), made(Op.LMMA, pop_prev=1)
     assert run([load, execute, END], bases=1 << 12).code is Error.NONE
     assert run([load, Instruction(Op.SYNC), execute, END], bases=1 << 12).code is Error.DEADLOCK
+
+
+def test_tokens() -> None:
+    """As many as a counter holds, and one more; a SYNC takes them away."""
+    load = [made(Op.LDW, push_next=1)]
+    assert run([*load * TOKENS, END], bases=1 << 12).code is Error.NONE
+    assert run([*load * (TOKENS + 1), END], bases=1 << 12).code is Error.TOKENS
+    assert run([*load * TOKENS, Instruction(Op.SYNC), *load, END],
+               bases=1 << 12).code is Error.NONE
+
+
+def test_low_bits_of_a_base_do_not_count() -> None:
+    device = Device(P, np.random.default_rng(1).integers(0, 256, 1 << 14, np.uint8))
+    device.bases = [(1 << 12) + 63] * 8
+    data = to_bytes([made(Op.LDP, words=4), Instruction(Op.SYNC), made(Op.ST, words=4, offset=1),
+                     END])
+    device.memory[:len(data)] = np.frombuffer(data, np.uint8)
+    assert device.run(0, 4) is Error.NONE
+    at, size = 1 << 12, 4 * P.p_word // 8
+    assert np.array_equal(device.memory[at + 64:at + 64 + size], device.memory[at:at + size])
 
 
 def test_a_unit_at_the_end_has_no_one_beyond() -> None:
