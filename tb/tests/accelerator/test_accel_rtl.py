@@ -39,11 +39,12 @@ def test_equals_golden(name: str) -> None:
 
 #: a line of the Verilog, and what it becomes
 FLAWS = {
-    "a load frees its slot too early": (r"(push_load_next\()load_pushes", r"\1load_command_valid"),
-    "a store does not wait": (r"(\.store_idle\()store_idle", r"\g<1>1'h1"),
-    "rounds of addresses": (r"(assign bounds = ).*;", r"\g<1>1'h0;"),
-    "an error that nobody sees": (r"(assign error = ends & ).*;", r"\g<1>1'h0;"),
-    "no token is taken": (r"assign execute_pops_prev = .*;", "assign execute_pops_prev = 1'h0;")}
+    "a store does not wait for results": (r"(\.push_execute_next\()\w+", r"\1engine_beat"),
+    "the end does not wait for stores": (r"(\.store_idle\()\w+", r"\g<1>1'h1"),
+    "loads have no bounds": (r"load_bounds \| engine_fault", "engine_fault"),
+    "an error of the bus that nobody sees": (r"fetch_error \| load_error", "fetch_error"),
+    "a load does not wait for its slot": (r"assign load_misses_next = .*;",
+                                          "assign load_misses_next = 1'h0;")}
 
 
 @pytest.fixture(scope="module")
