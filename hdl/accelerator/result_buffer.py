@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -104,5 +104,5 @@ class ResultBuffer(StructComponent):
             m.d.sync += partial_values.eq(Mux(zero, Const(0, len(partial_values)),
                                               Cat(read_data)))
         with m.If(store_read):
-            m.d.sync += store_word.eq(Cat(read_data).word_select(row, p.p_word))
+            m.d.sync += store_word.eq(Array(read_data)[row])
         return m
