@@ -1,0 +1,1 @@
+"""What runs compiled programs: a model's linear layers on a device."""
