@@ -137,6 +137,8 @@ class Driver:
             self._write_address(f"BASE_{i}", base)
         self._write_address("PROG", address)
         self.write("PROG_LEN", instructions)
+        if self.fields("STATUS")["busy"]:
+            raise DeviceError("the device runs a program")
         self.write("CTRL", self._mask("CTRL", "start", "irq_en"))
 
     def abort(self) -> None:

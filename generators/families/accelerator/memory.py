@@ -12,9 +12,9 @@ __all__ = ["memory_page"]
 _TEXT = """\
 # Memory of {top}
 
-One AXI4 master of {axi_data} bits with addresses of {axi_address} bits; all of memory that it can
-address may be used. Bursts are of whole beats, at most 4096 bytes, and cross no 4 KiB boundary. A
-read beyond memory should answer DECERR: the program then ends with READ or WRITE.
+One AXI4 master of {axi_data} bits with addresses of {axi_address} bits; nothing is at a fixed place.
+Bursts are of whole beats, at most 4096 bytes, and cross no 4 KiB boundary. What lies beyond memory
+should answer with an error: the program then ends with READ or WRITE.
 
 ## In memory
 
@@ -26,14 +26,14 @@ Everything begins at a multiple of {block} bytes. Offsets, pitches and lengths i
 | program | `PROG_LO`, `PROG_HI` | instructions of {instruction} bytes, up to END |
 | activations | LDA | rows of `{a_format}`, each from a multiple of {block} bytes on |
 | weights | LDW | for each group, step and plane {w_bytes} bytes: {K} bits a table and column |
-| group scales | LDS | for each group {drain} words of {chains} {scale} numbers |
+| group scales | LDS | for each group {drain} words, each {chains} times {scale} |
 {offsets}| partial sums | LDP | rows of FP32 |
 | results | ST | rows of FP32, or of FP16 |
 
-A step is {per_beat} activations; a group is {smallest} to {largest} of them, a power of two times
-{per_beat}. Within a block of {N} columns, number c * {drain} + t of weights, scales and offsets is
-column t * {chains} + c of the matrix. Bits of a field and the order of planes:
-`lowbit.golden.accelerator.layout` packs weights so.
+A step is {per_beat} activations; a group is {smallest} to {largest} of them, and 2**n steps. Within a
+block of {N} columns, number c * {drain} + t of weights, scales and offsets is column
+t * {chains} + c of the matrix. `lowbit.golden.accelerator.layout` packs weights so, plane 0 (the
+lowest bit) first.
 
 ## In the design
 
@@ -61,7 +61,7 @@ def memory_page(p: AccelParameters, emitted: Emitted) -> str:
         instruction=INSTRUCTION_BITS // 8, a_format=p.a_format, w_bytes=p.w_word // 8,
         drain=p.drain, chains=p.chains, scale=p.core.scale_format.name, per_beat=p.per_beat,
         smallest=p.per_beat << low, largest=p.per_beat << high,
-        offsets="" if offset is None else f"| group offsets | LDO | for each group {p.drain} words "
-        f"of {p.chains} {offset.name} numbers |\n",
+        offsets="" if offset is None else f"| group offsets | LDO | for each group {p.drain} words, "
+        f"each {p.chains} times {offset.name} |\n",
         buffers="\n".join(f"| {' | '.join(map(str, row))} | {notes[str(row[0])]} |"
                           for row in rows))

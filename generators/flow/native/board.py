@@ -36,12 +36,13 @@ class Board:
     registers hold before the reset (0: zeros). ``limit``: cycles after which :meth:`wait` gives up.
     """
 
+    _board: int | None = None       # closed, or not yet made
+
     def __init__(self, native: Native | Path, memory: NDArray[np.uint8], *, latency: int = 20,
                  stall: float = 0.0, seed: int = 1, limit: int = 1 << 40) -> None:
         if memory.dtype != np.uint8 or memory.ndim != 1 or not memory.flags.c_contiguous \
                 or not memory.flags.writeable:
             raise ValueError("memory must be a writable array of bytes in one piece")
-        self._board: int | None = None
         path = native.library if isinstance(native, Native) else native
         library = ctypes.CDLL(str(path))
         self._call: dict[str, Any] = {}

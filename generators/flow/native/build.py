@@ -65,6 +65,8 @@ def build_native(design: Emitted, *, optimize: str = "-O2", threads: int = 1,
     defines = [f"-DLOWBIT_RESET={reset['port']}",
                f"-DLOWBIT_RESET_ACTIVE={int(reset['active'] == 'high')}"]
     options = [*_VERILATOR, *(("--threads", str(threads)) if threads > 1 else ())]
+    if optimize == "-O0":       # one file: headers are most of the work
+        options += ["--output-split", "0"]
     key = json.dumps([design.verilog, design.top, sources, defines, options, optimize,
                       tool_versions("verilator"), str(verilator_program()), compiler_version()])
     final = cache / f"native-{hashlib.sha256(key.encode()).hexdigest()[:24]}"

@@ -51,7 +51,7 @@ class Bus {
 public:
     uint32_t latency = 0;
     uint64_t fail_first = 0, fail_end = 0;
-    const char* problem = nullptr;      // what the master did wrong
+    const char* problem = nullptr;      // what the master did wrong first
 
     Bus(uint8_t* memory, uint64_t size, Mood& mood) : memory_(memory), size_(size), mood_(mood) {}
 
@@ -88,14 +88,14 @@ public:
 
     // What moves at the edge of the cycle `now`: outputs as they are just before it.
     void sample(Model& top, uint64_t now) {
-        if (top.m_axi_arvalid) address(top, top.m_axi_araddr, top.m_axi_arlen, top.m_axi_arready,
+        if (top.m_axi_arvalid) address(top.m_axi_araddr, top.m_axi_arlen, top.m_axi_arready,
                                        ar_waits_, ar_, reads_, now + latency + 1);
-        else if (ar_waits_) problem = "m_axi_arvalid fell before the address was taken";
-        if (top.m_axi_awvalid) address(top, top.m_axi_awaddr, top.m_axi_awlen, top.m_axi_awready,
+        else if (ar_waits_) broken("m_axi_arvalid fell before the address was taken");
+        if (top.m_axi_awvalid) address(top.m_axi_awaddr, top.m_axi_awlen, top.m_axi_awready,
                                        aw_waits_, aw_, writes_, 0);
-        else if (aw_waits_) problem = "m_axi_awvalid fell before the address was taken";
+        else if (aw_waits_) broken("m_axi_awvalid fell before the address was taken");
         if (top.m_axi_wvalid) write_beat(top);
-        else if (w_waits_) problem = "m_axi_wvalid fell before the beat was taken";
+        else if (w_waits_) broken("m_axi_wvalid fell before the beat was taken");
         while (!beats_.empty() && !writes_.empty()) write(now);
         if (r_valid_ && top.m_axi_rready) {
             r_valid_ = false;
@@ -111,21 +111,25 @@ public:
     }
 
 private:
+    void broken(const char* why) {
+        if (!problem) problem = why;
+    }
+
     int response(uint64_t at) const {
         if (at > size_ || size_ - at < kBytes) return DECERR;
         return at + kBytes > fail_first && at < fail_end ? SLVERR : OKAY;
     }
 
-    void address(Model& top, uint64_t at, uint32_t length, bool ready, bool& waits, Burst& waiting,
+    void address(uint64_t at, uint32_t length, bool ready, bool& waits, Burst& waiting,
                  std::deque<Burst>& queue, uint64_t when) {
         const Burst burst{at, length + 1, when};
         if (waits && (waiting.address != at || waiting.beats != burst.beats))
-            problem = "an address changed while it waited";
+            broken("an address changed while it waited");
         waiting = burst;
         waits = !ready;
         if (!ready) return;
-        if (at % kBytes) problem = "the address of a burst is not aligned to the bus";
-        if (at / 4096 != (at + burst.beats * kBytes - 1) / 4096) problem = "a burst crosses 4 KiB";
+        if (at % kBytes) broken("the address of a burst is not aligned to the bus");
+        if (at / 4096 != (at + burst.beats * kBytes - 1) / 4096) broken("a burst crosses 4 KiB");
         queue.push_back(burst);
     }
 
@@ -135,7 +139,7 @@ private:
         beat.strobes = top.m_axi_wstrb;
         beat.last = top.m_axi_wlast;
         if (w_waits_ && (std::memcmp(beat.data, w_.data, kBytes) || beat.strobes != w_.strobes
-                         || beat.last != w_.last)) problem = "a beat changed while it waited";
+                         || beat.last != w_.last)) broken("a beat changed while it waited");
         w_ = beat;
         w_waits_ = !top.m_axi_wready;
         if (top.m_axi_wready) beats_.push_back(beat);
@@ -151,7 +155,7 @@ private:
             for (uint64_t i = 0; i < kBytes; i++)
                 if (beat.strobes >> i & 1) memory_[at + i] = beat.data[i];
         const bool last = ++write_done_ == burst.beats;
-        if (beat.last != last) problem = "m_axi_wlast is not at the end of its burst";
+        if (beat.last != last) broken("m_axi_wlast is not at the end of its burst");
         beats_.pop_front();
         if (!last) return;
         responses_.push_back({now + latency + 1, verdict_});
