@@ -25,7 +25,7 @@ def constraints(emitted: Emitted) -> str:
         f"set clk_period {period:g}", f"set clk_io_pct {SHARE:g}", "",
         "set clk_port [get_ports $clk_port_name]",
         "create_clock -name $clk_name -period $clk_period $clk_port", "",
-        "set non_clock_inputs [all_inputs -no_clocks]",
+        "set non_clock_inputs [lsearch -inline -all -not -exact [all_inputs] $clk_port]",
         "set_input_delay [expr {$clk_period * $clk_io_pct}] -clock $clk_name $non_clock_inputs",
         "set_output_delay [expr {$clk_period * $clk_io_pct}] -clock $clk_name [all_outputs]"]
     return "\n".join([*lines, ""])
