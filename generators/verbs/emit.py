@@ -41,8 +41,8 @@ def check_outputs(verilog: Path, generator: Generator, *, force: bool, option: s
     check_target(verilog, force=force, option=option)
     for path in _beside(verilog, generator).values():
         if path == verilog:
-            whose = "the manifest's name" if path.suffix == ".json" else "a name of a file beside it"
-            raise UsageError(f"{option} must not end in {path.suffix}, which is {whose}; "
+            other = "the manifest" if path.suffix == ".json" else "another file"
+            raise UsageError(f"{option} must not end in {path.suffix}, which is {other}'s name; "
                              f"got {verilog}")
         check_target(path, force=force, option=option)
 

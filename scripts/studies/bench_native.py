@@ -96,8 +96,8 @@ def main() -> None:
                 cycles, runs = cycles + counters.cycles, runs + 1
             spent, wall = time.process_time() - before, time.perf_counter() - start
             right = (memory[results] == golden.memory[results]).all()
-            print(f"latency {latency}: {counters.cycles} cycles a layer of {args.rows} x {args.k} x "
-                  f"{args.n}, weights taken in {counters.beats / counters.cycles:.0%} of them; "
+            print(f"latency {latency}: {counters.cycles} cycles a layer of {args.rows} x {args.k} "
+                  f"x {args.n}, weights taken in {counters.beats / counters.cycles:.0%} of them; "
                   f"{cycles / spent:.0f} cycles a second of processor time ({cycles / wall:.0f} by "
                   f"the clock), {runs} runs, results {'right' if right else 'WRONG'}")
             if not right:

@@ -12,7 +12,7 @@ __all__ = ["memory_page"]
 _TEXT = """\
 # Memory of {top}
 
-One AXI4 master of {axi_data} bits with addresses of {axi_address} bits; nothing is at a fixed place.
+One AXI4 master of {axi_data} bits with addresses of {axi_address} bits; nothing has a fixed place.
 Bursts are of whole beats, at most 4096 bytes, and cross no 4 KiB boundary. What lies beyond memory
 should answer with an error: the program then ends with READ or WRITE.
 
@@ -30,7 +30,7 @@ Everything begins at a multiple of {block} bytes. Offsets, pitches and lengths i
 {offsets}| partial sums | LDP | rows of FP32 |
 | results | ST | rows of FP32, or of FP16 |
 
-A step is {per_beat} activations; a group is {smallest} to {largest} of them, and 2**n steps. Within a
+A step is {per_beat} activations; a group is {smallest} to {largest} of them, and 2**n steps. In a
 block of {N} columns, number c * {drain} + t of weights, scales and offsets is column
 t * {chains} + c of the matrix. `lowbit.golden.accelerator.layout` packs weights so, plane 0 (the
 lowest bit) first.
@@ -61,7 +61,7 @@ def memory_page(p: AccelParameters, emitted: Emitted) -> str:
         instruction=INSTRUCTION_BITS // 8, a_format=p.a_format, w_bytes=p.w_word // 8,
         drain=p.drain, chains=p.chains, scale=p.core.scale_format.name, per_beat=p.per_beat,
         smallest=p.per_beat << low, largest=p.per_beat << high,
-        offsets="" if offset is None else f"| group offsets | LDO | for each group {p.drain} words, "
-        f"each {p.chains} times {offset.name} |\n",
+        offsets="" if offset is None else "| group offsets | LDO | for each group "
+        f"{p.drain} words, each {p.chains} times {offset.name} |\n",
         buffers="\n".join(f"| {' | '.join(map(str, row))} | {notes[str(row[0])]} |"
                           for row in rows))

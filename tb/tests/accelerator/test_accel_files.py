@@ -14,6 +14,9 @@ import pytest
 from lowbit.generators.cli import main
 from lowbit.generators.errors import UsageError
 from lowbit.generators.families.accelerator.files import FILES
+from lowbit.generators.files import write_whole
+from lowbit.generators.flow.native import SOURCES, build_native
+from lowbit.generators.flow.simulate import BuildError
 from lowbit.generators.flow.tools import need_programs
 from lowbit.generators.registry import GENERATORS
 from lowbit.generators.verbs import emit as verb
@@ -135,7 +138,6 @@ def test_memory_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize("before", [False, True])
 def test_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool) -> None:
     """Whatever file fails: those that were there are as they were, no other is there."""
-    whole = verb.write_whole
     for bad in sorted(NAMES):
         folder = tmp_path / bad
         folder.mkdir()
@@ -146,7 +148,7 @@ def test_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bo
         def fails(path: Path, write: Any, bad: str = bad) -> None:
             if path.name == bad:
                 raise OSError("disk full")
-            whole(path, write)
+            write_whole(path, write)
 
         monkeypatch.setattr(verb, "write_whole", fails)
         with pytest.raises(OSError, match="disk full"):
@@ -162,7 +164,7 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "acc.h").write_text("mine\n")
     for name, message in (("acc.v", f"-o {tmp_path}/acc.h exists and was not written by gen; add "
                                     "--force to overwrite it"),
-                          ("x.h", "-o must not end in .h, which is a name of a file beside it; "
+                          ("x.h", "-o must not end in .h, which is another file's name; "
                                   f"got {tmp_path}/x.h"),
                           ("x.json", "-o must not end in .json, which is the manifest's name; "
                                      f"got {tmp_path}/x.json")):
@@ -172,8 +174,6 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lowbit.generators.flow.native import build_native
-
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="needs c\\+\\+, make, perl, not found; install with") as e:
         build_native(EMITTED, build_dir=tmp_path)
@@ -183,9 +183,6 @@ def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_build_error(tmp_path: Path) -> None:
-    from lowbit.generators.flow.native import build_native
-    from lowbit.generators.flow.simulate import BuildError
-
     manifest = EMITTED.manifest | dict(reset=dict(port="rst", active="high"))
     with pytest.raises(BuildError, match="verilator could not build the native model:\n%Error"):
         build_native(Emitted("module other(", manifest, "acc"), build_dir=tmp_path)
@@ -194,8 +191,6 @@ def test_build_error(tmp_path: Path) -> None:
 
 def test_bus_rules(tmp_path: Path) -> None:
     """The memory behind the bus: what it answers, and what it says of a master that is wrong."""
-    from lowbit.generators.flow.native import SOURCES
-
     source = Path(__file__).parents[2] / "support" / "bus_check.cpp"
     program = tmp_path / "bus_check"
     subprocess.run(["c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{SOURCES}", "-o",

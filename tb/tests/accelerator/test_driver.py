@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import mmap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.tb.benches.accelerator.programs import Programs
 
 P = AccelParameters(N=16, chains=1, w_bits=2, axi_data=64, a_kib=4, w_kib=4, s_kib=4, p_kib=4)
+OTHERS: list[tuple[dict[str, Any], str]] = [
+    (dict(N=32), "CAP0.n is 16, not 32"), (dict(axi_data=128), "CAP1.beat_bytes is 8, not 16"),
+    (dict(w_kib=8), "CAP2.wgt is 64, not 128")]
 END = [Instruction(Op.END, {"irq": 1})]
 
 
@@ -78,11 +82,9 @@ def test_interrupt() -> None:
 
 
 def test_other_designs() -> None:
-    for change, what in ((dict(N=32), "CAP0.n is 16, not 32"),
-                         (dict(axi_data=128), "CAP1.beat_bytes is 8, not 16"),
-                         (dict(w_kib=8), "CAP2.wgt is 64, not 128")):
+    for change, what in OTHERS:
         other = dataclasses.replace(P, **change)
-        with pytest.raises(UsageError, match=f"the device is another design: its ({what})$"):
+        with pytest.raises(UsageError, match=f"the device is another design: its {what}$"):
             Driver(other, golden().device)
     words = registers()
     words[0] = 0xFFFFFFFF

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,8 @@ from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.tb.benches.accelerator.programs import Program, Programs
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "accelerator" / "linear.c"
-SMALL = dict(N=16, chains=1, w_bits=2, axi_data=64, a_kib=4, w_kib=4, s_kib=4, p_kib=4)
+SMALL: dict[str, Any] = dict(N=16, chains=1, w_bits=2, axi_data=64, a_kib=4, w_kib=4, s_kib=4,
+                             p_kib=4)
 DESIGNS = {
     "fp16": AccelParameters(**SMALL),
     # a bus that is an array of words in C++, a reset of the other kind
@@ -186,6 +188,7 @@ def test_closed() -> None:
     board.close()
     with pytest.raises(ValueError, match="the board is closed"):
         board.read32(0)
+    wrong: Any
     for wrong in (memory.astype(np.int8), memory[::2], memory.reshape(8, 8)):
         with pytest.raises(ValueError, match="memory must be a writable array of bytes"):
             Board(native("fp16"), wrong)
