@@ -19,9 +19,10 @@ from lowbit.generators.flow.native import SOURCES, Board, Native, ProtocolError,
 from lowbit.generators.registry import GENERATORS
 from lowbit.generators.runtime.driver import DeviceError, Driver
 from lowbit.generators.runtime.golden import GoldenRegisters
+from lowbit.generators.runtime.rtl import build_rtl, rtl
 from lowbit.generators.verbs.emit import write_outputs
 from lowbit.generators.verilog.emit import Emitted, emit
-from lowbit.golden.accelerator.isa import Error, Op
+from lowbit.golden.accelerator.isa import Error, Instruction, Op
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.tb.benches.accelerator.programs import Program, Programs
 
@@ -30,9 +31,9 @@ SMALL: dict[str, Any] = dict(N=16, chains=1, w_bits=2, axi_data=64, a_kib=4, w_k
                              p_kib=4)
 DESIGNS = {
     "fp16": AccelParameters(**SMALL),
-    # a bus that is an array of words in C++, a reset of the other kind
+    # a bus that is an array of words in C++, the other kind of reset, adders as of build_rtl
     "int8": AccelParameters(**SMALL | dict(M=1, chains=2, axi_data=128, a_format="int8",
-                                           offset="none", reset="async_low"))}
+                                           offset="none", reset="async_low", adder="operator"))}
 #: cycles of latency, share of stalls
 BUSES = [(1, 0.0), (300, 0.0), (20, 0.5)]
 
@@ -179,6 +180,17 @@ def test_bus_refusals(pair: Pair) -> None:
     with pytest.raises(ValueError, match="the device is another design: its CAP0") as error:
         Driver(other, pair.board)
     assert "\n" not in str(error.value)
+
+
+def test_rtl() -> None:
+    """The device of compiled programs; its build comes from the cache."""
+    p = DESIGNS["int8"]
+    native("int8")
+    again = build_rtl(p, optimize="-O0")
+    assert again == Native(native("int8").library)
+    driver = rtl(p, np.zeros(1024, np.uint8), again, latency=5)
+    driver.load([Instruction(Op.END, {"irq": 1})], 0)
+    assert driver.call(0, 1).cycles > 5
 
 
 def test_closed() -> None:
