@@ -25,11 +25,12 @@ def _mark(emitted: Emitted) -> str:
 
 def header(p: AccelParameters, emitted: Emitted) -> str:
     """Registers, then the instruction set, within one guard."""
-    text = c_header(p.registers, emitted.top)
-    guard = f"#define {emitted.top.upper()}_REGISTERS_H\n"
+    name = re.sub(r"\W", "_", emitted.top)
+    text = c_header(p.registers, name)
+    guard = f"#define {name.upper()}_REGISTERS_H\n"
     text = text.replace(guard, guard + "\n#include <stdint.h>\n")
     body, end = text.rsplit("\n#endif", 1)
-    lines = [f"/* {_mark(emitted)} */", body, *instructions(emitted.top)]
+    lines = [f"/* {_mark(emitted)} */", body, *instructions(name)]
     return "\n".join(lines) + "\n#endif" + end
 
 

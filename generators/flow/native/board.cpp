@@ -33,7 +33,7 @@ struct board {
     board(uint8_t* memory, uint64_t size, uint32_t seed)
         : mood(seed), bus(memory, size, mood) {
         context.randReset(seed ? 2 : 0);
-        if (seed) context.randSeed(static_cast<int>(seed & 0x7FFFFFFF) | 1);
+        if (seed & 0x7FFFFFFF) context.randSeed(static_cast<int>(seed & 0x7FFFFFFF));
         top.reset(new Vtop{&context, "top"});
     }
 

@@ -95,9 +95,10 @@ def _build(design: Emitted, work: Path, options: list[str], defines: list[str],
            *options, str(work / "design.v")], work)
     # The wheel's makefile does not say how a precompiled header is included. OPT_SLOW: what runs
     # once. The run-time library counts as well: the evaluation loop is in it.
+    python = sys.executable.replace(" ", "\\ ")
     _call(["make", "-s", "-j", str(os.cpu_count() or 1), "-f", "Vtop.mk", f"OPT_FAST={optimize}",
            "OPT_SLOW=-O0", f"OPT_GLOBAL={optimize}", "CFG_CXXFLAGS_PCH_I=-include",
-           f"PYTHON3={sys.executable}", "Vtop__ALL.a", "libverilated.a"], work)
+           f"PYTHON3={python}", "Vtop__ALL.a", "libverilated.a"], work)
     root = re.search(r"^VERILATOR_ROOT *= *(.*)$", (work / "Vtop.mk").read_text(), re.M)
     include = Path(root[1] if root else "") / "include"
     _call(["c++", "-std=c++17", "-shared", "-fPIC", "-O2", *defines, f"-I{work}", f"-I{include}",

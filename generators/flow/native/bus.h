@@ -9,6 +9,8 @@
 #include <cstring>
 #include <deque>
 
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ports are copied to and from memory");
+
 // Draws whether a channel stalls (xorshift; the same seed, the same run).
 class Mood {
 public:
