@@ -101,14 +101,8 @@ def _visible(verilog: str, top: str) -> str:
 def _runtime_key(waves: bool, optimize: str) -> str:
     """What the objects of Verilator's run-time library and its precompiled headers depend on."""
     program = verilator_program()
-<<<<<<< HEAD
-    compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True, check=False)
-    key = json.dumps([_tool_versions("verilator"), str(program), compiler.stdout, waves,
-                      optimize, _BUILD_ARGS["verilator"]])
-=======
-    key = json.dumps([tool_versions("verilator"), str(program), compiler_version(), waves,
+    key = json.dumps([tool_versions("verilator"), str(program), compiler_version(), waves, optimize,
                       _BUILD_ARGS["verilator"]])
->>>>>>> native
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 

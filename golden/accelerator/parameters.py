@@ -217,8 +217,6 @@ class AccelParameters(TargetParameters):
         """Smallest and largest log2 of the words of activations of a group."""
         return clog2(self.min_steps), clog2(self.max_group // self.per_beat)
 
-<<<<<<< HEAD
-=======
     @property
     def register_parameters(self) -> dict[str, int]:
         """Parameters of the register map's source."""
@@ -228,12 +226,6 @@ class AccelParameters(TargetParameters):
             ACT_BLOCKS=self.a_kib * 16, WGT_BLOCKS=self.w_kib * 16, SCALE_BLOCKS=self.s_kib * 16,
             PSUM_BLOCKS=self.p_kib * 16, ADDRESS_BITS=self.axi_address)
 
-    @cached_property
-    def registers(self) -> RegisterMap:
-        """What software sees of the design."""
-        return accelerator_map(**self.register_parameters)
-
->>>>>>> native
     def derived_fields(self) -> dict[str, Any]:
         core = self.core.derived_fields()
         return {name: core[name] for name in ("entry_width", "acc_width") if name in core}
