@@ -109,7 +109,7 @@ class Driver:
 
     def capabilities(self) -> dict[str, dict[str, int]]:
         """What the device says that it is: the fields of its constant registers."""
-        return {register.name: self.fields(register.name) for register in self._maregisters_of(p)
+        return {register.name: self.fields(register.name) for register in self._map.registers
                 if _is_constant(register)}
 
     def _check(self) -> None:

@@ -26,8 +26,8 @@ class GoldenRegisters:
         self.device = device or Device(p, memory)
         self.memory = memory
         self._map = registers_of(p)
-        self._at = {register.address: register for register in self._maregisters_of(p)}
-        self._values = {register.name: register.reset for register in self._maregisters_of(p)}
+        self._at = {register.address: register for register in self._map.registers}
+        self._values = {register.name: register.reset for register in self._map.registers}
         self._beat = p.axi_data // 8
         self._interrupts = False
 
@@ -54,7 +54,7 @@ class GoldenRegisters:
 
     def _run(self) -> None:
         device, values = self.device, self._values
-        for register in self._maregisters_of(p):
+        for register in self._map.registers:
             for field in register.fields:
                 if field.kind == "counter":
                     self._put(register, field, 0)

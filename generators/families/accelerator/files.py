@@ -36,7 +36,8 @@ def header(p: AccelParameters, emitted: Emitted) -> str:
 
 def registers(p: AccelParameters, emitted: Emitted) -> str:
     """A table of registers."""
-    return f"<!-- {_mark(emitted)} -->\n# Registers of {emitted.top}\n\n" + markdown(registers_of(p))
+    head = f"<!-- {_mark(emitted)} -->\n# Registers of {emitted.top}\n\n"
+    return head + markdown(registers_of(p))
 
 
 def source(p: AccelParameters, emitted: Emitted) -> str:
