@@ -52,7 +52,8 @@ def write_outputs(verilog: Path, generator: Generator, parameters: Parameters,
     """Write all files, or none: those renamed before one that fails are taken back. Their paths,
     the Verilog's last."""
     texts = {".json": emitted.manifest_text()}
-    texts |= {end: text(parameters, emitted) for end, text in generator.more_files().items()}
+    more = {end: text(parameters, emitted) for end, text in generator.more_files().items()}
+    texts |= {end: text for end, text in more.items() if text}
     paths = _beside(verilog, generator)
     outputs = [*((paths[end], text) for end, text in texts.items()), (verilog, emitted.verilog)]
     backups: list[tuple[Path, bytes | None]] = []

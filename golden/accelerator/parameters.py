@@ -116,6 +116,11 @@ class AccelParameters(TargetParameters):
         return self.core.activation.bits
 
     @property
+    def black_boxes(self) -> bool:
+        """Memories are instances of a module that is not in the file."""
+        return self.memory == "blackbox"
+
+    @property
     def per_beat(self) -> int:
         """Activations of a row that the core takes at once."""
         return self.K * self.groups

@@ -138,7 +138,8 @@ class LutEngine(StructComponent):
     def _bank(self, m: Module, name: str, width: int, depth: int, beat: Any, address: Value,
               port: str, enable: Value | None = None) -> Value:
         """A bank written through ``port`` and read when ``beat`` moves."""
-        m.submodules[name] = bank = Shared(Bank(width, depth), f"ram_{depth}x{width}")
+        m.submodules[name] = bank = Shared(
+            Bank(width, depth, self.parameters.black_boxes), f"ram_{depth}x{width}")
         write = getattr(self, f"{port}_write")
         m.d.comb += [
             bank.write.eq(write if enable is None else enable),

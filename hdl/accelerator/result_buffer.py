@@ -88,7 +88,7 @@ class ResultBuffer(StructComponent):
         read_data = []
         for i in range(p.M):
             m.submodules[f"bank_{i}"] = bank = Shared(
-                Bank(p.p_word, p.p_depth), f"ram_{p.p_depth}x{p.p_word}")
+                Bank(p.p_word, p.p_depth, p.black_boxes), f"ram_{p.p_depth}x{p.p_word}")
             m.d.comb += [
                 bank.write.eq(self.result_write | (load.valid & (load.payload.row == i))),
                 bank.write_address.eq(Mux(self.result_write, self.result_address,

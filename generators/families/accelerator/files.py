@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.hdl.accelerator.registers import SOURCE, registers_of
+from lowbit.hdl.fabric.bank import MODEL
 
 from ...registers.c_header import c_header
 from ...registers.instructions import instructions
@@ -59,6 +60,12 @@ def sdc(p: AccelParameters, emitted: Emitted) -> str:
     return f"# {_mark(emitted)}\n" + constraints(emitted)
 
 
+def ram(p: AccelParameters, emitted: Emitted) -> str:
+    """What the black boxes do; nothing where there are none."""
+    return f"// {_mark(emitted)}\n{MODEL}" if p.black_boxes else ""
+
+
 #: what names have after the Verilog file's (``accel.h``), and the text
 FILES: dict[str, Callable[[AccelParameters, Emitted], str]] = {
-    ".h": header, "_registers.md": registers, ".rdl": source, "_memory.md": memory, ".sdc": sdc}
+    ".h": header, "_registers.md": registers, ".rdl": source, "_memory.md": memory, ".sdc": sdc,
+    "_ram.v": ram}
