@@ -28,6 +28,12 @@ def pack_bits(values: Array, width: int) -> Array:
     shape = (*values.shape[:-1], values.shape[-1] * width)
     if width == 8 * size:
         return octets.reshape((*values.shape[:-1], values.shape[-1] * size))
+    if width in (2, 4) and values.shape[-1] * width % 8 == 0:       # the same, faster
+        low = octets[..., 0] & np.uint8((1 << width) - 1)
+        packed = low[..., ::8 // width].copy()
+        for i in range(1, 8 // width):
+            packed |= low[..., i::8 // width] << np.uint8(i * width)
+        return packed
     bits = np.unpackbits(octets, axis=-1, count=width, bitorder="little")
     return np.packbits(bits.reshape(shape), axis=-1, bitorder="little")
 
@@ -39,6 +45,15 @@ def unpack_bits(rows: Array, width: int, count: int, *, signed: bool = False) ->
     """
     rows = np.ascontiguousarray(rows, np.uint8)
     size = next(s for s in (1, 2, 4, 8) if width <= 8 * s)
+    if count * width <= 8 * rows.shape[-1]:                         # the same as below, faster
+        if width == 8 * size:
+            whole = rows[..., :count * size].copy()
+            return whole.view(np.dtype(f"<{'i' if signed else 'u'}{size}"))
+        if width in (2, 4) and not signed:
+            parts = np.empty((*rows.shape[:-1], rows.shape[-1] * 8 // width), np.uint8)
+            for i in range(8 // width):
+                parts[..., i::8 // width] = rows >> np.uint8(i * width) & np.uint8((1 << width) - 1)
+            return parts[..., :count]
     bits = np.unpackbits(rows, axis=-1, count=count * width, bitorder="little")
     bits = bits.reshape((*rows.shape[:-1], count, width))
     octets = np.packbits(bits, axis=-1, bitorder="little")

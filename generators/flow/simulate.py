@@ -98,10 +98,10 @@ def _visible(verilog: str, top: str) -> str:
     return "\n".join(["`verilator_config", *lines, ""])
 
 
-def _runtime_key(waves: bool) -> str:
-    """What the objects of Verilator's run-time library depend on."""
+def _runtime_key(waves: bool, optimize: str) -> str:
+    """What the objects of Verilator's run-time library and its precompiled headers depend on."""
     program = verilator_program()
-    key = json.dumps([tool_versions("verilator"), str(program), compiler_version(), waves,
+    key = json.dumps([tool_versions("verilator"), str(program), compiler_version(), waves, optimize,
                       _BUILD_ARGS["verilator"]])
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
@@ -167,7 +167,7 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
         (work / "visible.vlt").write_text(_visible(sources, top))
         # unnamed nets (_12_) belong into a trace as well
         trace = ["--trace-underscore"] if waves and simulator == "verilator" else []
-        runtime = folder / f"runtime-{_runtime_key(waves)}"
+        runtime = folder / f"runtime-{_runtime_key(waves, optimize)}"
         if simulator == "verilator" and runtime.is_dir():
             if (runtime / _HEADERS).exists() and " " not in str(runtime):
                 inputs += ["-CFLAGS", f"-include {runtime / _HEADERS}"]
@@ -218,7 +218,7 @@ def _results(path: Path) -> tuple[int, int, str, float]:
 
 def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], *,
              simulator: str = "verilator", seed: int = 1, waves: Path | None = None,
-             build_dir: Path | None = None, optimize: str = "-O2", blocks: Sequence[str] = (),
+             build_dir: Path | None = None, optimize: str = "-O0", blocks: Sequence[str] = (),
              plusargs: Sequence[str] = (),
              progress: Callable[[str], None] = lambda phase: None) -> Outcome:
     """Build ``design`` and run the cocotb module ``bench`` on its module ``top``.
@@ -226,7 +226,7 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
     The bench finds ``plan`` (plus ``seed``) as a JSON file named by ``LOWBIT_PLAN`` and writes its
     statistics (``cycles``, ``words``, ...) as JSON to the file named by ``LOWBIT_STATS``. ``waves``
     receives a VCD trace. ``build_dir`` replaces the build cache. ``optimize`` is the C++ compiler's
-    option for Verilator's model: ``-O0`` builds a short run sooner. ``blocks`` names modules that
+    option for Verilator's model: ``-O2`` pays in a long run. ``blocks`` names modules that
     Verilator builds once where an :class:`Emitted` design repeats them (:mod:`.blocks`), inner
     ones first; not with ``waves``, which would not show their signals. ``plusargs`` (each with its
     plus) reach ``$value$plusargs`` in the design. ``progress`` is called with the name of each
@@ -257,7 +257,9 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
                    build_dir=str(build), run_dir=name, seed=seed, plusargs=[*own, *plusargs],
                    waves=waves is not None,
                    environment={"LOWBIT_PLAN": str(run / "plan.json"),
-                                "LOWBIT_STATS": str(run / "stats.json")})
+                                "LOWBIT_STATS": str(run / "stats.json"),
+                                # else pytest and its plugins start, and rewrite even NumPy
+                                "COCOTB_REWRITE_ASSERTION_FILES": ""})
         # the runner switches Icarus's trace off after our arguments: say it after that
         _job(job, run, run / "run.log", {"SIM_CMD_SUFFIX": "-vcd"} if waves and
              simulator == "icarus" else {})

@@ -3,7 +3,7 @@
 The same code drives whatever has registers and memory: the Verilated RTL
 (:class:`~..flow.native.Board`), the golden simulator behind the same registers
 (:class:`~.golden.GoldenRegisters`) and hardware (:class:`~.mapped.Mapped`). Offsets and masks are
-those of the register map (``p.registers``).
+those of the register map (``hdl/accelerator/registers.py``).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from lowbit.golden.accelerator.isa import (
 )
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.registers import Register, RegisterField
+from lowbit.hdl.accelerator.registers import registers_of
 
 from ..errors import UsageError
 
@@ -88,7 +89,7 @@ class Driver:
         self.p, self.device, self.origin, self.timeout = p, device, origin, timeout
         self.memory = device.memory
         self.bases = [0] * 8
-        self._map = p.registers
+        self._map = registers_of(p)
         self._check()
 
     # -- registers ----------------------------------------------------------------------------

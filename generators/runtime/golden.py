@@ -9,6 +9,7 @@ from lowbit.golden.accelerator.device import Device
 from lowbit.golden.accelerator.isa import Error
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.registers import Register, RegisterField
+from lowbit.hdl.accelerator.registers import registers_of
 
 __all__ = ["GoldenRegisters"]
 
@@ -24,7 +25,7 @@ class GoldenRegisters:
                  device: Device | None = None) -> None:
         self.device = device or Device(p, memory)
         self.memory = memory
-        self._map = p.registers
+        self._map = registers_of(p)
         self._at = {register.address: register for register in self._map.registers}
         self._values = {register.name: register.reset for register in self._map.registers}
         self._beat = p.axi_data // 8

@@ -1,9 +1,9 @@
-"""The container of GGUF files: names, types, shapes and bytes of tensors.
+"""The container of GGUF files: names, types, shapes and bytes of tensors, and metadata.
 
 Read here and not by the format's Python package: that builds an object for every word of the
 vocabulary (seconds before the first tensor), loops for ever over damaged counts, and brings a
 network client along. Everything is checked against the file's length before it is used. Metadata
-is skipped, but for the alignment of tensors.
+are passed over, and decoded one by one when asked for.
 
 Layout (version 2 and 3, little-endian): magic, version, counts of tensors and of metadata; each
 metadatum a name, a type, a value; each tensor a name, dimensions (fastest first), a type, an
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..files import check_source
+from .gguf_values import Cursor
 
 __all__ = ["GGUF_MAGIC", "GgufFile", "GgufTensor", "TYPES"]
 
@@ -40,10 +41,7 @@ TYPES = {
     23: ("IQ4_XS", 256, 136), 24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4),
     27: ("I64", 1, 8), 28: ("F64", 1, 8), 29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2),
     34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17), 40: ("NVFP4", 64, 36)}
-#: metadata type -> bytes; 8 is a string, 9 an array
-SCALARS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-STRING, ARRAY = 8, 9
-MAX_NESTING, MAX_DIMENSIONS = 4, 4
+MAX_DIMENSIONS = 4
 
 
 @dataclass(frozen=True)
@@ -57,48 +55,8 @@ class GgufTensor:
     row_bytes: int           #: of the fastest dimension
 
 
-class _Cursor:
-    """Reads forward; ``ValueError`` past the end."""
-
-    def __init__(self, data: Array) -> None:
-        self.data, self.at = data, 0
-
-    def take(self, count: int) -> bytes:
-        if count > len(self.data) - self.at:
-            raise ValueError("it ends in its header")
-        self.at += count
-        return self.data[self.at - count:self.at].tobytes()
-
-    def number(self, code: str) -> int:
-        value: int = struct.unpack("<" + code, self.take(struct.calcsize(code)))[0]
-        return value
-
-    def text(self) -> str:
-        return self.take(self.number("Q")).decode()
-
-    def skip(self, count: int) -> None:
-        if count > len(self.data) - self.at:
-            raise ValueError("it ends in its header")
-        self.at += count
-
-    def skip_value(self, kind: int, depth: int = 0) -> None:
-        if kind in SCALARS:
-            self.skip(SCALARS[kind])
-        elif kind == STRING:
-            self.skip(self.number("Q"))
-        elif kind == ARRAY and depth < MAX_NESTING:
-            kind, count = self.number("I"), self.number("Q")
-            if kind in SCALARS:
-                self.skip(count * SCALARS[kind])
-                return
-            for _ in range(count):
-                self.skip_value(kind, depth + 1)
-        else:
-            raise ValueError(f"a metadatum has the unknown type {kind}")
-
-
 class GgufFile:
-    """The checked header of a GGUF file; ``tensors`` by name.
+    """The checked header of a GGUF file; ``tensors`` by name, metadata by :meth:`value`.
 
     :class:`UsageError` for a file that is truncated, damaged, big-endian or of an old version.
     """
@@ -107,9 +65,11 @@ class GgufFile:
         self.path = path
         check_source(path)
         self.tensors: dict[str, GgufTensor] = {}
+        #: key -> type of its value, where that begins
+        self._metadata: dict[str, tuple[int, int]] = {}
         try:
             self.data: Array = np.memmap(path, np.uint8, "r")
-            self._read(_Cursor(self.data))
+            self._read(Cursor(self.data))
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
         except (ValueError, struct.error) as error:
@@ -117,7 +77,7 @@ class GgufFile:
             why = "a name is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
             raise UsageError(f"{path} is not a readable GGUF file: {why}") from None
 
-    def _read(self, cursor: _Cursor) -> None:
+    def _read(self, cursor: Cursor) -> None:
         if cursor.take(4) != GGUF_MAGIC:
             raise ValueError("it does not begin with GGUF")
         version = cursor.number("I")
@@ -126,15 +86,15 @@ class GgufFile:
                 "; this program reads 2 and 3"
             raise ValueError(f"its version is {version}{hint}")
         count, metadata = cursor.number("Q"), cursor.number("Q")
-        alignment = 32
         for _ in range(metadata):
             key, kind = cursor.text(), cursor.number("I")
-            if key == "general.alignment" and kind == 4:
-                alignment = cursor.number("I")
-                if alignment < 1 or alignment & (alignment - 1):
-                    raise ValueError(f"its alignment must be a power of two; got {alignment}")
-            else:
-                cursor.skip_value(kind)
+            self._metadata[key] = kind, cursor.at
+            cursor.skip_value(kind)
+        alignment = 32
+        if self._metadata.get("general.alignment", (0,))[0] == 4:       # of type uint32
+            alignment = self.value("general.alignment")
+            if alignment < 1 or alignment & (alignment - 1):
+                raise ValueError(f"its alignment must be a power of two; got {alignment}")
         found = [self._tensor(cursor) for _ in range(count)]
         start = -(-cursor.at // alignment) * alignment
         for name, kind, shape, offset in found:
@@ -154,12 +114,27 @@ class GgufFile:
             self.tensors[name] = GgufTensor(name, form, shape, start + offset, row)
 
     @staticmethod
-    def _tensor(cursor: _Cursor) -> tuple[str, int, tuple[int, ...], int]:
+    def _tensor(cursor: Cursor) -> tuple[str, int, tuple[int, ...], int]:
         name, dimensions = cursor.text(), cursor.number("I")
         if not 1 <= dimensions <= MAX_DIMENSIONS:
             raise ValueError(f"{name} has {dimensions} dimensions")
         shape = tuple(cursor.number("Q") for _ in range(dimensions))[::-1]
         return name, cursor.number("I"), shape, cursor.number("Q")
+
+    def value(self, key: str) -> Any:
+        """The metadatum ``key``, None where the file has none: bool, int, float, str, a NumPy array
+        of numbers, a list of strings.
+
+        :class:`UsageError` for a string that is no UTF-8.
+        """
+        if key not in self._metadata:
+            return None
+        kind, at = self._metadata[key]
+        try:
+            return Cursor(self.data, at).value(kind)
+        except UnicodeDecodeError:
+            raise UsageError(f"{self.path} is not a readable GGUF file: {key} is no "
+                             "UTF-8") from None
 
     def rows(self, tensor: GgufTensor) -> Array:
         """The tensor's bytes as they are in the file: uint8 (rows, bytes of a row), mapped."""

@@ -1,1 +1,1 @@
-"""The accelerator: instruction set, memory layout, registers, and a simulator in exact arithmetic."""
+"""The accelerator: instruction set, memory layout, and a simulator in exact arithmetic."""

@@ -27,6 +27,10 @@ __all__ = ["Device", "Fault"]
 
 Array = NDArray[Any]
 _ORDER = ("load", "execute", "store")
+#: an instruction, the tokens (from, to) that it takes, and those that it gives
+_Queued = tuple[Instruction, list[tuple[str, str]], list[tuple[str, str]]]
+#: the units before and after each
+_NEIGHBOURS = {"load": (None, "execute"), "execute": ("load", "store"), "store": ("execute", None)}
 
 
 class Fault(Exception):
@@ -63,19 +67,27 @@ class Device:
             Op.LDA: self._lda, Op.LDW: self._ldw, Op.LDS: self._lds, Op.LDO: self._ldo,
             Op.LDP: self._ldp, Op.LMMA: self._lmma, Op.ST: self._st}
 
+    def forget(self) -> None:
+        """Activations as after power-on: rows that nothing writes then cost no time."""
+        self.a[:] = 0
+        self._expanded.clear()
+
     # -- programs -----------------------------------------------------------------------------
     def run(self, address: int, instructions: int, seed: int | None = None) -> Error:
         """Run the program at ``address``; ``seed`` draws the order of what may go next."""
         rng = None if seed is None else random.Random(seed)
         self.code, self.irq = Error.NONE, False
-        queues: dict[str, deque[Instruction]] = {unit: deque() for unit in _ORDER}
+        queues: dict[str, deque[_Queued]] = {unit: deque() for unit in _ORDER}
         tokens: Counter[tuple[str, str]] = Counter()
-        pc = 0
+        pc, fetched = 0, -1
+        following: Instruction | None = None
         try:
             while True:
-                ready = [unit for unit in _ORDER if queues[unit]
-                         and all(tokens[way] for way in _pops(unit, queues[unit][0]))]
-                following = self._fetch(address, pc) if pc < instructions else None
+                ready = [unit for unit, queue in queues.items()
+                         if queue and all(tokens[way] for way in queue[0][1])]
+                if fetched != pc:
+                    following = self._fetch(address, pc) if pc < instructions else None
+                    fetched = pc
                 if following is not None and following.op in UNITS:
                     if len(queues[UNITS[following.op]]) < self.p.queue:
                         ready.insert(0, "fetch")
@@ -95,16 +107,20 @@ class Device:
                 if actor == "fetch":
                     assert following is not None
                     self._check(following)
-                    queues[UNITS[following.op]].append(following)
+                    unit = UNITS[following.op]
+                    queues[unit].append((following, _pops(unit, following),
+                                         _pushes(unit, following)))
                     pc += 1
                 else:
-                    instruction = queues[actor].popleft()
-                    tokens.subtract(_pops(actor, instruction))
+                    instruction, pops, pushes = queues[actor].popleft()
+                    for way in pops:
+                        tokens[way] -= 1
                     self._do[instruction.op](instruction)
                     self.executed[instruction.op] += 1
-                    tokens.update(_pushes(actor, instruction))
-                    if max(tokens.values(), default=0) > TOKENS:
-                        raise Fault(Error.TOKENS)
+                    for way in pushes:
+                        tokens[way] += 1
+                        if tokens[way] > TOKENS:
+                            raise Fault(Error.TOKENS)
         except Fault as fault:
             self.code, self.irq = fault.code, True
         return self.code
@@ -226,7 +242,7 @@ class Device:
         y = np.zeros((blocks * p.M, p.N), np.int64)
         if not i["init"]:
             y = self.results[rows].reshape(shape).transpose(0, 2, 3, 1).reshape(y.shape)
-        y = multiply(p, x, fields.reshape(groups, steps, planes, -1), planes, Codes(i["codes"]),
+        y = multiply(p, x, fields.reshape(groups, steps * planes, -1), planes, Codes(i["codes"]),
                      self._of_groups(self.s, i), self._of_groups(self.o, i) if i["offsets"]
                      else None, y)
         self.results[rows] = y.reshape(blocks, p.M, p.chains, drain).transpose(0, 3, 1, 2) \
@@ -264,19 +280,20 @@ class Device:
             self.bytes_written += len(data)
 
 
-def _neighbours(unit: str) -> tuple[str | None, str | None]:
-    i = _ORDER.index(unit)
-    return (_ORDER[i - 1] if i else None), (_ORDER[i + 1] if i + 1 < len(_ORDER) else None)
+#: unit -> flag -> tokens (from, to): a unit at the end has no one beyond it
+_TAKES = {unit: {flag: (other, unit) for flag, other in zip(("pop_prev", "pop_next"), ends,
+                                                            strict=True) if other}
+          for unit, ends in _NEIGHBOURS.items()}
+_GIVES = {unit: {flag: (unit, other) for flag, other in zip(("push_prev", "push_next"), ends,
+                                                            strict=True) if other}
+          for unit, ends in _NEIGHBOURS.items()}
 
 
 def _pops(unit: str, i: Instruction) -> list[tuple[str, str]]:
-    """Tokens (from, to) that an instruction takes; a unit at the end has no one beyond it."""
-    before, after = _neighbours(unit)
-    return [(other, unit) for other, flag in ((before, "pop_prev"), (after, "pop_next"))
-            if other and i[flag]]
+    """Tokens that an instruction takes."""
+    return [way for flag, way in _TAKES[unit].items() if i[flag]]
 
 
 def _pushes(unit: str, i: Instruction) -> list[tuple[str, str]]:
-    before, after = _neighbours(unit)
-    return [(unit, other) for other, flag in ((before, "push_prev"), (after, "push_next"))
-            if other and i[flag]]
+    """Tokens that it gives."""
+    return [way for flag, way in _GIVES[unit].items() if i[flag]]

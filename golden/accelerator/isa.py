@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cache
 
 from ..parameters import ParameterError
 
@@ -98,6 +99,7 @@ class Instruction:
         return hash(encode(self))
 
 
+@cache
 def layout(op: Op) -> dict[str, int]:
     """Bits of all fields of an instruction above its opcode, flags first."""
     return dict.fromkeys(FLAGS, 1) | FIELDS[op]

@@ -24,7 +24,7 @@ from ..parameters import ParameterError
 from .isa import BLOCK
 from .parameters import AccelParameters
 
-__all__ = ["Chunk", "Matrix", "blocks", "pack"]
+__all__ = ["Chunk", "Matrix", "Packed", "blocks", "codes_of", "group_of", "pack", "plan"]
 
 Array = NDArray[Any]
 
@@ -49,62 +49,114 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A matrix of n columns (outputs) and k inputs in memory."""
+    """Where a matrix of n columns (outputs) and k inputs lies in memory: all but its numbers."""
 
     n: int
     k: int
     planes: int
-    group_size: int
+    group_size: int         #: as the core takes it: :func:`group_of`
     codes: Codes
     has_offsets: bool
     chunks: tuple[Chunk, ...]
-    image: bytes
-    data: int           #: bytes of codes, scales and offsets without padding: the bound
+    data: int               #: bytes of codes, scales and offsets without padding: the bound
 
     @property
     def groups(self) -> int:
         return self.k // self.group_size
 
+    @property
+    def size(self) -> int:
+        """Bytes of the image."""
+        return sum(size for chunk in self.chunks for _, size in chunk.parts.values()) * BLOCK
 
-def pack(p: AccelParameters, weights: GroupedWeights, slot_words: int | None = None) -> Matrix:
-    """Lay weights out; ``slot_words``: of the weight buffer, that a chunk may fill (default
-    half of it). :class:`ParameterError` for weights that the design has no form for."""
-    n, k = weights.codes.shape
-    size = weights.group_size or k
+
+@dataclass(frozen=True)
+class Packed(Matrix):
+    """A matrix and its bytes."""
+
+    image: bytes
+
+
+def group_of(p: AccelParameters, k: int, size: int | None) -> int:
+    """Weights of a group as the core takes it: all, or the largest equal part that it has.
+
+    :class:`ParameterError` where there is none.
+    """
+    size = size or k
     low, high = p.steps_range
-    smallest, largest = p.per_beat << low, p.per_beat << high
-    if weights.levels is not None or weights.order is not None:
-        raise ParameterError("weights must be integer codes in groups that are neighbours")
-    if weights.bits > p.w_bits:
-        raise ParameterError(f"weights of {weights.bits} bits need --w-bits {weights.bits}; this "
-                             f"design has {p.w_bits}")
+    smallest = p.per_beat << low
     if k % size or size % smallest:
         raise ParameterError(f"k = {k} in groups of {size} must be whole groups of a multiple of "
                              f"--min-group {smallest}")
-    parts = next((size // s for s in range(largest, 0, -1) if size % s == 0 and s % smallest == 0
-                  and s // p.per_beat & (s // p.per_beat - 1) == 0))
-    codes, offset = _meaning(p, weights)
-    scale = _codes_of(weights.scale, p.core.scale_format, "scales")
-    return _Packer(p, weights, size // parts, codes, np.repeat(scale, parts, axis=1),
-                   None if offset is None else np.repeat(offset, parts, axis=1),
-                   slot_words or p.w_slot).matrix()
+    return next(part for part in (p.per_beat << i for i in range(high, low - 1, -1))
+                if size % part == 0)
 
 
-def _meaning(p: AccelParameters, weights: GroupedWeights) -> tuple[Codes, Array | None]:
-    """What the codes stand for, and codes of the offsets."""
-    zero, offset = weights.zero, weights.minimum
-    if zero is not None and (zero == 1 << weights.bits - 1).all():
-        return Codes.SIGNED, None
-    if zero is not None:
-        offset = -weights.scale * zero.astype(np.float32)
-    if offset is None:
-        return Codes.ODD, None
-    if p.core.offset_format is None:
+def plan(p: AccelParameters, n: int, k: int, planes: int, group_size: int | None, codes: Codes,
+         has_offsets: bool, slot_words: int | None = None) -> Matrix:
+    """Lay a matrix out without its numbers; ``slot_words``: of the weight buffer, that a chunk may
+    fill (default a slot)."""
+    if planes > p.w_bits:
+        raise ParameterError(f"weights of {planes} bits need --w-bits {planes}; this design has "
+                             f"{p.w_bits}")
+    if has_offsets and p.core.offset_format is None:
         raise ParameterError("zero points and minima need a design with --offset")
-    return Codes.UNSIGNED, _codes_of(offset, p.core.offset_format, "offsets")
+    size = group_of(p, k, group_size)
+    words, groups = planes * size // p.per_beat, k // size
+    fits = min(min(slot_words or p.w_slot, p.w_slot) // words, p.s_slot // p.drain)
+    if fits < 1:
+        raise ParameterError(f"a group of {size} weights of {planes} bits must fit a slot of the "
+                             "buffers; raise --w-kib or --s-kib")
+    fits = -(-groups // -(-groups // fits))             # chunks alike: none waits for a larger one
+    of_group = {"patterns": words * p.w_word, "scales": p.drain * p.s_word}     # bits
+    per_group = p.core.scale_format.bits
+    if has_offsets and p.core.offset_format is not None:
+        of_group["offsets"] = p.drain * p.o_word
+        per_group += p.core.offset_format.bits
+    chunks, at = [], 0
+    for block in range(-(-n // p.N)):
+        for first in range(0, groups, fits):
+            count = min(fits, groups - first)
+            parts = {}
+            for name, bits in of_group.items():
+                parts[name] = at, blocks(count * bits // 8)
+                at += parts[name][1]
+            chunks.append(Chunk(block, first, count, parts))
+    return Matrix(n, k, planes, size, codes, has_offsets, tuple(chunks),
+                  n * (k * planes + groups * per_group) // 8)
 
 
-def _codes_of(values: Array, fmt: FloatFormat, what: str) -> Array:
+def codes_of(weights: GroupedWeights) -> tuple[Codes, bool]:
+    """What weights' codes stand for, and whether they have offsets.
+
+    :class:`ParameterError` for codes of a floating type and groups that are not neighbours.
+    """
+    if weights.levels is not None or weights.order is not None:
+        raise ParameterError("weights must be integer codes in groups that are neighbours")
+    if weights.zero is not None and (weights.zero == 1 << weights.bits - 1).all():
+        return Codes.SIGNED, False
+    return (Codes.ODD, False) if weights.symmetric else (Codes.UNSIGNED, True)
+
+
+def pack(p: AccelParameters, weights: GroupedWeights, slot_words: int | None = None) -> Packed:
+    """Lay weights out; ``slot_words`` as of :func:`plan`. :class:`ParameterError` for weights that
+    the design has no form for."""
+    n, k = weights.codes.shape
+    codes, has_offsets = codes_of(weights)
+    matrix = plan(p, n, k, weights.bits, weights.group_size, codes, has_offsets, slot_words)
+    parts = (weights.group_size or k) // matrix.group_size
+    values = {"scales": _codes_in(weights.scale, p.core.scale_format, "scales")}
+    if has_offsets:
+        offset = weights.minimum
+        if weights.zero is not None:
+            offset = -weights.scale * weights.zero.astype(np.float32)
+        assert offset is not None and p.core.offset_format is not None
+        values["offsets"] = _codes_in(offset, p.core.offset_format, "offsets")
+    values = {name: np.repeat(value, parts, axis=1) for name, value in values.items()}
+    return _Packer(p, weights.codes, matrix, values).packed()
+
+
+def _codes_in(values: Array, fmt: FloatFormat, what: str) -> Array:
     with np.errstate(over="ignore"):
         typed = values.astype(np.float16 if fmt == FP16 else np.float32)
     if not np.isfinite(typed).all() or (typed.astype(np.float32) != values).any():
@@ -114,49 +166,26 @@ def _codes_of(values: Array, fmt: FloatFormat, what: str) -> Array:
 
 
 class _Packer:
-    def __init__(self, p: AccelParameters, weights: GroupedWeights, size: int, codes: Codes,
-                 scale: Array, offset: Array | None, slot_words: int) -> None:
-        self.p, self.weights, self.size, self.codes = p, weights, size, codes
-        self.scale, self.offset = scale, offset
-        steps = size // p.per_beat
-        self.words = steps * weights.bits               # of a group
-        self.steps = steps
-        fits = min(slot_words // self.words, p.s_slot // p.drain)
-        if fits < 1:
-            raise ParameterError(f"a group of {size} weights of {weights.bits} bits must fit half "
-                                 "of the buffers; raise --w-kib or --s-kib")
-        self.fits = fits
+    def __init__(self, p: AccelParameters, q: Array, matrix: Matrix,
+                 values: dict[str, Array]) -> None:
+        self.p, self.q, self.matrix, self.values = p, q, matrix, values
 
-    def matrix(self) -> Matrix:
-        p, w = self.p, self.weights
-        n, k = w.codes.shape
-        groups = k // self.size
-        pieces: list[bytes] = []
-        chunks: list[Chunk] = []
-        at = 0
-        for block in range(-(-n // p.N)):
-            columns = slice(block * p.N, min((block + 1) * p.N, n))
-            patterns = self._patterns(w.codes[columns])         # (groups, words, bytes)
-            values = {"scales": self._values(self.scale[columns], p.core.scale_format)}
-            if self.offset is not None:
-                assert p.core.offset_format is not None
-                values["offsets"] = self._values(self.offset[columns], p.core.offset_format)
-            for first in range(0, groups, self.fits):
-                some = slice(first, min(first + self.fits, groups))
-                parts = {}
-                for name, data in ({"patterns": patterns} | values).items():
-                    raw = data[some].tobytes()
-                    count = blocks(len(raw))
-                    pieces.append(raw + bytes(count * BLOCK - len(raw)))
-                    parts[name] = (at, count)
-                    at += count
-                chunks.append(Chunk(block, first, some.stop - first, parts))
-        per_group = p.core.scale_format.bits
-        if self.offset is not None and p.core.offset_format is not None:
-            per_group += p.core.offset_format.bits
-        data = (n * k * w.bits + n * groups * per_group) // 8
-        return Matrix(n, k, w.bits, self.size, self.codes, self.offset is not None,
-                      tuple(chunks), b"".join(pieces), data)
+    def packed(self) -> Packed:
+        p, m = self.p, self.matrix
+        image, block = bytearray(m.size), -1
+        for chunk in m.chunks:
+            if chunk.column_block != block:
+                block = chunk.column_block
+                columns = slice(block * p.N, min((block + 1) * p.N, m.n))
+                data = {"patterns": self._patterns(self.q[columns])}    # (groups, words, bytes)
+                for name, fmt in (("scales", p.core.scale_format),
+                                  ("offsets", p.core.offset_format)):
+                    if name in self.values and fmt is not None:
+                        data[name] = self._values(self.values[name][columns], fmt)
+            for name, (at, _) in chunk.parts.items():
+                raw = data[name][chunk.group:chunk.group + chunk.groups].tobytes()
+                image[at * BLOCK:at * BLOCK + len(raw)] = raw
+        return Packed(**vars(m), image=bytes(image))
 
     def _physical(self, values: Array) -> Array:
         """Values of columns (columns, ...) in the order of the core, padded to N."""
@@ -167,16 +196,19 @@ class _Packer:
 
     def _patterns(self, codes: Array) -> Array:
         """Pattern words uint8 (groups, steps * planes, bytes) of a block of columns."""
-        p, w = self.p, self.weights
+        p, bits = self.p, self.matrix.planes
         q = self._physical(codes)                                   # (N, k)
-        bits = np.unpackbits(q[..., None], axis=-1, count=w.bits, bitorder="little")
         steps = q.shape[1] // p.per_beat
-        planes = bits.reshape(p.N, steps, p.groups, p.K, w.bits).transpose(1, 4, 0, 2, 3)
-        pattern = np.packbits(planes, axis=-1, bitorder="little")[..., 0]
+        of_table = np.ascontiguousarray(
+            q.reshape(p.N, steps, p.groups, p.K).transpose(3, 1, 0, 2))     # columns innermost
+        pattern = np.zeros((steps, bits, p.N, p.groups), np.uint8)
+        for plane in range(bits):
+            for i, activation in enumerate(of_table):
+                pattern[:, plane] |= (activation >> np.uint8(plane) & np.uint8(1)) << np.uint8(i)
         sign, index = fold(pattern, p.K)
         field = index | sign << np.uint8(p.K - 1)                   # (steps, planes, N, groups)
-        words = pack_bits(field.reshape(steps * w.bits, -1), p.K)
-        return words.reshape(q.shape[1] // self.size, self.words, -1)
+        words = pack_bits(field.reshape(steps * bits, -1), p.K)
+        return words.reshape(self.matrix.groups, -1, words.shape[-1])
 
     def _values(self, values: Array, fmt: FloatFormat) -> Array:
         """Words uint8 (groups, drain, bytes) of codes (columns, groups)."""

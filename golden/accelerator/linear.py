@@ -2,7 +2,8 @@
 
 The loop, outermost first: passes of rows that fit the buffers, matrices, blocks of columns, chunks
 of the weight buffer; in one LMMA all row blocks, groups, steps and planes. Weights cross the bus
-once a pass. Tokens keep two chunks of weights and two column blocks of results apart.
+once a pass. Tokens keep the chunks in the slots of the weight
+buffers, and two column blocks of results, apart.
 """
 
 from __future__ import annotations
@@ -103,8 +104,8 @@ def _one_pass(p: AccelParameters, first: int, rows: int, x: Activations,
                     base=product.psum.base, dst=0, pitch=product.psum.pitch,
                     offset=product.psum.offset + first * product.psum.pitch
                     + chunk.column_block * 4 * p.N // BLOCK, **of_row))
-            slot, result = slots % 2, block % 2 * p.p_slot
-            yield from _load(p, product, chunk.parts, slot, slots >= 2)
+            slot, result = slots % p.slots, block % 2 * p.p_slot
+            yield from _load(p, product, chunk.parts, slot, slots >= p.slots)
             yield Instruction(Op.LMMA, dict(
                 a=chunk.group * steps, a_pitch=words, w=slot * p.w_slot,
                 s=slot * p.s_slot, p=result, row_blocks=-(-rows // p.M),

@@ -10,8 +10,6 @@ from typing import Any, ClassVar
 from ..lut.parameters import LutCoreParameters
 from ..lut.table_parameters import ACTIVATIONS, clog2
 from ..parameters import ParameterError, TargetParameters, parameter
-from ..registers import RegisterMap
-from .registers import accelerator_map
 
 __all__ = ["AccelParameters"]
 
@@ -55,7 +53,7 @@ class AccelParameters(TargetParameters):
     outstanding: int = parameter(8, "read bursts under way at a time (4 KiB each at most)",
                                  low=1, high=32)
     a_kib: int = parameter(48, "KiB of activations", low=1, high=4095)
-    w_kib: int = parameter(48, "KiB of weight patterns, two slots or more by the program",
+    w_kib: int = parameter(48, "KiB of weight patterns, a few slots of them by the program",
                            low=1, high=4095)
     s_kib: int = parameter(12, "KiB of group scales, and as many of group offsets",
                            low=1, high=4095)
@@ -182,19 +180,27 @@ class AccelParameters(TargetParameters):
         once: loads begin at a multiple of them."""
         return max(self.axi_data // word, 1)
 
-    @property
+    @cached_property
+    def slots(self) -> int:
+        """Slots of the weight buffers that a program uses in turn: with four, loads are ahead of
+        the core by some chunks, and the last chunk is short; two where a group needs more room."""
+        largest = self.w_bits << self.steps_range[1]
+        return 4 if self._part(4, self.w_depth, self.w_word) >= largest \
+            and self._part(4, self.s_depth, self.s_word, self.o_word) >= self.drain else 2
+
+    @cached_property
     def w_slot(self) -> int:
-        """Words of half the pattern buffer, in whole blocks of memory."""
-        return self._half(self.w_depth, self.w_word)
+        """Words of a slot of the pattern buffer, in whole blocks of memory."""
+        return self._part(self.slots, self.w_depth, self.w_word)
 
-    @property
+    @cached_property
     def s_slot(self) -> int:
-        """Words of half the buffers of scales and offsets, in whole blocks of memory."""
-        return self._half(self.s_depth, self.s_word, self.o_word or self.s_word)
+        """Words of a slot of the buffers of scales and offsets, in whole blocks of memory."""
+        return self._part(self.slots, self.s_depth, self.s_word, self.o_word)
 
-    def _half(self, depth: int, *words: int) -> int:
-        unit = math.lcm(*(math.lcm(512, word) // word for word in words))
-        return depth // 2 // unit * unit
+    def _part(self, parts: int, depth: int, *words: int) -> int:
+        unit = math.lcm(*(math.lcm(512, word) // word for word in words if word))
+        return depth // parts // unit * unit
 
     @property
     def p_slot(self) -> int:
@@ -219,11 +225,6 @@ class AccelParameters(TargetParameters):
             LANES=self.core.out_lanes, CHAINS=self.chains, BEAT_BYTES=self.axi_data // 8,
             ACT_BLOCKS=self.a_kib * 16, WGT_BLOCKS=self.w_kib * 16, SCALE_BLOCKS=self.s_kib * 16,
             PSUM_BLOCKS=self.p_kib * 16, ADDRESS_BITS=self.axi_address)
-
-    @cached_property
-    def registers(self) -> RegisterMap:
-        """What software sees of the design."""
-        return accelerator_map(**self.register_parameters)
 
     def derived_fields(self) -> dict[str, Any]:
         core = self.core.derived_fields()

@@ -100,7 +100,8 @@ class Gemm:
     @property
     def stream_cycles(self) -> int:
         """Cycles from the first operands at the ports to the last result."""
-        return self.p.port_latency + self.cycles.cycles
+        cycles = self.cycles
+        return cycles.fill + cycles.cycles
 
     def streams(self) -> dict[str, Iterator[dict[str, int]]]:
         """Beats of the design's input streams, made as they are taken."""

@@ -39,7 +39,7 @@ REGISTERS = {"row": ("sum", "aligned"),
              "cycle": ("sum", "maximum", "placed", "aligned", "lanes"),
              "exact": ("sum", "aligned", "placed", "lanes", "aligned")}
 #: options that mean something in one form of alignment only
-FORM_OPTIONS = {"row": ("align_bits",),
+FORM_OPTIONS = {"row": ("align_bits", "exponent"),
                 "cycle": ("extra_bits", "acc_bits", "rounding", "exact", "accumulator")}
 
 
@@ -229,6 +229,9 @@ class BitmodMeshParameters(BitmodPeOptions, ABC):
                           source="section IV-C")
     columns: int = parameter(8, "columns: output channels side by side", low=1, high=256,
                              source="section IV-C")
+    exponent: str = parameter("given", "row: the exponent of a row and group comes with the group, "
+                              "or is found by a scan as its activations are written, which wait "
+                              "until it is known", choices=("given", "scan"))
     out: str = parameter("fp32", "format of the results", choices=("fp32", "fp16"))
     channel_scale: bool = parameter(True, "FP32 multiplier for the channels' second-level scales",
                                     source="section III-C")
@@ -264,6 +267,36 @@ class BitmodMeshParameters(BitmodPeOptions, ABC):
     @abstractmethod
     def kept_chunks(self) -> int:
         """Chunks of activations that can stay for the next operation; 0 without a buffer."""
+
+    @property
+    def scans(self) -> bool:
+        """Whether the exponents of the rows are found here, and not given."""
+        return self.align == "row" and self.exponent == "scan"
+
+    @property
+    def group_chunks(self) -> int:
+        """Chunks of the largest group."""
+        return self.max_group // self.lanes
+
+    @property
+    @abstractmethod
+    def input_room(self) -> int:
+        """Chunks of activations that are here at a time, the one in use included, with a scan."""
+
+    @property
+    @abstractmethod
+    def exponent_room(self) -> int:
+        """Groups whose exponents have been found and are kept at a time, with a scan."""
+
+    @property
+    @abstractmethod
+    def exponent_turnaround(self) -> int:
+        """Cycles from the last term of a group until other exponents may take its place, with a
+        scan."""
+
+    def keeps(self, chunks: int, groups: int) -> bool:
+        """Whether the activations of an operation can stay for the next one."""
+        return chunks <= self.kept_chunks and not (self.scans and groups > self.exponent_room)
 
     @cached_property
     def tile(self) -> BitmodTileParameters:
@@ -340,6 +373,24 @@ class BitmodTileParameters(BitmodMeshParameters):
     def kept_chunks(self) -> int:
         return 0
 
+    @property
+    def queue_chunks(self) -> int:
+        """Chunks in the memory in which a group waits for its exponents. The register behind it
+        holds one more, so the next group is complete when a largest one ends."""
+        return max(2, self.group_chunks)
+
+    @property
+    def input_room(self) -> int:
+        return self.queue_chunks + 1
+
+    @property
+    def exponent_room(self) -> int:
+        return 1
+
+    @property
+    def exponent_turnaround(self) -> int:
+        return 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class BitmodArrayParameters(BitmodMeshParameters):
@@ -362,6 +413,9 @@ class BitmodArrayParameters(BitmodMeshParameters):
             value = getattr(self, name)
             if value & (value - 1):
                 self.refuse(name, "must be a power of two")
+        if self.scans and self.input_chunks < self.group_chunks:
+            self.refuse("input_chunks", f"must hold a group with --exponent scan: --max-group "
+                        f"{self.max_group} are {self.group_chunks} chunks")
 
     @property
     def tiles(self) -> tuple[int, int]:
@@ -374,6 +428,19 @@ class BitmodArrayParameters(BitmodMeshParameters):
     @property
     def kept_chunks(self) -> int:
         return self.input_chunks
+
+    @property
+    def input_room(self) -> int:
+        return self.input_chunks
+
+    @property
+    def exponent_room(self) -> int:
+        """Groups of 32 weights fill input buffer and exponents together; a power of 2."""
+        return max(2, 1 << (self.input_chunks * self.lanes // 32).bit_length() >> 1)
+
+    @property
+    def exponent_turnaround(self) -> int:
+        return self.tile_rows
 
     @property
     def pes(self) -> int:

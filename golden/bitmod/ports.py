@@ -74,8 +74,11 @@ class Weights:
                        None if self.channel_scale is None else cut(self.channel_scale))
 
     def group_sizes(self) -> list[int]:
-        k = self.codes.shape[1]
-        return [min(self.group_size, k - i) for i in range(0, k, self.group_size)]
+        return _group_sizes(self.codes.shape[1], self.group_size)
+
+
+def _group_sizes(k: int, group_size: int) -> list[int]:
+    return [min(group_size, k - i) for i in range(0, k, group_size)]
 
 
 def _words(values: Array, width: int) -> list[int]:
@@ -95,8 +98,15 @@ def _chunks(values: Array, group_size: int, lanes: int) -> Array:
 
 
 def activation_beats(p: BitmodMeshParameters, activations: Array, group_size: int) -> Fields:
-    """The ``activation`` stream of one operation: FP16 codes (rows of all tiles, k)."""
-    return [{"values": word} for word in _words(_chunks(activations, group_size, p.lanes), 16)]
+    """The ``activation`` stream of one operation: FP16 codes (rows of all tiles, k); where
+    exponents are scanned, ``last`` marks the last chunk of a group."""
+    beats = [{"values": word} for word in _words(_chunks(activations, group_size, p.lanes), 16)]
+    if p.scans:
+        lasts = [int(chunk == 1) for size in _group_sizes(activations.shape[1], group_size)
+                 for chunk in range(-(-size // p.lanes), 0, -1)]
+        for beat, last in zip(beats, lasts, strict=True):
+            beat["last"] = last
+    return beats
 
 
 def weight_beats(p: BitmodMeshParameters, weights: Weights) -> Fields:
@@ -107,8 +117,8 @@ def weight_beats(p: BitmodMeshParameters, weights: Weights) -> Fields:
 
 def group_beats(p: BitmodMeshParameters, weights: Weights, exponents: Array | None = None,
                 keep: bool = False) -> Fields:
-    """The ``group`` stream of one operation: ``exponents`` (rows of all tiles, groups) with row
-    alignment; ``keep`` its activations (designs that can)."""
+    """The ``group`` stream of one operation: ``exponents`` (rows of all tiles, groups) where they
+    are given; ``keep`` its activations (designs that can)."""
     sizes = weights.group_sizes()
     beats = []
     for number, (selectors, scales) in enumerate(zip(_words(weights.selectors.T, 2),
@@ -153,17 +163,17 @@ def stream_beats(p: BitmodMeshParameters, activations: Array, weights: Weights,
     Blocks of all tiles' rows, and for each of them blocks of all tiles' columns; ragged edges are
     filled with zeros. An array keeps the activations of a block of rows in its input buffer if
     they fit. A design with a channel scale gets ones where there is none. ``exponents`` (m,
-    groups): of a design with row alignment, default the largest of each group. Beats are made block
+    groups): of a design that is given them, default the largest of each group. Beats are made block
     by block, as the iterators get there.
     """
     down, across = p.tiles
     rows, columns = down * p.rows, across * p.columns
-    chunks = sum(-(-size // p.lanes) for size in weights.group_sizes())
-    keeps = chunks <= p.kept_chunks
+    sizes = weights.group_sizes()
+    keeps = p.keeps(sum(-(-size // p.lanes) for size in sizes), len(sizes))
     row_starts = range(0, len(activations), rows)
     column_starts = range(0, len(weights.codes), columns)
 
-    if p.align == "row" and exponents is None:
+    if p.align == "row" and not p.scans and exponents is None:
         exponents = group_exponents(activations, weights.group_size)
 
     def filled(values: Array, start: int) -> Array:

@@ -15,6 +15,7 @@ from ..fabric.axi import Axi4, AxiLite, attach
 from ..fabric.register_block import RegisterBlock
 from .fetch import AT_ONCE
 from .frame import Frame
+from .registers import registers_of
 
 __all__ = ["Accelerator"]
 
@@ -55,7 +56,7 @@ class Accelerator(Design[AccelParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        m.submodules.registers = registers = RegisterBlock(p.registers)
+        m.submodules.registers = registers = RegisterBlock(registers_of(p))
         m.submodules.frame = frame = Frame(p)
         attach(m, self, registers, self.lite.slave_members())
         attach(m, self, frame, self.bus.read_members() | self.bus.write_members())

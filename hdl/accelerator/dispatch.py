@@ -96,14 +96,17 @@ class Dispatch(StructComponent):
             idle.append(getattr(self, f"{unit}_idle"))
             empty.append((queue.level == 0) & ~queue.pop.valid)
             stuck.append(queue.pop.valid & ~may)
-        at_rest, all_empty = Signal(), Signal()
-        waits_for_all, is_end = Signal(), Signal()
+        at_rest = Signal()
+        all_empty = Signal()
+        waits_for_all = Signal()
+        is_end = Signal()
         m.d.comb += [
             at_rest.eq(Cat(idle).all()), all_empty.eq(Cat(empty).all()),
             is_end.eq(word[:4] == Op.END), waits_for_all.eq(is_end | (word[:4] == Op.SYNC))]
         # an instruction that was taken shows in its queue a cycle later, and its unit is busy the
         # cycle after it went: two quiet cycles in a row say that nothing is left
-        quiet, quiet_before = Signal(), Signal()
+        quiet = Signal()
+        quiet_before = Signal()
         m.d.comb += quiet.eq(at_rest & all_empty)
         m.d.sync += quiet_before.eq(quiet)
         done = Signal()
@@ -116,7 +119,8 @@ class Dispatch(StructComponent):
             self.opcode.eq(head.valid & ~known & ~waits_for_all),
             self.field.eq(head.valid & known & room & bad),
             self.no_end.eq(self.over & quiet & quiet_before)]
-        blocked, calm = Signal(), Signal(3)
+        blocked = Signal()
+        calm = Signal(3)
         m.d.comb += blocked.eq(at_rest & Cat(stuck).any() & Cat(
             e | s for e, s in zip(empty, stuck, strict=True)).all() & (
                 self.over | (head.valid & ~head.ready)))

@@ -108,7 +108,9 @@ class Frame(StructComponent):
             (Error.TOKENS, dispatch.tokens), (Error.DEADLOCK, dispatch.deadlock),
             (Error.NO_END, dispatch.no_end))
         running = Signal()
-        starts, fails, rests = Signal(), Signal(), Signal()
+        starts = Signal()
+        fails = Signal()
+        rests = Signal()
         failed = Signal(4)
         m.d.comb += failed.eq(Error.ABORTED)
         for error, found in reversed(faults):

@@ -8,7 +8,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.accelerator.isa import BLOCK, FIELDS, Op
+from lowbit.golden.accelerator.isa import BLOCK, Op
 from lowbit.golden.accelerator.parameters import AccelParameters
 
 from ..common.shared import Shared
@@ -154,7 +154,8 @@ class Load(StructComponent):
         writes = Signal()
         address = Signal(21)
         rows = op.matches(Op.LDA, Op.LDP)
-        is_a, is_p = Signal(), Signal()
+        is_a = Signal()
+        is_p = Signal()
         last_row = Signal()
         depth = Signal(17)
         start = Signal(16)
@@ -174,7 +175,7 @@ class Load(StructComponent):
                 with m.Case(kind):
                     m.d.comb += [depth.eq(depths[kind] // ratio),
                                  start.eq(fields(word, kind).dst >> (ratio.bit_length() - 1))]
-        for width, stream_ in words.items():
+        for stream_ in words.values():
             m.d.comb += stream_.ready.eq(full | ~is_p | self.result.ready)
             with m.If(stream_.valid & stream_.ready & ~full):
                 m.d.comb += writes.eq(1)
@@ -217,7 +218,7 @@ class Load(StructComponent):
               address: Signal, of_bank: Signal) -> None:
         """Exponents: of a group, the cycle after its last word."""
         p = self.parameters
-        m.submodules.scan = scan = ExponentScan(p.core)
+        m.submodules.exponents = scan = ExponentScan(p.core)
         at = group_address(m, p, address, lda.steps, "exponent_at")
         last = Signal()
         m.d.comb += [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -157,7 +157,7 @@ class LutEngine(StructComponent):
             return found
         part = register(m, beat["address"][:shift], f"{port}_part",
                         enable=beat.valid & beat.ready)
-        return found.word_select(part, word)
+        return Array(found[i * word:][:word] for i in range(ratio))[part]
 
     def _weights(self, m: Module, feed: Any, core: Any) -> None:
         p, request = self.parameters, of_port(feed.request)

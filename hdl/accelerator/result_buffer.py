@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -27,8 +27,8 @@ class ResultBuffer(StructComponent):
     partial, partial_values:
         streams: ``address`` of a word of all rows, or ``zero``; the words. They go before stores.
     store, store_word:
-        streams: ``address`` and ``row`` of a word; the words. A word every two cycles at most,
-        as of partial sums: each is held in a register, so that the two share the read ports.
+        streams: ``address`` and ``row`` of a word; the words, one every two cycles at most: each
+        is held in a register, so that the two share the read ports.
     """
 
     def __init__(self, p: AccelParameters) -> None:
@@ -46,30 +46,45 @@ class ResultBuffer(StructComponent):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         load, partial, store = self.load, self.partial, self.store
-        partial_reads, store_reads = Signal(), Signal()
-        # a word that was read in the cycle before, and the register where it waits
-        partial_read, partial_held = Signal(), Signal()
-        store_read, store_held = Signal(), Signal()
-        zero, row = Signal(reset_less=True), Signal(len(store.payload.row), reset_less=True)
+        # partial sums: a word that was asked for, in the memories' output or not (any more), and
+        # the register where it waits for the core
+        asked = Signal()
+        there = Signal()
+        partial_held = Signal()
+        # results to store: a word that was read in the cycle before, and where it waits
+        store_read = Signal()
+        store_held = Signal()
+        address = Signal(12, reset_less=True)
+        zero = Signal(reset_less=True)
+        row = Signal(len(store.payload.row), reset_less=True)
         partial_values = Signal(p.M * p.p_word, reset_less=True)
         store_word = Signal(p.p_word, reset_less=True)
+        moves, asks, again, partial_reads, store_reads = (
+            Signal(name=name) for name in ("moves", "asks", "again", "partial_reads",
+                                           "store_reads"))
         m.d.comb += [
             load.ready.eq(~self.result_write),
-            partial.ready.eq(~partial_read & (~partial_held | self.partial_values.ready)),
-            partial_reads.eq(partial.valid & partial.ready),
-            store.ready.eq(~partial_reads & ~store_read & (~store_held | self.store_word.ready)),
+            moves.eq(asked & there & (~partial_held | self.partial_values.ready)),
+            partial.ready.eq(~asked | moves), asks.eq(partial.valid & partial.ready),
+            # a store that found the memories free has taken the place of a word that waited
+            again.eq(asked & ~there), partial_reads.eq(asks | again),
+            store.ready.eq(~partial_reads & ~store_read
+                           & (~store_held | self.store_word.ready)),
             store_reads.eq(store.valid & store.ready),
             self.partial_values.valid.eq(partial_held),
             self.partial_values.payload.eq(partial_values),
             self.store_word.valid.eq(store_held), self.store_word.payload.eq(store_word)]
         m.d.sync += [
-            partial_read.eq(partial_reads), store_read.eq(store_reads),
-            partial_held.eq(partial_read | (partial_held & ~self.partial_values.ready)),
+            asked.eq(asks | (asked & ~moves)),
+            there.eq(partial_reads | (there & ~store_reads)), store_read.eq(store_reads),
+            partial_held.eq(moves | (partial_held & ~self.partial_values.ready)),
             store_held.eq(store_read | (store_held & ~self.store_word.ready))]
-        with m.If(partial_reads):
-            m.d.sync += zero.eq(partial.payload.zero)
+        with m.If(asks):
+            m.d.sync += [zero.eq(partial.payload.zero), address.eq(partial.payload.address)]
         with m.If(store_reads):
             m.d.sync += row.eq(store.payload.row)
+        partial_address = Signal(12)
+        m.d.comb += partial_address.eq(Mux(again, address, partial.payload.address))
         read_data = []
         for i in range(p.M):
             m.submodules[f"bank_{i}"] = bank = Shared(
@@ -81,13 +96,13 @@ class ResultBuffer(StructComponent):
                 bank.write_data.eq(Mux(self.result_write,
                                        self.result_values.word_select(i, p.p_word),
                                        load.payload.word)),
-                bank.read.eq((partial_reads & ~partial.payload.zero) | store_reads),
-                bank.read_address.eq(Mux(partial_reads, partial.payload.address,
+                bank.read.eq(partial_reads | store_reads),
+                bank.read_address.eq(Mux(partial_reads, partial_address,
                                          store.payload.address))]
             read_data.append(bank.read_data)
-        with m.If(partial_read):
+        with m.If(moves):
             m.d.sync += partial_values.eq(Mux(zero, Const(0, len(partial_values)),
                                               Cat(read_data)))
         with m.If(store_read):
-            m.d.sync += store_word.eq(Cat(read_data).word_select(row, p.p_word))
+            m.d.sync += store_word.eq(Array(read_data)[row])
         return m

@@ -96,7 +96,9 @@ class Store(StructComponent):
         with m.If(request.valid & request.ready):
             m.d.sync += asked.eq(asked + 1)
 
-        word, takes, final = self.word, Signal(), Signal()
+        word = self.word
+        takes = Signal()
+        final = Signal()
         m.d.comb += [final.eq(sent == st.words - 1), takes.eq(word.valid & word.ready)]
         halves = []
         for i in range(p.chains):
@@ -118,7 +120,8 @@ class Store(StructComponent):
             narrow.beat.ready.eq(self.data.ready & st.fp16)]
         with m.If(takes):
             m.d.sync += sent.eq(sent + 1)
-        row_ends, ends = Signal(), Signal()
+        row_ends = Signal()
+        ends = Signal()
         m.d.comb += [row_ends.eq(takes & final), ends.eq(row_ends & (row == st.rows - 1)),
                      source.ready.eq(ends)]
         with m.If(row_ends):
@@ -130,7 +133,8 @@ class Store(StructComponent):
             m.d.sync += [row.eq(0), bank.eq(0), block.eq(0), skipped.eq(0)]
 
         open_rows = Signal(16)
-        given, over = Signal(), Signal()
+        given = Signal()
+        over = Signal()
         m.d.comb += [given.eq(command.valid & command.ready), self.done.ready.eq(1),
                      over.eq(self.done.valid), self.error.eq(over & self.done.payload.error),
                      self.idle.eq(~source.valid & (open_rows == 0))]

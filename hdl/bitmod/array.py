@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, memory
 
 from lowbit.golden.bitmod.cycles import operation_timing
@@ -23,7 +23,9 @@ from lowbit.golden.timing import Timing
 from ..common.design import Buffer, Design
 from ..common.shared import Shared
 from ..fabric.buffers import BufferControl, OperandBank, named_ports
+from ..fabric.elastic import Beat
 from ..fabric.skew import skewed
+from .exponent_scan import scan_groups
 from .mesh import ColumnOperands, RowOperands, mesh
 from .results import deliver
 from .sequencer import Sequencer
@@ -44,6 +46,10 @@ class BitmodArray(Design[BitmodArrayParameters]):
 
     The buffers take operands ahead of their use. The activations of operations with ``keep`` in
     their groups stay for the next operation (all chunks of it must fit into the input buffer).
+
+    With ``--exponent scan`` the exponents of the rows are found as the activations are written,
+    and enter a buffer of their own when a group is complete; they stay as the activations do (all
+    groups of an operation with ``keep`` must fit).
     """
 
     def __init__(self, p: BitmodArrayParameters) -> None:
@@ -56,7 +62,8 @@ class BitmodArray(Design[BitmodArrayParameters]):
         p, port = self.parameters, "a write port and a registered read port a bank"
         group = p.columns * (SELECTOR_BITS + SCALE_BITS)
         exponents = [Buffer(
-            "exponent_bank", p.tile_rows, p.group_entries, p.rows * FP16.ebits,
+            "exponent_bank", p.tile_rows, p.exponent_room if p.scans else p.group_entries,
+            p.rows * FP16.ebits,
             f"exponents of the rows, a group a word; {port}")] if p.align == "row" else []
         return [
             Buffer("input_bank", p.tile_rows, p.input_chunks, p.rows * p.lanes * 16,
@@ -73,13 +80,21 @@ class BitmodArray(Design[BitmodArrayParameters]):
         m, p = Module(), self.parameters
         m.submodules.sequencer = sequencer = Sequencer(p)
         weights = self._control(m, "weight", self.weight, p.weight_chunks, p.tile_columns)
-        inputs = self._control(m, "input", self.activation, p.input_chunks, p.tile_rows)
-        row = p.align == "row"
-        banks = max(p.tile_columns, p.tile_rows) if row else p.tile_columns
+        given = p.align == "row" and not p.scans
+        banks = max(p.tile_columns, p.tile_rows) if given else p.tile_columns
         groups = self._control(m, "group", self.group, p.group_entries, banks)
         header = self._headers(m, groups)
+        if p.scans:
+            inputs, found, scanned = self._scanned(m)
+            # with a group's exponents its activations are there
+            there = found.valid
+            m.d.comb += [found.take.eq(sequencer.take_group), found.keep.eq(header.keep),
+                         found.rewind.eq(header.keep & sequencer.step.ends)]
+        else:
+            inputs = self._control(m, "input", self.activation, p.input_chunks, p.tile_rows)
+            there = inputs.valid
         m.d.comb += [
-            sequencer.ready.eq(weights.valid & inputs.valid & groups.valid),
+            sequencer.ready.eq(weights.valid & there & groups.valid),
             sequencer.floating.eq(header.floating), sequencer.terms.eq(header.terms),
             sequencer.chunks.eq(header.chunks), sequencer.ending.eq(header.last),
             weights.take.eq(sequencer.take_chunk), inputs.take.eq(sequencer.take_chunk),
@@ -98,13 +113,30 @@ class BitmodArray(Design[BitmodArrayParameters]):
         operands = [ColumnOperands(word, entry[:selector_bits], entry[selector_bits:])
                     for word, entry in zip(codes, entries, strict=True)]
         exponents: list[Value] | list[None] = [None] * p.tile_rows
-        if row:
-            exponents = self._banks(m, "exponent", groups, group.exponents,
-                                    p.rows * FP16.ebits, p.group_entries)
+        width = p.rows * FP16.ebits
+        if given:
+            exponents = self._banks(m, "exponent", groups, group.exponents, width,
+                                    p.group_entries)
+        elif p.scans:
+            written = [scanned["exponents"].word_select(i, width) for i in range(p.tile_rows)]
+            exponents = self._banks(m, "exponent", found, written, width, p.exponent_room)
         rows = [RowOperands(*pair) for pair in zip(values, exponents, strict=True)]
         tiles = mesh(m, p, sequencer.step, special_values(m, self), rows, operands)
         deliver(m, p, sequencer, tiles, self.result, self.channel if p.channel_scale else None)
         return m
+
+    def _scanned(self, m: Module) -> tuple[BufferControl, BufferControl, Beat]:
+        """(input buffer, buffer of exponents, what enters that: the exponents of a group)."""
+        p, port = self.parameters, self.activation
+        m.submodules.input_control = inputs = BufferControl(p.input_chunks, p.tile_rows)
+        m.submodules.exponent_control = found = BufferControl(p.exponent_room, p.tile_rows)
+        take = Signal(name="activation_take")
+        m.d.comb += take.eq(port.valid & port.ready)
+        scanned = scan_groups(m, p, Value.cast(port.payload["values"]), take, port.payload.last)
+        m.d.comb += [port.ready.eq(inputs.ready & (~scanned.valid | scanned.ready)),
+                     inputs.write.eq(take), found.write.eq(scanned.valid),
+                     scanned.ready.eq(found.ready)]
+        return inputs, found, scanned
 
     @staticmethod
     def _control(m: Module, name: str, source: Any, depth: int, banks: int) -> BufferControl:

@@ -52,7 +52,7 @@ class RowOperands:
 @dataclass(frozen=True)
 class Mesh:
     """Where results come from: the ``tiles`` ([row][column]), and of each tile row which of its
-    rows are ``invalid`` and, with row alignment, ``clipped``."""
+    rows are ``invalid`` and, where exponents are given, ``clipped``."""
 
     tiles: list[list[Any]]
     invalid: list[Value]
@@ -102,20 +102,24 @@ def _feed_aligned_row(m: Module, p: BitmodMeshParameters, i: int, step: Any,
     """The same with an aligner a lane of each row: integers at the exponents of the rows."""
     assert operands.exponents is not None
     rows = activation_layout(p.tile)["values"].shape(operands.activations)[0]
-    exponents = group_layout(p.tile)["exponents"].shape(operands.exponents)[0]
     words, invalid, clipped = [], [], []
-    for r, (row, exponent) in enumerate(zip(rows, exponents, strict=True)):
+    for r, row in enumerate(rows):
+        exponent = operands.exponents.word_select(r, FP16.ebits)
         lanes = []
         for lane, code in enumerate(row):
-            aligner = Shared(Aligner(FP16, p.align_bits, adders=Adders(p.adder)), "bitmod_aligner")
+            aligner = Shared(Aligner(FP16, p.align_bits, adders=Adders(p.adder),
+                                     clips=not p.scans), "bitmod_aligner")
             m.submodules[f"aligner_{i}_{r}_{lane}"] = aligner
             m.d.comb += [aligner.code.eq(code), aligner.top.eq(exponent)]
             words.append(Cat(aligner.magnitude, aligner.negative))
             lanes.append(aligner)
         invalid.append(~Cat(lane.finite for lane in lanes).all())
-        clipped.append(Cat(lane.clipped for lane in lanes).any())
+        if not p.scans:
+            clipped.append(Cat(lane.clipped for lane in lanes).any())
     m.d.comb += [tile.activations_in.eq(Cat(words)), tile.exponents_in.eq(operands.exponents)]
-    return _flags(m, p, i, step, {"invalid": invalid, "clipped": clipped})
+    # an exponent that was found is the largest: nothing is cut to it
+    flags = {"invalid": invalid} | ({} if p.scans else {"clipped": clipped})
+    return _flags(m, p, i, step, flags)
 
 
 def _flags(m: Module, p: BitmodMeshParameters, i: int, step: Any,

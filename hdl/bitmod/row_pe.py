@@ -1,10 +1,10 @@
 """The BitMoD PE of row-aligned activations (``--align row``): shifts, one adder tree, one adder.
 
 All activations of a row and group are integers of one unit, so a term adds an activation shifted
-by its power of two, and nothing is aligned, normalised or cut. The tree adds words in offset form:
-a lane's magnitude t of n bits enters as 2**n + t, or as 2**n - 1 - t and a carry where it is
-negative, so no word needs a sign extension; of 2**k words the offset is the top bit of the sum
-alone. Contract: docs/numerics.md, section 7; widths: :mod:`lowbit.golden.bitmod.parameters`.
+by its power of two, and nothing is aligned, normalised or cut. The tree adds words in offset form
+(:mod:`..common.compressor`): a lane's magnitude t of n bits enters as 2**n + t, or as 2**n - 1 - t
+and a carry where it is negative. Contract: docs/numerics.md, section 7; widths:
+:mod:`lowbit.golden.bitmod.parameters`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.bitmod.parameters import MAX_TERM_EXPONENT, BitmodPeParameters
 
 from ..common.adders import Adders
+from ..common.compressor import compress, filled, offset_form
 from ..common.pipeline import delayed
 from ..common.struct import StructComponent
 from .accumulate import GroupSum
@@ -144,20 +145,5 @@ class RowPe(StructComponent):
         """(sum less one carry, that carry): two's complement."""
         # which adder takes whose carry is free: of the orders this one maps to the smallest PE
         half = len(carries) // 2
-        carries = carries[half:] + carries[:half]
-        # as many words as a power of two: a lane that is not there is 0 in offset form
-        none = Const(1 << len(words[0]) - 1, len(words[0]))
-        words = words + [none] * ((1 << (len(words) - 1).bit_length()) - len(words))
-        level = 0
-        while len(words) > 1:
-            following: list[Value] = []
-            for i in range(0, len(words), 2):
-                carry = carries.pop(0) if carries else Const(0, 1)
-                total, out = adders.add(m, words[i], words[i + 1], carry,
-                                        name=f"tree_{level}_{i // 2}")
-                following.append(Cat(total, out))
-            words = following
-            level += 1
-        # the offset of all words is the top bit
-        return (Cat(words[0][:-1], ~words[0][-1]),
-                carries.pop(0) if carries else Const(0, 1))
+        total, carry = compress(m, filled(words), carries[half:] + carries[:half], adders)
+        return offset_form(total), carry

@@ -73,10 +73,13 @@ def exponent_field(axes: dict[str, int] | None = None) -> Field:
 
 
 def activation_layout(p: BitmodMeshParameters) -> data.StructLayout:
-    """A chunk: ``values``."""
+    """A chunk: ``values``; where exponents are scanned, ``last`` of its group."""
     down, _ = p.tiles
-    return data.StructLayout({"values": Field(
-        FP16, "activations of a chunk", axes={"tile_row": down, "row": p.rows, "lane": p.lanes})})
+    fields = {"values": Field(
+        FP16, "activations of a chunk", axes={"tile_row": down, "row": p.rows, "lane": p.lanes})}
+    if p.scans:
+        fields["last"] = flag("last chunk of a group")
+    return data.StructLayout(fields)
 
 
 def weight_layout(p: BitmodMeshParameters) -> data.StructLayout:
@@ -90,8 +93,9 @@ def weight_layout(p: BitmodMeshParameters) -> data.StructLayout:
 def group_layout(p: BitmodMeshParameters) -> data.StructLayout:
     """A group of all columns, and of all rows: ``selectors`` of the special values, ``scales``,
     ``floating`` (FP3 and FP4), ``terms`` of a weight and ``chunks`` of the group, both less one,
-    ``last`` of its operation, with row alignment ``exponents`` of the rows, and in an array
-    ``keep``: the operation's activations stay in the input buffer for the next one."""
+    ``last`` of its operation, with row alignment ``exponents`` of the rows unless they are
+    scanned, and in an array ``keep``: the operation's activations stay in the input buffer for the
+    next one."""
     down, across = p.tiles
     axes = {"tile_column": across, "column": p.columns}
     fields = {
@@ -102,7 +106,7 @@ def group_layout(p: BitmodMeshParameters) -> data.StructLayout:
         "terms": Field(2, "terms of a weight, less one", name="unsigned"),
         "chunks": Field(chunk_bits(p), "chunks of the group, less one", name="unsigned"),
         "last": flag("last group of an operation")}
-    if p.align == "row":
+    if p.align == "row" and not p.scans:
         fields["exponents"] = exponent_field({"tile_row": down, "row": p.rows})
     if p.kept_chunks:
         fields["keep"] = flag("the operation's activations stay for the next one")
@@ -119,8 +123,8 @@ def channel_layout(p: BitmodMeshParameters) -> data.StructLayout:
 
 def result_layout(p: BitmodMeshParameters) -> data.StructLayout:
     """``values`` of one row and ``out_columns`` columns of every tile: rows ascending, then the
-    next columns; ``last`` of the operation; with row alignment ``clipped`` of the row: activations
-    of the operation were larger than their exponents, and have been cut to them."""
+    next columns; ``last`` of the operation; where exponents are given ``clipped`` of the row:
+    activations of the operation were larger than them, and have been cut to them."""
     down, across = p.tiles
     fields = {
         "values": Field(FP16 if p.out == "fp16" else FP32,
@@ -128,7 +132,7 @@ def result_layout(p: BitmodMeshParameters) -> data.StructLayout:
                         "ascending, then the next columns",
                         axes={"tile_row": down, "tile_column": across, "column": p.out_columns}),
         "last": flag("last result beat of an operation")}
-    if p.align == "row":
+    if p.align == "row" and not p.scans:
         fields["clipped"] = Field(1, "activations of the row were larger than the exponents given",
                                   name="flag", axes={"tile_row": down})
     return data.StructLayout(fields)

@@ -13,40 +13,42 @@ __all__ = ["MemoryQueue"]
 
 
 class MemoryQueue(wiring.Component):
-    """``depth`` words of ``width`` bits in a memory, and one more at its output.
+    """``depth`` words (any number, 2 or more) of ``width`` bits in a memory, and one more in the
+    register of its read port.
 
     Ports: streams ``push`` and ``pop`` (payload: the word); ``level``, the words in the memory.
-    Latency 2 cycles, a word a cycle. ``push.ready`` and ``pop.valid`` come from registers.
+    ``push.ready`` is low in reset; it and ``pop.valid`` come from registers. Latency: two cycles
+    to the word in the register; with words in the memory, a word each cycle.
     """
 
     def __init__(self, width: int, depth: int) -> None:
         self.width, self.depth = width, depth
         self.parameters = (width, depth)
         super().__init__({"push": In(stream.Signature(width)), "pop": Out(stream.Signature(width)),
-                          "level": Out((depth).bit_length())})
+                          "level": Out(depth.bit_length())})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.bank = bank = Shared(
             Bank(self.width, self.depth), f"ram_{self.depth}x{self.width}")
-        pushes = Signal()
-        fetches = Signal()
-        there = Signal()
+        stores = Signal()
+        loads = Signal()
+        held = Signal()
+        is_open = Signal(name="open")
+        following = Signal(len(self.level))
         write_at = Signal(range(self.depth))
         read_at = Signal(range(self.depth))
         m.d.comb += [
-            self.push.ready.eq(self.level != self.depth), self.pop.valid.eq(there),
-            pushes.eq(self.push.valid & self.push.ready),
-            fetches.eq((self.level != 0) & (~there | self.pop.ready)),
-            bank.write.eq(pushes), bank.write_address.eq(write_at),
-            bank.write_data.eq(self.push.payload), bank.read.eq(fetches),
+            self.push.ready.eq(is_open), self.pop.valid.eq(held),
+            stores.eq(self.push.valid & is_open),
+            loads.eq((self.level != 0) & (~held | self.pop.ready)),
+            following.eq(self.level + stores - loads),
+            bank.write.eq(stores), bank.write_address.eq(write_at),
+            bank.write_data.eq(self.push.payload), bank.read.eq(loads),
             bank.read_address.eq(read_at), self.pop.payload.eq(bank.read_data)]
-        m.d.sync += there.eq(fetches | (there & ~self.pop.ready))
-        for moves, at in ((pushes, write_at), (fetches, read_at)):
+        m.d.sync += [self.level.eq(following), is_open.eq(following != self.depth),
+                     held.eq(loads | (held & ~self.pop.ready))]
+        for moves, at in ((stores, write_at), (loads, read_at)):
             with m.If(moves):
                 m.d.sync += at.eq(Mux(at == self.depth - 1, 0, at + 1))
-        with m.If(pushes & ~fetches):
-            m.d.sync += self.level.eq(self.level + 1)
-        with m.Elif(fetches & ~pushes):
-            m.d.sync += self.level.eq(self.level - 1)
         return m

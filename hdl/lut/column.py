@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.lut.parameters import LutCoreParameters
 
 from ..common.adders import Adders, adder_tree
+from ..common.compressor import compress
 from ..common.fp_add import FpAdd
 from ..common.fp_sum import FpSum
 from ..common.pipeline import register
@@ -31,7 +32,7 @@ class LutCell(wiring.Component):
     """Read, sign and accumulate for one output.
 
     ``entries``: the row's tables after the plane step, ``groups`` x ``entries`` words. Integers
-    arrive signed or, with ``offset_entries``, offset by half their range (top bit inverted), which
+    arrive signed or, with ``offset_entries``, in offset form (:mod:`..common.compressor`), which
     makes them unsigned: the part of the accumulator above them is a counter, and the known offset
     is subtracted once, in the output lane. An inactive cycle reads zeros and changes nothing.
     Where the entries of a table have their lowest bit in common (``common_lsb``) they come
@@ -110,14 +111,13 @@ class LutCell(wiring.Component):
     def _integer_accumulator(self, m: Module, words: list[Value], signs: list[Value]) -> Signal:
         """-T is ~T + 1: the ones are carries into the sum."""
         p = self.parameters
-        carry = signs[0] if signs else Const(0, 1)
-        if not p.offset_entries:
-            words = [word.as_signed() for word in words]
-        addend = words[0]
-        if p.groups > 1:
-            bits = p.step_bits + (p.groups - 1).bit_length()
-            addend = Signal(bits if p.offset_entries else signed(bits))
-            m.d.comb += addend.eq(adder_tree([*words, *signs[1:]]))
+        if p.offset_entries:
+            addend, carry = compress(m, words, signs, Adders(p.adder))
+        else:
+            addend, carry = words[0].as_signed(), signs[0] if signs else Const(0, 1)
+            if p.groups > 1:
+                addend = Signal(signed(p.step_bits + (p.groups - 1).bit_length()))
+                m.d.comb += addend.eq(adder_tree([*(w.as_signed() for w in words), *signs[1:]]))
         return SegmentedAccumulator(m, p, addend, carry, self._before).value
 
     def _float_accumulator(self, m: Module, words: list[Value]) -> Signal:

@@ -14,7 +14,6 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.group_scale import Codes
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.timing import Timing
 
@@ -25,7 +24,8 @@ from ..fabric.elastic import Beat, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
 from .drain import Drain
 from .entry_step import EntryStep
-from .lane import code_sum_bits, offset_bits, sum_exponent_bits
+from .fix_up import row_correction
+from .lane import offset_bits, sum_exponent_bits
 from .streams import (
     activation_layout,
     psum_layout,
@@ -223,8 +223,8 @@ class LutCore(Design[LutCoreParameters]):
                 for name, value in side.items()}
         if p.scales_groups:
             held["correction"] = register(m, Cat(
-                self._correction(held, held["row_sums"].word_select(row, p.acc_bits))
-                for row in range(p.M)), "correction")
+                row_correction(p, held["row_sums"].word_select(row, p.acc_bits), held["codes"],
+                               held["plane"]) for row in range(p.M)), "correction")
         return held
 
     def _sticky(self, m: Module, name: str, table: Beat, fire: Signal, anew: Value) -> Value:
@@ -252,20 +252,6 @@ class LutCore(Design[LutCoreParameters]):
                 m.d.sync += running.eq(more)
             sums.append(more)
         return sums
-
-    def _correction(self, held: dict[str, Value], row_sum: Value) -> Value:
-        """What the sum of the activations comes to in twice the sum of the codes
-        (:class:`lowbit.golden.group_scale.Codes`), in the units of the lanes."""
-        p = self.parameters
-        row_sum = row_sum.as_signed()
-        codes, plane = held["codes"], held["plane"]
-        if p.is_aligned:
-            once = row_sum << (p.w_bits - 1 - plane)[:max(p.plane_bits, 1)]
-            power = row_sum << p.w_bits
-        else:
-            once, power = row_sum, (row_sum << 1) << plane
-        result = Mux(codes == Codes.UNSIGNED, power, 0) - Mux(codes == Codes.ODD, 0, once)
-        return result[:code_sum_bits(p)]
 
     def _last_plane(self, m: Module, fire: Signal, beat: Beat) -> Value:
         """The largest plane of the accumulation: one less than the weights have."""

@@ -28,7 +28,8 @@ from ..common.shared import Shared
 from ..common.struct import StructComponent
 from ..fabric.elastic import backward, of_port
 from .column import value_bits
-from .lane import OutputLane, code_sum_bits, offset_bits, sum_exponent_bits
+from .fix_up import code_sum_bits
+from .lane import OutputLane, offset_bits, sum_exponent_bits
 from .streams import psum_layout, result_layout, scale_layout
 
 __all__ = ["Drain"]

@@ -2,9 +2,8 @@
 
 Integers are shifted and lose a lowest bit that all entries have in common. Aligned ones step down
 from the top plane: shifted right, what is lost ORed into the lowest bit (round to odd). With
-``offset_entries`` they are then offset by half their range (top bit inverted), as
-:class:`~lowbit.hdl.lut.column.LutCell` expects. Floats take an exact exponent step with IEEE
-behaviour at both ends.
+``offset_entries`` they are then in offset form, as :class:`~lowbit.hdl.lut.column.LutCell` expects.
+Floats take an exact exponent step with IEEE behaviour at both ends.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.lut.parameters import LutCoreParameters
 
 from ..common.adders import Adders
+from ..common.compressor import offset_form
 from ..common.fp_scale import FpScale
 from ..common.shared import Shared
 
@@ -56,7 +56,6 @@ class EntryStep(wiring.Component):
         else:
             stepped = entry << self.plane if p.plane_bits else entry
             m.d.comb += shifted.eq(stepped >> int(p.common_lsb))
-        top = ~shifted[-1] if p.offset_entries else shifted[-1]
-        m.d.comb += self.stepped.eq(Cat(shifted[:-1], top))
+        m.d.comb += self.stepped.eq(offset_form(shifted) if p.offset_entries else shifted)
         return m
 

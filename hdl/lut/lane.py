@@ -26,8 +26,9 @@ from ..common.normalize import FixedToFloat
 from ..common.pipeline import delayed, register
 from .accumulator import SegmentedAccumulator
 from .column import value_bits
+from .fix_up import code_sum, code_sum_bits
 
-__all__ = ["OutputLane", "code_sum_bits", "offset_bits", "sum_exponent_bits"]
+__all__ = ["OutputLane", "offset_bits", "sum_exponent_bits"]
 
 
 def offset_bits(p: LutCoreParameters) -> int:
@@ -40,11 +41,6 @@ def sum_exponent_bits(p: LutCoreParameters) -> int:
     return (p.largest_exponent + p.w_bits - 1).bit_length() if p.is_aligned else 0
 
 
-def code_sum_bits(p: LutCoreParameters) -> int:
-    """Bits of twice the sum of activations times codes, in units of the lowest plane's sums."""
-    return p.acc_bits + p.w_bits + 1
-
-
 class OutputLane(wiring.Component):
     """Accumulator value to result; see ``LutCoreParameters.lane_stages``.
 
@@ -53,7 +49,7 @@ class OutputLane(wiring.Component):
     ``scale`` of the row, ``invalid``, ``saturated``; ``psum`` comes some cycles later (see there).
     ``result`` is registered, and ``result_saturated`` comes with it.
 
-    With group scales ``correction`` (:func:`code_sum_bits`, of the row) comes with ``value``;
+    With group scales ``correction`` (:mod:`.fix_up`, of the row) comes with ``value``;
     ``group_scale``, ``group_offset`` and ``row_sum`` where they come in, ``scaling`` holding the
     stages from there on; ``y`` in place of ``psum``, and ``y_next`` in the cycle before ``result``.
     """
@@ -137,8 +133,8 @@ class OutputLane(wiring.Component):
         total = total[:width].as_signed()
         if p.scales_groups:
             width = code_sum_bits(p)
-            more = register(m, self.correction, "correction_at", enable=self.enable).as_signed()
-            total = (((total << p.w_bits - 1) if p.is_aligned else total) + more)[:width]
+            more = register(m, self.correction, "correction_at", enable=self.enable)
+            total = code_sum(p, total, more)
         exact = register(m, total.as_signed(), "exact", enable=self.enable)
         fmt = p.result_float
         if fmt is None:

@@ -6,7 +6,7 @@ import numpy as np
 from canvas import Canvas
 from waves import Trace, record
 
-from lowbit.golden.bitmod.cycles import operation_cycles
+from lowbit.golden.bitmod.cycles import Operation, stream_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import BitmodTileParameters
 from lowbit.golden.bitmod.pe import layer
@@ -35,7 +35,8 @@ def simulate() -> Trace:
                       rng.random(channels).astype(np.float32))
     special = np.array(dtype.special_values)
     beats = layer_beats(p, rows, weights)
-    model = p.port_latency + operation_cycles(p, [[p.cycles(dtype, GROUP)] * groups] * OPERATIONS)
+    operation = Operation.of_groups(p, dtype, [GROUP] * groups)
+    model = stream_cycles(p, [operation] * OPERATIONS)
     writes = [{"sv_write": 1, "sv_index": index, "sv_value": special_value_word(float(value))}
               for index, value in enumerate(special)]
     trace, words = record(

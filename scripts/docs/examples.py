@@ -5,8 +5,8 @@
 
 Every fenced block of kind ``console`` counts: a line ``$ command``, then its output. The commands
 of one page run in order in one temporary folder. ``--write`` puts the real output in the page;
-without it the exit status is 1 when a page is wrong. Seconds, cycles per second and the longest
-path depend on the machine and its tools; they are not compared.
+without it the exit status is 1 when a page is wrong. Seconds, what is done in a second and the
+longest path depend on the machine and its tools; they are not compared.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 VARIES = ((re.compile(r"built in [\d.]+ s|build cached"), "built"),
           (re.compile(r"[\d.]+ s\b"), "# s"),
           (re.compile(r"\d+ cycles/s"), "# cycles/s"),
+          (re.compile(r"[\d.]+ tokens/s"), "# tokens/s"),
           (re.compile(r"^longest path .*$", re.MULTILINE), "longest path"))
 
 

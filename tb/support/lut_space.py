@@ -2,14 +2,19 @@
 
 The regression covers all legal pairs of these values (:func:`regression`), the campaign
 (scripts/studies/campaign.py) draws from their full product. Legality is the parameter classes' own.
+
+The search for the regression's rows takes half a minute, so they are recorded in a file;
+``python -m lowbit.tb.support.lut_space`` writes it, and a test compares it with the search.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import json
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 from lowbit.golden.formats import FloatFormat
@@ -23,8 +28,11 @@ from lowbit.golden.parameters import ParameterError, Parameters
 from lowbit.tb.support.covering import Row, pairwise, random_legal
 
 __all__ = ["SPACES", "build", "row_of", "complaint", "regression_complaint",
-           "is_cheap", "regression", "product", "completed",
+           "is_cheap", "search", "regression", "product", "completed",
            "label"]
+
+#: generator -> rows of its covering array, each a digit for every factor: the place of its value
+RECORD = Path(__file__).with_name("lut_regression.json")
 
 #: what a table is
 _TABLE: dict[str, tuple[Any, ...]] = dict(
@@ -134,10 +142,22 @@ def regression_complaint(cls: type[LutParameters], row: Row) -> list[str] | None
     return blamed
 
 
-def regression(cls: type[LutParameters]) -> list[LutParameters]:
-    """A pairwise covering array of the cheap legal configurations."""
+def search(cls: type[LutParameters]) -> list[str]:
+    """A pairwise covering array of the cheap legal configurations, rows as in :data:`RECORD`."""
     rows = pairwise(SPACES[cls], functools.partial(regression_complaint, cls))
-    return [build(cls, row) for row in rows]
+    return ["".join(str(values.index(row[name])) for name, values in SPACES[cls].items())
+            for row in rows]
+
+
+def regression(cls: type[LutParameters]) -> list[LutParameters]:
+    """The recorded covering array."""
+    try:
+        return [build(cls, {name: values[int(digit)] for (name, values), digit in
+                            zip(SPACES[cls].items(), row, strict=True)})
+                for row in json.loads(RECORD.read_text())[cls.generator]]
+    except (IndexError, ValueError) as error:      # other factors, or other values are legal
+        raise ValueError(f"{RECORD.name} is out of date ({error}); write it again with: "
+                         "python -m lowbit.tb.support.lut_space") from None
 
 
 def product() -> list[Row]:
@@ -175,3 +195,7 @@ def completed(row: Row, seed: int) -> LutCoreParameters:
 def label(p: Parameters) -> str:
     """A short name of a configuration: the flags that differ from the defaults."""
     return p.flags().replace("--", "").replace(" ", "_") or "default"
+
+
+if __name__ == "__main__":
+    RECORD.write_text(json.dumps({cls.generator: search(cls) for cls in SPACES}, indent=1) + "\n")

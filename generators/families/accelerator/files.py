@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from lowbit.golden.accelerator.parameters import AccelParameters
-from lowbit.golden.accelerator.registers import SOURCE
+from lowbit.hdl.accelerator.registers import SOURCE, registers_of
 
 from ...registers.c_header import c_header
 from ...registers.instructions import instructions
@@ -26,7 +26,7 @@ def _mark(emitted: Emitted) -> str:
 def header(p: AccelParameters, emitted: Emitted) -> str:
     """Registers, then the instruction set, within one guard."""
     name = re.sub(r"\W", "_", emitted.top)
-    text = c_header(p.registers, name)
+    text = c_header(registers_of(p), name)
     guard = f"#define {name.upper()}_REGISTERS_H\n"
     text = text.replace(guard, guard + "\n#include <stdint.h>\n")
     body, end = text.rsplit("\n#endif", 1)
@@ -36,7 +36,8 @@ def header(p: AccelParameters, emitted: Emitted) -> str:
 
 def registers(p: AccelParameters, emitted: Emitted) -> str:
     """A table of registers."""
-    return f"<!-- {_mark(emitted)} -->\n# Registers of {emitted.top}\n\n" + markdown(p.registers)
+    head = f"<!-- {_mark(emitted)} -->\n# Registers of {emitted.top}\n\n"
+    return head + markdown(registers_of(p))
 
 
 def source(p: AccelParameters, emitted: Emitted) -> str:

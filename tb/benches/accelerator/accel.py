@@ -17,6 +17,7 @@ import numpy as np
 from lowbit.golden.accelerator.device import Device
 from lowbit.golden.accelerator.isa import Error, Op
 from lowbit.golden.accelerator.parameters import AccelParameters
+from lowbit.hdl.accelerator.registers import registers_of
 from lowbit.tb.benches.accelerator.board import OKAY, SLVERR, Board
 from lowbit.tb.benches.accelerator.programs import Program, Programs
 from lowbit.tb.benches.streams import Bench, load_plan
@@ -36,7 +37,7 @@ class Run:
         self.memory = np.frombuffer(self.rng.randbytes(MEMORY), np.uint8).copy()
         self.programs = Programs(p, self.memory, seed)
         self.golden = Device(p, self.memory.copy())
-        self.board = Board(dut, p.registers, self.memory, p.axi_data, self.rng,
+        self.board = Board(dut, registers_of(p), self.memory, p.axi_data, self.rng,
                            self.rng.choice((0.0, 0.2, 0.6)), self._latency)
         self.slow = 1
         self.words = self.programs_run = 0
@@ -93,7 +94,8 @@ class Run:
         golden = self.golden
         golden.memory[:] = self.memory
         golden.bases = program.bases
-        code = golden.run(program.address, len(program.instructions), seed=self.rng.random())
+        code = golden.run(program.address, len(program.instructions),
+                          self.rng.randrange(1 << 30))
         assert code is Error.NONE, f"the golden simulator ends with {code.name}"
         await self.start(program)
         found = await self.end()

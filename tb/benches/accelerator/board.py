@@ -58,7 +58,8 @@ class _Receiver:
         self.valid = getattr(dut, f"{name}valid")
         self.ready = getattr(dut, f"{name}ready")
         self.fields = {field: getattr(dut, f"{name}{field}") for field in fields}
-        self.open, self.pending = False, None
+        self.open = False
+        self.pending: dict[str, int] | None = None
         self.ready.value = 0
 
     def step(self) -> dict[str, int] | None:

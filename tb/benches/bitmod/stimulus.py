@@ -15,7 +15,7 @@ from lowbit.golden.formats import FP16, FP32, FloatFormat
 from lowbit.tb.benches.stimulus import difference, placed
 
 __all__ = ["GROUP_KINDS", "SPECIAL_VALUES", "channel_places", "few_groups", "group_activations",
-           "program_special_values"]
+           "program_special_values", "scan_corners"]
 
 Array = NDArray[Any]
 
@@ -104,6 +104,30 @@ def few_groups(rng: np.random.Generator, start: int, rows: int, groups: int, siz
         changed = difference(rng, FP16, codes[:, 0, member])
         codes[:, -1, member] = np.where(rng.random(rows) < 0.5, changed, codes[:, -1, member])
     return codes.reshape(rows, groups * size)
+
+
+def scan_corners(rng: np.random.Generator, rows: Array, group_size: int) -> Array:
+    """FP16 codes (m, k), some of whose groups have become such as a scan may get wrong.
+
+    The largest activation is the first or the last of its group, and up to all places above the
+    others; all are subnormals, or zeros; an infinity or a NaN stands among smaller ones (seldom:
+    the row's results are NaN then). Each follows any other.
+    """
+    rows = rows.copy()
+    for start in range(0, rows.shape[1], group_size):
+        size = min(group_size, rows.shape[1] - start)
+        for row in np.flatnonzero(rng.random(len(rows)) < 0.5):
+            kind = rng.choice(["first", "last", "subnormals", "zeros", "odd"],
+                              p=[0.2, 0.4, 0.2, 0.19, 0.01])
+            top = int(rng.integers(1, FP16.max_exponent_field)) << FP16.mbits
+            below = {"zeros": 1, "subnormals": 1 << FP16.mbits}.get(str(kind), top)
+            group = rng.integers(0, below, size)
+            if kind in ("first", "last"):
+                group[0 if kind == "first" else -1] = top + rng.integers(1 << FP16.mbits)
+            elif kind == "odd":
+                group[rng.integers(size)] = FP16.inf + rng.integers(2)
+            rows[row, start:start + size] = group | rng.integers(0, 2, size) << 15
+    return rows
 
 
 def channel_places(rng: np.random.Generator, sums: Array, fmt: FloatFormat) -> Array:

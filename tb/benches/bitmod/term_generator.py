@@ -59,7 +59,7 @@ async def equals_golden(dut: Any) -> None:
                 value = int(dut.terms.value)
                 got = relevant(np.array([value >> 4 * i & 15 for i in range(p.lanes)]))
                 assert (got == expected[codes, index]).all(), (dtype.name, special, codes, index)
-                assert dut.bsig.value.to_signed() == bsig
+                assert dut.bsig.value.to_signed() == bsig, (dtype.name, special, codes)
                 await FallingEdge(dut.clk)
                 words += p.lanes
                 cycles += 1

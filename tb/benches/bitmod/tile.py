@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.bitmod import parameters as parameter_classes
-from lowbit.golden.bitmod.cycles import operation_cycles
+from lowbit.golden.bitmod.cycles import Operation, stream_cycles
 from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, DataType, get_data_type
 from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 from lowbit.golden.bitmod.pe import layer
@@ -38,6 +38,7 @@ from lowbit.tb.benches.bitmod.stimulus import (
     few_groups,
     group_activations,
     program_special_values,
+    scan_corners,
 )
 from lowbit.tb.benches.stimulus import activations
 from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
@@ -107,7 +108,9 @@ class Layer:
             channel = FP32.to_array(channel_places(rng, FP32.from_array(sums), fmt))
             weights = replace(weights, channel_scale=channel)
         exponents, clipped = None, np.zeros(self.m, bool)
-        if p.align == "row":
+        if p.scans:
+            rows = scan_corners(rng, rows, group_size)
+        elif p.align == "row":
             exponents = self._exponents(rng, rows, group_size)
             clipped = align_rows(rows, group_size, p.align_bits, exponents).clipped
         self.beats = layer_beats(p, rows, weights, exponents)
@@ -119,8 +122,14 @@ class Layer:
         self.expected = fmt.from_array(result)
         self.words = p.output_beats * len(self.beats["group"]) // groups
         self.name = f"{dtype.name}, k {k}, groups of {group_size}"
-        self.terms = [[p.cycles(dtype, size) for size in weights.group_sizes()]
-                      for _ in range(self.words // p.output_beats)]
+        self.operations = self._operations(p, weights)
+
+    def _operations(self, p: BitmodMeshParameters, weights: Weights) -> list[Operation]:
+        """What the cycle model needs to know, and of the beats of groups what is kept."""
+        count = self.words // p.output_beats
+        sizes = weights.group_sizes()
+        kept = [bool(beat.get("keep")) for beat in self.beats["group"][::len(sizes)]]
+        return [Operation.of_groups(p, weights.dtype, sizes, kept[i]) for i in range(count)]
 
     @staticmethod
     def _exponents(rng: np.random.Generator, rows: Array, group_size: int) -> Array:
@@ -274,9 +283,8 @@ async def equals_golden(dut: Any) -> None:
     wrong += await _run(bench, p, smooth, rng, 0.0)
     cycles = bench.cycles - before
     count = sum(x.expected.size for x in [*layers, *smooth])
-    expected = p.port_latency + operation_cycles(
-        p, [groups for x in smooth for groups in x.terms])
-    bench.report(words=count, mismatches=wrong, operations=sum(len(x.terms) for x in layers),
+    expected = stream_cycles(p, [operation for x in smooth for operation in x.operations])
+    bench.report(words=count, mismatches=wrong, operations=sum(len(x.operations) for x in layers),
                  smooth_cycles=cycles, model_cycles=expected)
     assert wrong == 0, f"{wrong} of {count} results differ from the golden model"
     assert cycles == expected, f"{cycles} cycles; the cycle model says {expected}"

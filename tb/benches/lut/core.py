@@ -38,7 +38,7 @@ from lowbit.golden.lut.ports import (
     weight_fields,
 )
 from lowbit.golden.lut.table import Tables, make_tables
-from lowbit.tb.benches.lut.stimulus import given_exponents
+from lowbit.tb.benches.lut.stimulus import given_exponents, on_edge
 from lowbit.tb.benches.stimulus import KINDS, activations, partners, places, swept_row
 from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
 
@@ -96,7 +96,8 @@ class Stimulus:
             choice = rng.integers(3)
             zero = [None, np.full(p.N, 1 << (bits - 1)),
                     rng.integers(0, 1 << bits, p.N)][choice]
-        self._operation(codes, q, bits, zero, swept)
+        scans = p.is_aligned and not p.can_saturate
+        self._operation(codes, q, bits, zero, swept, scans and not swept and rng.random() < 0.5)
 
     def _swept(self, k: int) -> Array:
         p = self.p
@@ -136,19 +137,21 @@ class Stimulus:
         self._operation(codes, q, p.w_bits, largest - column if p.zero_point else None)
 
     def _operation(self, codes: Array, q: Array, bits: int, zero: Array | None,
-                   swept: bool = False) -> None:
+                   swept: bool = False, edge: bool = False) -> None:
         p = self.p
         if p.scales_groups:
-            return self._scaled(codes, q, bits, swept)
-        tables = self._tables(codes)
+            return self._scaled(codes, q, bits, swept, edge)
+        tables = self._tables(codes, edge)
         beats = weight_beats(q, bits, p.K, p.groups, zero)
         psum = self._psum(operation(p, tables, beats), swept) if p.preload else None
         self.weights += weight_fields(p, beats)
         self._finish(operation(p, tables, beats, psum), psum, tables)
 
-    def _tables(self, codes: Array) -> Tables:
-        """Tables of an accumulation, sent."""
+    def _tables(self, codes: Array, edge: bool) -> Tables:
+        """Tables of an accumulation, sent; ``edge``: see :func:`on_edge`."""
         p = self.p
+        if edge:
+            codes = on_edge(self.rng, p, codes)
         exponent = given_exponents(self.rng, p, codes)
         tables = make_tables(codes, p, exponent)
         self.inputs += activation_beats(p, codes, exponent) if p.table_source == "internal" else \
@@ -162,7 +165,7 @@ class Stimulus:
         self.expected.append(expected)
         self.saturated += saturated_words(p, *tables)
 
-    def _scaled(self, codes: Array, q: Array, bits: int, swept: bool) -> None:
+    def _scaled(self, codes: Array, q: Array, bits: int, swept: bool, edge: bool) -> None:
         """An operation of one to four groups, each with its kind of codes."""
         p, rng = self.p, self.rng
         per_beat = p.K * p.groups
@@ -177,7 +180,7 @@ class Stimulus:
             scale = self._scale_codes(p.scale_format)
             offset = None if p.offset_format is None else self._scale_codes(p.offset_format)
             beats = weight_beats(q[:, part], bits, p.K, p.groups)
-            groups.append(Group(self._tables(codes[:, part]), beats, kind, scale, offset))
+            groups.append(Group(self._tables(codes[:, part], edge), beats, kind, scale, offset))
             self.weights += weight_fields(p, beats, kind, number == 0, stop == steps)
             self.scales += scale_beats(p, scale, offset)
         psum = self._psum(scaled_operation(p, groups), swept) if p.preload else None

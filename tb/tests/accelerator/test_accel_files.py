@@ -23,7 +23,8 @@ from lowbit.generators.verbs import emit as verb
 from lowbit.generators.verilog.emit import Emitted
 from lowbit.golden.accelerator.isa import FIELDS, FLAGS, Error, Instruction, Op, to_bytes
 from lowbit.golden.accelerator.parameters import AccelParameters
-from lowbit.golden.registers import compile_map
+from lowbit.hdl.accelerator.registers import registers_of
+from lowbit.hdl.fabric.register_source import compile_map
 
 P = AccelParameters(N=32, chains=2, w_bits=3, axi_data=128, axi_address=48)
 #: what the files take from an emission
@@ -53,8 +54,8 @@ def test_all_files(tmp_path: Path) -> None:
 def test_rdl(tmp_path: Path) -> None:
     """Its default parameters are the design's."""
     write(tmp_path)
-    assert compile_map(tmp_path / "acc.rdl") == P.registers
-    assert compile_map(tmp_path / "acc.rdl", {"N": 48}) != P.registers
+    assert compile_map(tmp_path / "acc.rdl") == registers_of(P)
+    assert compile_map(tmp_path / "acc.rdl", {"N": 48}) != registers_of(P)
 
 
 def test_encoders(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from lowbit.generators.runtime.golden import GoldenRegisters
 from lowbit.generators.runtime.mapped import Mapped, map_file
 from lowbit.golden.accelerator.isa import Error, Instruction, Op
 from lowbit.golden.accelerator.parameters import AccelParameters
+from lowbit.hdl.accelerator.registers import registers_of
 from lowbit.tb.benches.accelerator.programs import Programs
 
 P = AccelParameters(N=16, chains=1, w_bits=2, axi_data=64, a_kib=4, w_kib=4, s_kib=4, p_kib=4)
@@ -31,8 +32,8 @@ def golden(p: AccelParameters = P) -> Driver:
 
 def registers(p: AccelParameters = P) -> np.ndarray:
     """Words of registers as they are after a reset."""
-    words = np.zeros(p.registers.size // 4, "<u4")
-    for register in p.registers.registers:
+    words = np.zeros(registers_of(p).size // 4, "<u4")
+    for register in registers_of(p).registers:
         words[register.address // 4] = register.reset
     return words
 
@@ -97,7 +98,7 @@ def test_other_designs() -> None:
 def test_versions(field: str, step: int, fits: bool) -> None:
     """A newer map of the same kind only adds."""
     words = registers()
-    version = P.registers["VERSION"]
+    version = registers_of(P)["VERSION"]
     low = next(f.low for f in version.fields if f.name == field)
     words[version.address // 4] += step << low
     if fits:
@@ -111,7 +112,7 @@ def test_mapped(tmp_path: Path) -> None:
     """Registers and memory of a file: what is written where, and the end by polling."""
     file = tmp_path / "device"
     file.write_bytes(bytes(mmap.PAGESIZE) + registers().tobytes().ljust(mmap.PAGESIZE, b"\0"))
-    words = map_file(str(file), mmap.PAGESIZE, P.registers.size)
+    words = map_file(str(file), mmap.PAGESIZE, registers_of(P).size)
     order: list[str] = []
     device = Mapped(words, map_file(str(file), 0, 1024), publish=lambda: order.append("publish"),
                     notice=lambda: order.append("notice"))
@@ -125,11 +126,11 @@ def test_mapped(tmp_path: Path) -> None:
     found = np.frombuffer(file.read_bytes()[mmap.PAGESIZE:], "<u4")
     for name, value in (("PROG_LO", 0x80000080), ("PROG_HI", 1), ("PROG_LEN", 1), ("CTRL", 5),
                         ("BASE_2_LO", 0x80000100), ("BASE_2_HI", 1), ("BASE_0_LO", 0x80000000)):
-        assert found[P.registers[name].address // 4] == value, name
+        assert found[registers_of(P)[name].address // 4] == value, name
     assert file.read_bytes()[128:144] == bytes([0, 1]) + bytes(14)
     with pytest.raises(DeviceError, match="the program does not end"):
         driver.finish()
-    status = P.registers["STATUS"].address // 4
+    status = registers_of(P)["STATUS"].address // 4
     for value, code in ((2, Error.NONE), (0x306, Error.BOUNDS)):
         words.view("<u4")[status] = value
         assert driver.finish() is code

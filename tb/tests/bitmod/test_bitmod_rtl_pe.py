@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,19 +36,13 @@ ROW: list[dict[str, Any]] = [dict(align="row", **options) for options in (
 CONFIGURATIONS = [*ROW, *CYCLE]
 
 
-@pytest.fixture(scope="module")
-def builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("builds")
-
-
 def name(options: dict[str, Any]) -> str:
     return BitmodPeParameters(**options).flags() or "default"
 
 
 @pytest.mark.parametrize("options", CONFIGURATIONS, ids=name)
-def test_pe(options: dict[str, Any], builds: Path) -> None:
-    found = verify(BitmodPeParameters(**options), vectors=200,
-                     build_dir=builds)
+def test_pe(options: dict[str, Any]) -> None:
+    found = verify(BitmodPeParameters(**options), vectors=200)
     assert found.passed, found.message
     assert found.outcome.stats["words"] >= 200
 
@@ -57,9 +50,8 @@ def test_pe(options: dict[str, Any], builds: Path) -> None:
 @pytest.mark.parametrize("options", [
     ROW[0], ROW[1], ROW[-1], *(dict(align="cycle", **x) for x in ({}, WIDE, dict(exact=True)))],
     ids=name)
-def test_dequant(options: dict[str, Any], builds: Path) -> None:
-    found = verify(BitmodDequantParameters(**options),
-                     vectors=200, build_dir=builds)
+def test_dequant(options: dict[str, Any]) -> None:
+    found = verify(BitmodDequantParameters(**options), vectors=200)
     assert found.passed, found.message
 
 
@@ -76,7 +68,7 @@ def test_both_accumulators_are_tested() -> None:
     ("row", r"\{4\{negative_1\}\}", "4'h0"), ("row", r"\{5\{sum_sign\}\}", "5'h0"),
     ("row", r"(assign add_carry_31 = \S+) \| \S+;", r"\1;"),
     ("row", r"assign negative_2 = (\S+) \^ (\S+);", r"assign negative_2 = \1 | \2;")])
-def test_bench_finds_faults(align: str, right: str, wrong: str, builds: Path) -> None:
+def test_bench_finds_faults(align: str, right: str, wrong: str) -> None:
     """By cycles: no pending ones; no truncation of the lowest place. By rows: the last lane's
     carry at either place, the sign above a sum, the accumulator's top place, a product's sign."""
     parameters = BitmodPeParameters(align=align)
@@ -85,8 +77,7 @@ def test_bench_finds_faults(align: str, right: str, wrong: str, builds: Path) ->
                 derived=design.manifest["derived"], vectors=200)
     broken = re.sub(right, wrong, design.verilog)
     assert broken != design.verilog
-    outcome = simulate(broken, design.top, registry.find("bitmod_pe").bench, plan,
-                       build_dir=builds)
+    outcome = simulate(broken, design.top, registry.find("bitmod_pe").bench, plan)
     assert not outcome.passed and "differ from the golden model" in outcome.message
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from lowbit.generators.flow.simulate import simulate
 from lowbit.generators.registry import find
 from lowbit.generators.verifying import verify
 from lowbit.generators.verilog.emit import emit
-from lowbit.golden.bitmod.cycles import operation_cycles
+from lowbit.golden.bitmod.cycles import Operation, stream_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
 from lowbit.golden.parameters import ParameterError
@@ -82,6 +84,44 @@ def test_tall_array():
                                 weight_chunks=8, group_entries=4), seeds=(1, 2))
 
 
+@pytest.mark.parametrize("options", [
+    dict(rows=2, columns=2), dict(rows=1, columns=1, max_group=4), dict(rows=3, lanes=1,
+                                                                        max_group=5, columns=2),
+    dict(rows=3, columns=5, lanes=3, max_group=33, out="fp16", reset="async_low"),
+    dict(rows=2, columns=2, lanes=8, max_group=16, target="fpga")], ids=str)
+def test_scanning_tile(options):
+    """Exponents found inside: queues of two chunks up, full and empty, whose depth is no power of
+    two."""
+    check(BitmodTileParameters(**options, exponent="scan"))
+
+
+@pytest.mark.parametrize("options", [
+    dict(MESH, max_group=64), dict(MESH, max_group=16, input_chunks=4),
+    dict(MESH, lanes=8, max_group=32, input_chunks=32),
+    dict(MESH, rows=2, columns=1, tile_rows=3, tile_columns=1, max_group=32, input_chunks=8),
+    dict(MESH, max_group=32, input_chunks=64, target="fpga", reset="async_low")], ids=str)
+def test_scanning_array(options):
+    """The same with buffers that hold a group and no more, or whole operations that stay."""
+    check(BitmodArrayParameters(**options, exponent="scan"))
+
+
+@pytest.mark.parametrize(("name", "group"), [("fp4", 32), ("fp4", 16), ("int8", 32), ("int6", 4)])
+def test_scan_loses_no_cycle(name, group):
+    """Counted: once the first group is there, groups follow each other as with exponents given."""
+    generator = find("bitmod_tile")
+    given = BitmodTileParameters(rows=2, columns=2, max_group=32)
+    scan = replace(given, exponent="scan")
+    cycles = {}
+    for p in (given, scan):
+        plan = dict(generator=generator.name, parameters=p.as_dict(), vectors=1,
+                    layers=[(name, 4 * group, group)])
+        design = emit(p)
+        outcome = simulate(design, design.top, generator.bench, plan)
+        assert outcome.passed, outcome.message
+        cycles[p.exponent], = outcome.stats["layer_cycles"]
+    assert cycles["scan"] == cycles["given"] + group // 4
+
+
 @pytest.mark.parametrize(("name", "cycles"), [("int8", 4), ("int6", 3), ("fp4", 2), ("fp3", 2),
                                           ("int4", 2)])
 def test_cycles_of_four_weights(name, cycles):
@@ -90,13 +130,13 @@ def test_cycles_of_four_weights(name, cycles):
     design = emit(SMALL)
     plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=1,
                 layers=[(name, 32, 32), (name, 96, 32), (name, 96, 16)])
-    outcome = simulate(design, design.top, generator.bench, plan)
+    outcome = simulate(design, design.top, generator.bench, plan, blocks=generator.blocks)
     assert outcome.passed, outcome.message
     one, three, short = outcome.stats["layer_cycles"]
     assert three - one == 16 * cycles
     assert short == three          # twice as many groups cost nothing
-    groups = [SMALL.cycles(get_data_type(name), 32)] * 3
-    assert three == SMALL.port_latency + operation_cycles(SMALL, [groups])
+    operation = Operation.of_groups(SMALL, get_data_type(name), [32] * 3)
+    assert three == stream_cycles(SMALL, [operation])
 
 
 @pytest.mark.parametrize(("right", "wrong"), [
@@ -112,17 +152,42 @@ def test_bench_finds_faults(right, wrong):
     broken = re.sub(right, wrong, design.verilog)
     assert broken != design.verilog
     plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=300)
+    mutant = dataclasses.replace(design, verilog=broken)
+    assert not simulate(mutant, design.top, generator.bench, plan,
+                        blocks=generator.blocks).passed
+
+
+@pytest.mark.parametrize(("right", "wrong"), [
+    # the scan leaves out the last activation of a chunk, or begins no group anew, or ends none
+    # with its last chunk; subnormals have field 0
+    (r"fields\[19:15\]|fields\[19\]", "1'h0"),
+    (r"scan_first <= activation_last", "scan_first <= 1'h0"),
+    (r"\.take\(activation_take\)", ".take(activation_take & ~activation_last)"),
+    (r"(assign exponent = )\{.*\};", r"\1found;"),
+    # the next group is taken while the exponents of the last one wait
+    (r"assign (activation_ready) = .*;", r"assign \1 = queue_push_ready;")])
+def test_bench_finds_faults_of_the_scan(right, wrong):
+    generator = find("bitmod_tile")
+    p = replace(SMALL, exponent="scan")
+    design = emit(p)
+    broken = re.sub(right, wrong, design.verilog)
+    assert broken != design.verilog
+    plan = dict(generator=generator.name, parameters=p.as_dict(), vectors=300)
     assert not simulate(broken, design.top, generator.bench, plan).passed
 
 
-def test_reset_is_needed():
+@pytest.mark.parametrize("exponent", ["given", "scan"])
+def test_reset_is_needed(exponent):
     """The simulation starts from random registers: without the reset it must fail."""
     generator = find("bitmod_tile")
-    design = emit(SMALL)
+    p = replace(SMALL, exponent=exponent)
+    design = emit(p)
     broken = re.sub(r"    if \(rst\) begin\n.*?    end\n", "", design.verilog, flags=re.S)
     assert broken != design.verilog
-    plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=100)
-    assert not simulate(broken, design.top, generator.bench, plan).passed
+    plan = dict(generator=generator.name, parameters=p.as_dict(), vectors=100)
+    mutant = dataclasses.replace(design, verilog=broken)
+    assert not simulate(mutant, design.top, generator.bench, plan,
+                        blocks=generator.blocks).passed
 
 
 def test_emission_of_1024_pes():
@@ -151,3 +216,8 @@ def test_refusals():
         BitmodTileParameters(out_columns=2, scale_columns=3)
     with pytest.raises(ParameterError, match="--input-chunks must be a power of two; got 100"):
         BitmodArrayParameters(input_chunks=100)
+    with pytest.raises(ParameterError, match="--exponent must be left out unless --align is row"):
+        BitmodTileParameters(align="cycle", exponent="scan")
+    with pytest.raises(ParameterError, match="--input-chunks must hold a group with --exponent "
+                       "scan: --max-group 128 are 32 chunks; got 16"):
+        BitmodArrayParameters(input_chunks=16, exponent="scan")

@@ -199,6 +199,19 @@ def test_rtl_asymmetric(packed: Path, capsys: pytest.CaptureFixture[str], genera
     assert report["cycles"] == report["model_cycles"] > 100
 
 
+@pytest.mark.parametrize("generator", SMALL)
+def test_rtl_scan(packed: Path, capsys: pytest.CaptureFixture[str], generator: str) -> None:
+    """The design finds the exponents: the results of those given, and the cycle model's cycles."""
+    path = quantized(packed, "bitmod4")
+    capsys.readouterr()
+    rtl = run(packed, generator, *SMALL[generator], "--exponent", "scan", "--w", path,
+              "--backend", "rtl", "--compare", "--json")
+    report = json.loads(capsys.readouterr().out)
+    golden = run(packed, generator, *SMALL[generator], "--w", path)
+    np.testing.assert_array_equal(FP32.from_array(rtl), FP32.from_array(golden))
+    assert report["differ"] == 0 and report["cycles"] == report["model_cycles"] > 100
+
+
 def test_rtl_raw(tmp_path: Path) -> None:
     """Special values of the user's own, no channel scales, FP16 results."""
     raw = Raw(tmp_path, "fp4", 6, 9, 30, 12)

@@ -71,6 +71,17 @@ def test_hardware() -> None:
             assert (outputs[f"{name}__finite"] == fmt.is_finite(codes)).all()
 
 
+def test_hardware_that_does_not_clip() -> None:
+    """The same where nothing is too large; infinities and NaNs at any exponent."""
+    codes, tops = every(FP16, 5)
+    terms, clipped = align(FP16, codes, tops, 17)
+    codes, tops, terms = (x[~clipped] for x in (codes, tops, terms))
+    outputs = run({"part": Aligner(FP16, 17, clips=False)},
+                  {"part": {"code": codes, "top": tops}})
+    assert "part__clipped" not in outputs
+    assert (outputs["part__magnitude"].astype(np.int64) == np.abs(terms)).all()
+
+
 def test_largest_field() -> None:
     codes = np.array([[0x0000, 0x83FF], [0x7C00, 0x4000], [0xFE00, 0x7C00], [0x7BFF, 0xFBFF]])
     assert largest_field(FP16, codes).tolist() == [1, 16, 1, 30]

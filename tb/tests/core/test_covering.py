@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import random
 
 import pytest
@@ -53,6 +54,12 @@ def test_nothing_legal():
     assert pairwise(FACTORS, lambda row: []) == []
     with pytest.raises(ValueError, match="no legal combination"):
         random_legal(FACTORS, lambda row: [], random.Random(1), tries=10)
+
+
+@pytest.mark.parametrize("cls", [LutTableParameters, LutDotParameters, LutCoreParameters])
+def test_recorded_regression_is_what_the_search_finds(cls):
+    recorded = json.loads(lut_space.RECORD.read_text())[cls.generator]
+    assert recorded == lut_space.search(cls), "python -m lowbit.tb.support.lut_space writes it"
 
 
 @pytest.mark.parametrize("cls", [LutTableParameters, LutDotParameters, LutCoreParameters])

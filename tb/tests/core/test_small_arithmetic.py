@@ -10,6 +10,7 @@ from amaranth.hdl import Cat, Fragment, Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from lowbit.hdl.common.adders import OPERATOR, RIPPLE, Adders, adder_tree, compress_3_2
+from lowbit.hdl.common.largest import largest
 from lowbit.hdl.common.lzc import count_leading_zeros, normalize_left, shift_right_sticky
 from lowbit.tb.support.combinational import Evaluator, evaluate
 
@@ -24,7 +25,7 @@ class Small(Component):
     def __init__(self) -> None:
         ports = {"a": In(8), "b": In(8), "c": In(8), "tree": Out(signed(12))}
         for w in WIDTHS:
-            ports |= {f"save_{w}": Out(w)}
+            ports |= {f"save_{w}": Out(w), f"largest_{w}": Out(w)}
             for form in ("ripple", "operator"):
                 ports |= {f"add_{form}_{w}": Out(w + 1), f"plus_{form}_{w}": Out(w + 1),
                           f"less_{form}_{w}": Out(1), f"increment_{form}_{w}": Out(w + 1),
@@ -41,7 +42,8 @@ class Small(Component):
         for w in WIDTHS:
             a, b, c = self.a[:w], self.b[:w], self.c[:w]
             saved, carries = compress_3_2(m, a, b, c, name=f"save{w}")
-            m.d.comb += getattr(self, f"save_{w}").eq(saved + carries)
+            m.d.comb += [getattr(self, f"save_{w}").eq(saved + carries),
+                         getattr(self, f"largest_{w}").eq(largest(m, [a, b, c], f"top{w}"))]
             for adders in FORMS:
                 at = f"{adders.form}_{w}"
                 outputs = {
@@ -96,6 +98,7 @@ def test_adders(small: Any, w: int) -> None:
         np.testing.assert_array_equal(got[f"less_{form}_{w}"], a < b)
         np.testing.assert_array_equal(got[f"increment_{form}_{w}"], a + (c & 1))
         np.testing.assert_array_equal(got[f"above_{form}_{w}"], (1 << leading) - 1)
+    np.testing.assert_array_equal(got[f"largest_{w}"], np.maximum(np.maximum(a, b), c))
     np.testing.assert_array_equal(got[f"save_{w}"], a + b + c & (1 << w) - 1)
 
 

@@ -12,7 +12,10 @@ from lowbit.generators import registry
 SMOKE: dict[str, tuple[str, dict[str, Any]]] = {
     "lut": ("lut_core", dict(M=1, N=2, K=2, a_format="int8")),
     "baselines": ("fp16_pe", {}),
-    "bitmod": ("bitmod_encoder", dict(lanes=1))}
+    "bitmod": ("bitmod_encoder", dict(lanes=1)),
+    "accelerator": ("accel", dict(
+        M=1, N=16, K=2, a_format="int8", w_bits=1, chains=1, offset="none", axi_data=64, a_kib=1,
+        w_kib=1, s_kib=1, p_kib=1, min_group=8, max_group=16))}
 
 
 def test_every_family_is_here() -> None:

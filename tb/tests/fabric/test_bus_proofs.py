@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Any
 
 import pytest
 
 from lowbit.generators.flow.handshake import forbidden_paths, prove_handshake
 from lowbit.generators.verilog.emit import Emitted, emit_component
-from lowbit.golden.registers import compile_map
 from lowbit.hdl.fabric.axi import Axi4, AxiLite
 from lowbit.hdl.fabric.axi_lite import AxiLiteSlave
 from lowbit.hdl.fabric.dma_read import DmaRead
 from lowbit.hdl.fabric.dma_write import DmaWrite
 from lowbit.hdl.fabric.register_block import RegisterBlock
+from lowbit.hdl.fabric.register_source import compile_map
 from lowbit.tb.support.properties import Properties
 from lowbit.tb.tests.fabric.test_registers import TOY
 
@@ -235,3 +236,25 @@ def test_refuted(name: str, broken: str) -> None:
     text = re.sub(*FLAWS[name][broken], design(name).verilog)
     assert text != design(name).verilog
     assert DESIGNS[name].refute(text, design(name), broken).answer == "refuted"
+
+
+def test_register_block() -> None:
+    """All streams of a whole block: no path that a bus forbids, nothing moves in reset."""
+    block = emit_component(RegisterBlock(compile_map(TOY)), top="block")
+    assert forbidden_paths(block.verilog, block.manifest) == []
+    assert prove_handshake(block.verilog, block.manifest)
+
+
+def test_paths() -> None:
+    """With registers the read engine has no path that a bus forbids; without, those from its data
+    to the bus. Of the write engine only the way in for data follows the bus."""
+    def paths(component: Any) -> set[str]:
+        found = emit_component(component, top="engine")
+        return set(forbidden_paths(found.verilog, found.manifest))
+
+    bus = Axi4(64)
+    assert paths(DmaRead(bus, buffered=True)) == set()
+    assert paths(DmaRead(bus)) == {
+        "m_axi_rready <- data_ready", "data_valid <- m_axi_rvalid", "data_data <- m_axi_rdata",
+        "data_last <- m_axi_rlast", "data_error <- m_axi_rresp"}
+    assert paths(DmaWrite(bus)) == {"data_ready <- m_axi_wready"}

@@ -14,9 +14,10 @@ from lowbit.generators.flow.simulate import Outcome, simulate
 from lowbit.generators.registers.c_header import c_header
 from lowbit.generators.registers.markdown import markdown
 from lowbit.generators.verilog.emit import Emitted, emit_component
-from lowbit.golden.accelerator.registers import accelerator_map
-from lowbit.golden.registers import RegisterMap, RegisterMapError, compile_map
+from lowbit.golden.registers import RegisterMap, RegisterMapError
+from lowbit.hdl.accelerator.registers import accelerator_map
 from lowbit.hdl.fabric.register_block import RegisterBlock
+from lowbit.hdl.fabric.register_source import compile_map
 
 BENCH = "lowbit.tb.support.register_bench"
 TOY = Path(__file__).parents[2] / "support" / "toy_registers.rdl"

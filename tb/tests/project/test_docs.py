@@ -28,8 +28,8 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 #: files of the example of docs/adding_a_family.md
 EXAMPLE_FAMILY = ROOT / "docs" / "example_family"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-#: examples that build a simulator or synthesise: scripts/docs/examples.py runs them
-SLOW = re.compile(r"^gen (verify|area|bitmod_array)|--backend rtl|y_rtl")
+#: examples that build a simulator, synthesise or need a model: scripts/docs/examples.py runs them
+SLOW = re.compile(r"^gen (verify|area|bitmod_array|llm)|^ln |--backend rtl|y_rtl")
 
 
 def script(name: str) -> ModuleType:
@@ -171,7 +171,8 @@ def test_every_manifest_key_is_described() -> None:
 def test_bitmod_page_names_streams_and_modules() -> None:
     """docs/bitmod.md: the fields of all streams, modules that exist, every generator."""
     text = (ROOT / "docs/bitmod.md").read_text(encoding="utf-8")
-    ports = {port["name"] for port in emit(BitmodArrayParameters()).manifest["ports"]}
+    ports = {port["name"] for exponent in ("given", "scan")
+             for port in emit(BitmodArrayParameters(exponent=exponent)).manifest["ports"]}
     section = text.partition("## Streams")[2].partition("\n## ")[0]
     named, stream = set(), ""
     for line in re.findall(r"^\| (`.*|\| `.*) \|$", section, re.MULTILINE):

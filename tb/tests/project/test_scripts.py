@@ -307,7 +307,9 @@ def test_whole_check_uses_the_environment_made(machine):
     machine.fake("c++", "make", "perl")
     machine.fake("chosen", text=STAND_IN)
     status, out, _ = machine.run(machine.clone / "scripts" / "test", PYTHON="chosen")
-    assert (status, out) == (0, f"mypy by .venv/bin/python\n{machine.clone}: -n 2\n")
+    # the two run side by side
+    assert status == 0
+    assert sorted(out.splitlines()) == [f"{machine.clone}: -n 2", "mypy by .venv/bin/python"]
 
 
 def test_failed_lint_fails_the_whole(machine):
@@ -318,6 +320,17 @@ def test_failed_lint_fails_the_whole(machine):
     ruff.write_text("#!/bin/sh\necho lint; exit 1\n", encoding="utf-8")
     ruff.chmod(0o755)
     assert machine.run(machine.clone / ".ci" / "run", CI="true") == (1, "lint\n", "")
+
+
+def test_failed_types_fail_the_whole(machine):
+    machine.fake("c++", "make", "perl")
+    machine.fake("chosen", text=STAND_IN)
+    test = machine.clone / "scripts" / "test"
+    text = test.read_text(encoding="utf-8")
+    assert text.count("-m mypy &") == 1
+    test.write_text(text.replace("-m mypy &", "-m mypy && false &"), encoding="utf-8")
+    status, out, _ = machine.run(test, PYTHON="chosen")
+    assert status == 1 and f"{machine.clone}: -n 2" in out
 
 
 def test_scripts_are_executable():

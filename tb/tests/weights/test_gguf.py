@@ -228,3 +228,22 @@ def test_headers_that_are_refused(tmp_path, header, why):
     path.write_bytes(header)
     with pytest.raises(UsageError, match=why):
         GgufFile(path)
+
+
+def test_metadata(model):
+    """Values by key, each of its own type; strings in arrays; nothing for a key that is not
+    there."""
+    file = GgufFile(model[0])
+    assert file.value("general.architecture") == "llama"
+    assert file.value("general.alignment") == 64
+    assert file.value("tokens") == ["a", "bc", "", "déf"]
+    assert file.value("scores").tolist() == [0.5, 1.5]
+    assert (file.value("flag"), file.value("number")) == (True, 1.5)
+    assert file.value("nothing") is None
+
+
+def test_metadata_that_are_no_text(model, tmp_path):
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(model[0].read_bytes().replace("déf".encode(), b"d\xff\xfff"))
+    with pytest.raises(UsageError, match=r"bad\.gguf is not a readable GGUF file: tokens is no"):
+        GgufFile(path).value("tokens")

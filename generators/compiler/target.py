@@ -1,0 +1,43 @@
+"""The accelerator that a model is compiled for, from its manifest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from lowbit.golden.accelerator.parameters import AccelParameters
+from lowbit.golden.parameters import ParameterError
+
+from ..errors import UsageError
+from ..files import check_source
+from ..options import parameter_names
+
+__all__ = ["read_target"]
+
+
+def read_target(path: Path) -> AccelParameters:
+    """The parameters in a manifest of ``accel``; those that it leaves out are at their default.
+
+    :class:`UsageError` names what is wrong with the file.
+    """
+    check_source(path, "--target")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read --target {path}: {error.strerror}") from None
+    except ValueError:
+        raise UsageError(f"--target {path} is not a manifest of gen: it is no JSON text") from None
+    if not isinstance(found, dict) or not isinstance(found.get("parameters"), dict):
+        raise UsageError(f"--target {path} is not a manifest of gen: it has no parameters")
+    if found.get("generator") != AccelParameters.generator:
+        raise UsageError(f"--target must be the manifest of an accelerator (accel); {path} is of "
+                         f"{found.get('generator')}")
+    unknown = sorted(set(found["parameters"]) - parameter_names(AccelParameters))
+    if unknown:
+        raise UsageError(f"--target {path} has parameters that accel of this version does not: "
+                         f"{', '.join(unknown)}")
+    given = {name: value for name, value in found["parameters"].items() if value is not None}
+    try:
+        return AccelParameters(**given)
+    except (ParameterError, TypeError) as error:
+        raise UsageError(f"--target {path}: {error}") from None

@@ -1,0 +1,62 @@
+"""The accelerator's RTL equals its golden simulator: random programs over a few small designs.
+
+Each run has programs with one thing wrong of every kind, aborts and resets (see the bench). More
+designs and programs: scripts/studies/campaign_accel.py.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lowbit.generators.flow.simulate import simulate
+from lowbit.generators.registry import find
+from lowbit.generators.verifying import verify
+from lowbit.generators.verilog.emit import Emitted, emit
+from lowbit.golden.accelerator.parameters import AccelParameters
+
+SMALL: dict[str, Any] = dict(M=1, N=16, K=2, w_bits=2, chains=1, axi_data=64, a_kib=1, w_kib=1,
+                             s_kib=1, p_kib=1, min_group=8, max_group=16)
+#: what differs from the small one
+DESIGNS: dict[str, dict[str, Any]] = {
+    "three rows, four planes": dict(M=3, w_bits=4, p_kib=2, w_kib=2, K=4),
+    "wide bus": dict(axi_data=512, N=32, chains=2, a_kib=2),
+    "two tables": dict(groups=2, max_group=32, axi_data=128),
+    "integers": dict(a_format="int8", offset="none", min_group=16, reset="async_low"),
+    "wide scales": dict(group_scale="fp32", w_bits=1, a_format="bf16"),
+    "zero points": dict(offset="integer", a_format="fp8_e4m3", min_group=16, axi_data=128)}
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_equals_golden(name: str) -> None:
+    p = AccelParameters(**SMALL | DESIGNS[name])
+    found = verify(p, seed=len(name), vectors=300)
+    assert found, f"gen verify accel {p.flags()} --seed {len(name)}: {found.message}"
+
+
+#: a line of the Verilog, and what it becomes
+FLAWS = {
+    "a store does not wait for results": (r"(\.push_execute_next\()\w+", r"\1engine_beat"),
+    "the end does not wait for stores": (r"(\.store_idle\()\w+", r"\g<1>1'h1"),
+    "loads have no bounds": (r"load_bounds \| engine_fault", "engine_fault"),
+    "an error of the bus that nobody sees": (r"fetch_error \| load_error", "fetch_error"),
+    "a load does not wait for its slot": (r"assign load_misses_next = .*;",
+                                          "assign load_misses_next = 1'h0;")}
+
+
+@pytest.fixture(scope="module")
+def design() -> tuple[AccelParameters, Emitted]:
+    p = AccelParameters(**SMALL)
+    return p, emit(p)
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_bench_finds(flaw: str, design: tuple[AccelParameters, Emitted]) -> None:
+    p, right = design
+    wrong = re.sub(*FLAWS[flaw], right.verilog)
+    assert wrong != right.verilog
+    plan = dict(parameters=p.as_dict(), vectors=300)
+    assert not simulate(replace(right, verilog=wrong), right.top, find("accel").bench, plan).passed
