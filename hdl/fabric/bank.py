@@ -12,8 +12,8 @@ __all__ = ["BLACK_BOX", "MODEL", "Bank"]
 
 #: the module that stands for a memory that is a black box, and what it does
 BLACK_BOX = "lowbit_ram"
-MODEL = f"""// A memory with a write port and a registered read port, as black boxes of a design are:
-// replace it by a macro of the size, or leave it to a tool that infers memories.
+MODEL = f"""// A memory with a write port and a registered read port, as black boxes are: replace it
+// by a macro of the size, or leave it to a tool that infers memories.
 // SPDX-License-Identifier: Apache-2.0
 module {BLACK_BOX} #(
   parameter WIDTH = 1,

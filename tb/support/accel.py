@@ -122,7 +122,7 @@ def product(p: AccelParameters, memory: Memory, codes: Array, weights: GroupedWe
     results = memory.reserve(rows * of_row)
     place = memory.place(matrix.image)
     program = [*linear(p, rows, x, [Product(matrix, 0, place, 0, results,
-                                            of_row, fp16, added)]), Instruction(Op.END)]
+                                            of_row, fp16, added)]), Instruction(Op.END, {"irq": 1})]
     address = memory.place(to_bytes(program)) * BLOCK
     return Placed(matrix, place, address, len(program), results, of_row, (rows, n), fp16)
 

@@ -1,0 +1,43 @@
+"""The cycle model of programs follows the RTL within 2 %: twenty-four shapes and latencies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lowbit.generators.flow.native import Native
+from lowbit.generators.runtime.rtl import build_rtl, rtl
+from lowbit.golden.accelerator.cycles import timeline
+from lowbit.golden.accelerator.isa import Error, from_bytes
+from lowbit.golden.accelerator.parameters import AccelParameters
+from lowbit.tb.support.accel import Memory, activations, product, random_weights
+
+P = AccelParameters(N=32, chains=2, w_kib=8, a_kib=8, s_kib=4, p_kib=2)
+#: rows, k, n, bits, group
+SHAPES = ((2, 64, 64, 4, 32), (2, 576, 192, 4, 32), (1, 576, 192, 4, 32), (1, 512, 96, 2, 32),
+          (5, 256, 128, 3, 64), (13, 512, 200, 2, 32), (16, 256, 192, 4, 32), (7, 256, 33, 1, 64))
+
+
+@pytest.fixture(scope="module")
+def native() -> Native:
+    return build_rtl(P)
+
+
+@pytest.mark.parametrize("latency", [10, 60, 300])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_within_two_percent(shape: tuple[int, ...], latency: int, native: Native) -> None:
+    rows, k, n, bits, group = shape
+    rng = np.random.default_rng(sum(shape))
+    memory = Memory()
+    weights = random_weights(rng, n, k, bits, group, "minimum" if n % 2 else "signed")
+    placed = product(P, memory, activations(rng, P, rows, k), weights)
+    driver: Any = rtl(P, memory.data, native, latency=latency)
+    assert driver.run(placed.address, placed.instructions) is Error.NONE
+    found = driver.counters()
+    code = memory.data[placed.address:placed.address + 16 * placed.instructions].tobytes()
+    model = timeline(P, from_bytes(code), latency)
+    assert (found.beats, found.read_beats, found.write_beats) == \
+        (model.beats, model.read_beats, model.write_beats)
+    assert abs(model.cycles / found.cycles - 1) < 0.02, (model.cycles, found.cycles)
