@@ -10,7 +10,7 @@ from .engines import NAMES
 __all__ = ["text"]
 
 HEAD = ("call", "calls", "rows", "passes", "cycles", "compute bound", "memory bound", "bound by",
-        "of bound", "MB", "of bound", "busy")
+        "of bound", "MB", "of least", "busy")
 
 
 def _table(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
