@@ -39,7 +39,7 @@ def _step(step: dict[str, Any]) -> list[str]:
     host = step["host"]
     if host["attention_calls"]:
         lines.append(f"  not in these cycles, on the host: attention, "
-                     f"{host['attention_macs'] / 1e9:,.2f} G multiply-accumulates over "
+                     f"{host['attention_macs'] / 1e6:,.1f} M multiply-accumulates over "
                      f"{host['cache_bytes'] / 1e6:,.1f} MB of keys and values (FP16)")
     else:
         lines.append("  not in these cycles, and not known here: attention")

@@ -160,6 +160,7 @@ def test_engines(monkeypatch: pytest.MonkeyPatch) -> None:
         for e in found)
     # at batch 1 by the bytes of the weights, at 1,024 by the multiply-accumulates
     assert dense[0] / lut[0] == pytest.approx(16 / (2 + 16 / 128), rel=0.01)
+    assert free[0] == pytest.approx(work.weights / (48 * found[1].copies))
     assert dense[1] == free[1] == pytest.approx(1024 * work.weights / (48 * found[1].copies))
     assert lut[1] == pytest.approx(1024 * work.weights / 256)
     assert bitmod[1] == pytest.approx(1024 * work.weights / (8 * 8 * 4 / 2 * found[3].copies))
@@ -179,6 +180,9 @@ def test_sensitivity() -> None:
         assert 1 < four <= eight < 8
         if step.new > 1:
             assert four < 4
+    # a long prompt is attention, which is no faster
+    long = Step("", 1, 1 << 17, 1 << 17)
+    assert sensitivity.speedup(known()["Llama-2-7B"].workload(2), long, 8, 2) < 1.5
 
 
 @pytest.mark.parametrize(("model", "changes", "words", "error"), [
