@@ -102,13 +102,11 @@ class Design:
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write Verilog to ``path`` (``out.v``) and the manifest beside it (``out.json``)."""
-        from .verbs.emit import write_both
+        from .verbs.emit import check_outputs, write_outputs
 
         target = Path(path)
-        manifest = target.with_suffix(".json")
-        check_target(target, force=force, option="path")
-        check_target(manifest, force=force, option="path")
-        write_both(target, manifest, self._emitted)
+        check_outputs(target, self._generator, force=force, option="path")
+        write_outputs(target, self._generator, self.parameters, self._emitted)
         return target
 
     def verify(self, *, vectors: int = 256, seed: int = 1, simulator: str = "verilator",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lowbit.hdl.common.design import Design
 
     from .operands import OperandOptions
+    from .verilog.emit import Emitted
     from .weights.formats import WeightFormat
 
 __all__ = ["Family", "Generator"]
@@ -41,6 +42,9 @@ class Generator:
     #: repeated modules that a simulation builds once, inner ones first (flow/blocks.py)
     blocks: tuple[str, ...] = ()
     operands: str = ""   #: class of the options of ``gen run``; none: it multiplies no matrices
+    #: more files of ``gen``: dictionary of what a name has after the Verilog file's (".h") ->
+    #: function of parameters and :class:`Emitted` that gives the text
+    files: str = ""
 
     def parameter_class(self) -> type[Parameters]:
         cls = _load(self.parameters)
@@ -60,6 +64,10 @@ class Generator:
         """The operands of ``gen run``."""
         options: OperandOptions = _load(self.operands)()
         return options
+
+    def more_files(self) -> dict[str, Callable[[Any, Emitted], str]]:
+        """Files beside the Verilog and its manifest."""
+        return dict(_load(self.files)) if self.files else {}
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,9 @@ processes may share the cache.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import platform
 import re
 import shlex
 import shutil
@@ -26,7 +24,6 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +31,14 @@ from ..errors import UsageError
 from ..files import rename_folder
 from ..verilog.emit import Emitted
 from .blocks import Block, BlockError, build_block, split
+from .builds import (
+    BuildError,
+    build_folder,
+    compiler_version,
+    prune,
+    short_log,
+    tool_versions,
+)
 from .tools import need_programs, tool_environment, verilator_program
 
 __all__ = ["Outcome", "BuildError", "simulate", "SIMULATORS"]
@@ -49,12 +54,6 @@ _BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--
                "icarus": []}
 #: the run-time library's headers, precompiled beside its objects
 _HEADERS = "lowbit_verilated.h"
-#: builds kept in the cache; more are removed when they have not been used for a day
-_KEEP = 30
-
-
-class BuildError(RuntimeError):
-    """The simulator refused the Verilog; the message holds the end of the build log."""
 
 
 @dataclass
@@ -78,38 +77,6 @@ class Outcome:
     log: str = ""                   #: everything the run printed
 
 
-def _tool_versions(simulator: str) -> list[str]:
-    found = [platform.python_version(), platform.machine(), f"cocotb {version('cocotb')}"]
-    if simulator == "verilator":
-        try:
-            found.append(f"verilator {version('verilator')}")
-        except PackageNotFoundError:
-            found.append("verilator of the system")
-    else:
-        shown = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
-        found.append(shown.stdout.partition("\n")[0])
-    return found
-
-
-def cache_folder() -> Path:
-    """The folder of cached builds (created)."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return _folder(Path(base) / "lowbit" / "simulation", "XDG_CACHE_HOME")
-
-
-def _folder(folder: Path, setting: str) -> Path:
-    """The folder, created; ``setting`` is what the user can change."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot create the folder of simulator builds {folder}: "
-                         f"{error.strerror}; set {setting} to a writable folder") from None
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"no permission to write in the folder of simulator builds {folder}; "
-                         f"set {setting} to a writable folder")
-    return folder
-
-
 def _job(job: dict[str, Any], folder: Path, log: Path, extra: dict[str, str]) -> int:
     """Run one job in a child process; its output goes to ``log``. Returns the exit status."""
     path = folder / f"{job['action']}.json"
@@ -120,13 +87,6 @@ def _job(job: dict[str, Any], folder: Path, log: Path, extra: dict[str, str]) ->
             stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
             env=tool_environment() | extra)
     return done.returncode
-
-
-def _short_log(text: str, lines: int = 8) -> str:
-    """The lines of a build log that matter: the errors, else the end."""
-    kept = [line for line in text.splitlines() if line.strip() and "INFO" not in line]
-    errors = [line for line in kept if "error" in line.lower()]
-    return "\n".join((errors or kept[-lines:])[:lines])
 
 
 def _visible(verilog: str, top: str) -> str:
@@ -141,9 +101,8 @@ def _visible(verilog: str, top: str) -> str:
 def _runtime_key(waves: bool, optimize: str) -> str:
     """What the objects of Verilator's run-time library and its precompiled headers depend on."""
     program = verilator_program()
-    compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True, check=False)
-    key = json.dumps([_tool_versions("verilator"), str(program), compiler.stdout, waves,
-                      optimize, _BUILD_ARGS["verilator"]])
+    key = json.dumps([tool_versions("verilator"), str(program), compiler_version(), waves, optimize,
+                      _BUILD_ARGS["verilator"]])
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
@@ -179,23 +138,10 @@ def _precompile_headers(log: str, folder: Path) -> None:
     Path(f"{header}.d").unlink(missing_ok=True)
 
 
-def _prune(folder: Path) -> None:
-    """Remove old builds. Other processes build here and prune too: whatever vanishes while we
-    look is theirs."""
-    used: dict[Path, float] = {}
-    for entry in folder.iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            if entry.is_dir():
-                used[entry] = entry.stat().st_mtime
-    for entry in sorted(used, key=lambda entry: used[entry])[:-_KEEP]:
-        if time.time() - used[entry] > 86400:
-            shutil.rmtree(entry, ignore_errors=True)
-
-
 def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
            folder: Path, blocks: Sequence[str]) -> tuple[Path, float]:
     """The folder of a finished build, and the seconds that it took (0 if it was there)."""
-    arguments, versions = _BUILD_ARGS[simulator], _tool_versions(simulator)
+    arguments, versions = _BUILD_ARGS[simulator], tool_versions(simulator)
     # the model is linked to cocotb's libraries by their present path
     key = json.dumps([verilog, top, simulator, waves, arguments, optimize, sys.prefix, versions,
                       list(blocks)])
@@ -215,7 +161,7 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
                                          built))
             except BlockError as error:
                 raise BuildError(f"{simulator} could not build {block}:\n"
-                                 f"{_short_log(str(error))}") from None
+                                 f"{short_log(str(error))}") from None
         inputs = [str(path) for part in built for path in (part.wrapper, *part.objects)]
         (work / "design.v").write_text(sources)
         (work / "visible.vlt").write_text(_visible(sources, top))
@@ -239,14 +185,14 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
         binary = work / ("sim.vvp" if simulator == "icarus" else top)
         if status or not binary.exists():
             text = (work / "build.log").read_text(errors="replace")
-            raise BuildError(f"{simulator} could not build {top}:\n{_short_log(text)}")
+            raise BuildError(f"{simulator} could not build {top}:\n{short_log(text)}")
         if simulator == "verilator":
             _keep_runtime(work, runtime)
         for path in work.iterdir():     # objects and generated C++: tens of megabytes
             if path not in (binary, work / "design.v", work / "build.log"):
                 path.unlink()
         rename_folder(work, final)
-        _prune(folder)
+        prune(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return final, time.monotonic() - start
@@ -293,7 +239,7 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
     need_programs(simulator)
     verilog = design.verilog if isinstance(design, Emitted) else design
     progress("building")
-    folder = _folder(Path(build_dir).resolve(), "--build-dir") if build_dir else cache_folder()
+    folder = build_folder(build_dir)
     repeated = []
     if isinstance(design, Emitted) and simulator == "verilator" and waves is None:
         repeated = [block for block in blocks if design.manifest["modules"].get(block, 0) > 1]
@@ -325,7 +271,7 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
             shutil.copyfile(trace, waves)
     if tests == 0:
         message = message or f"the bench {bench} has no test"
-        message += "\n" + _short_log(log)
+        message += "\n" + short_log(log)
     return Outcome(passed=tests > 0 and failures == 0, tests=tests, failures=failures,
                    message=message.strip(), cycles=int(stats.get("cycles", 0)), seconds=seconds,
                    stats=stats, simulator=simulator, seed=seed, build_seconds=build_seconds,

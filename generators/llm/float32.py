@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,9 +60,13 @@ class Float32:
     """Products as NumPy has them. A weight is dequantised when first used, and kept: four bytes
     a weight."""
 
-    activations = np.float32
+    activations: type[np.float16] | type[np.float32] = np.float32
 
-    def __init__(self, file: GgufFile, calls: tuple[tuple[str, ...], ...]) -> None:
+    def __init__(self, file: GgufFile, calls: tuple[tuple[str, ...], ...],
+                 target: Path | None = None) -> None:
+        if target is not None:
+            raise UsageError("--target belongs to the backends that are an accelerator: golden, "
+                             "cycles, rtl")
         self.file = file
         self._kept: dict[str, Array] = {}
         for name in {name for names in calls for name in names}:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,22 +46,27 @@ class Linears(Protocol):
 
 
 #: makes a backend from a model's file and all calls that will be made, in the order of a forward
-#: pass (``LlamaConfig.calls``). :class:`UsageError` for a weight that it cannot multiply by.
-Factory = Callable[[GgufFile, tuple[tuple[str, ...], ...]], Linears]
+#: pass (``LlamaConfig.calls``), and the manifest of an accelerator, for backends that are one.
+#: :class:`UsageError` for a weight that it cannot multiply by.
+Factory = Callable[[GgufFile, tuple[tuple[str, ...], ...], Path | None], Linears]
 
 #: name -> module and factory, loaded on use
 BACKENDS = {
     "float32": "lowbit.generators.llm.float32:Float32",
+    "golden": "lowbit.generators.llm.accelerated:Golden",
+    "cycles": "lowbit.generators.llm.accelerated:Cycles",
+    "rtl": "lowbit.generators.llm.accelerated:Rtl",
 }
 
 
-def open_linears(name: str, file: GgufFile, calls: tuple[tuple[str, ...], ...]) -> Linears:
-    """The backend of that name for a model."""
+def open_linears(name: str, file: GgufFile, calls: tuple[tuple[str, ...], ...],
+                 target: Path | None = None) -> Linears:
+    """The backend of that name for a model, on the accelerator of a manifest."""
     if name not in BACKENDS:
         raise UsageError(f"--backend must be one of {', '.join(BACKENDS)}; got {name}")
     module, _, factory = BACKENDS[name].partition(":")
     make: Factory = getattr(importlib.import_module(module), factory)
-    return make(file, calls)
+    return make(file, calls, target)
 
 
 def multiply(linears: Linears, names: tuple[str, ...], x: Array) -> tuple[Array, ...]:

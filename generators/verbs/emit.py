@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
+
+from lowbit.golden.parameters import Parameters
 
 from ..errors import UsageError
 from ..family import Generator
-from ..files import check_target, void, write_whole
+from ..files import check_target, write_whole
 from ..options import add_parameters, nanoseconds, take_parameters
 from ..verilog.emit import Emitted, emit
 from ..verilog.ports import check_identifier
@@ -33,23 +36,52 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        help="overwrite files that gen did not write")
 
 
-def write_both(verilog: Path, manifest: Path, emitted: Emitted) -> None:
-    """Both files, or neither: the manifest is renamed first and taken back if the Verilog fails.
-    """
-    backup = manifest.read_bytes() if manifest.exists() else None
+def check_outputs(verilog: Path, generator: Generator, *, force: bool, option: str = "-o") -> None:
+    """Refuse early what cannot be written: the Verilog file or one beside it."""
+    check_target(verilog, force=force, option=option)
+    for path in _beside(verilog, generator).values():
+        if path == verilog:
+            other = "the manifest" if path.suffix == ".json" else "another file"
+            raise UsageError(f"{option} must not end in {path.suffix}, which is {other}'s name; "
+                             f"got {verilog}")
+        check_target(path, force=force, option=option)
 
-    def write(temporary: Path, text: str) -> None:
-        void(temporary.write_text(text))
 
-    write_whole(manifest, lambda temporary: write(temporary, emitted.manifest_text()))
+def write_outputs(verilog: Path, generator: Generator, parameters: Parameters,
+                  emitted: Emitted) -> list[Path]:
+    """Write all files, or none: those renamed before one that fails are taken back. Their paths,
+    the Verilog's last."""
+    texts = {".json": emitted.manifest_text()}
+    more = {end: text(parameters, emitted) for end, text in generator.more_files().items()}
+    texts |= {end: text for end, text in more.items() if text}
+    paths = _beside(verilog, generator)
+    outputs = [*((paths[end], text) for end, text in texts.items()), (verilog, emitted.verilog)]
+    backups: list[tuple[Path, bytes | None]] = []
     try:
-        write_whole(verilog, lambda temporary: write(temporary, emitted.verilog))
+        for path, text in outputs:
+            before = path.read_bytes() if path.exists() else None
+            write_whole(path, partial(_write, text=text))
+            backups.append((path, before))
     except BaseException:
-        if backup is None:
-            manifest.unlink(missing_ok=True)
-        else:
-            write_whole(manifest, lambda temporary: void(temporary.write_bytes(backup)))
+        for path, data in backups:
+            if data is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_whole(path, partial(_write, text=data))
         raise
+    return [path for path, _ in outputs]
+
+
+def _beside(verilog: Path, generator: Generator) -> dict[str, Path]:
+    """Paths of the other files by the ends of their names."""
+    if not verilog.name:
+        return {}
+    return {end: verilog.with_name(verilog.stem + end)
+            for end in (".json", *generator.more_files())}
+
+
+def _write(temporary: Path, text: str | bytes) -> None:
+    temporary.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,20 +91,16 @@ def run(args: argparse.Namespace) -> int:
     if args.prefix:
         check_identifier("--prefix", args.prefix)
     verilog = Path(args.o)
-    manifest = verilog.with_suffix(".json") if verilog.name else verilog
     if args.o != "-":
-        check_target(verilog, force=args.force)
-        if manifest == verilog:
-            raise UsageError(f"-o must not end in .json, which is the manifest's name; "
-                             f"got {args.o}")
-        check_target(manifest, force=args.force)
+        check_outputs(verilog, args.generator, force=args.force)
     emitted = emit(parameters, top=args.top, prefix=args.prefix, file=verilog.name,
                    clock_ns=args.clock)
     if args.o == "-":
         print(emitted.verilog, end="")
         return 0
-    write_both(verilog, manifest, emitted)
+    manifest, *more, _ = write_outputs(verilog, args.generator, parameters, emitted)
     modules = emitted.manifest["modules"]
     print(f"{verilog}: {emitted.top}, {len(modules)} modules, {sum(modules.values())} instances, "
-          f"{len(emitted.verilog) / 1000:.1f} kB; manifest {manifest}", file=sys.stderr)
+          f"{len(emitted.verilog) / 1000:.1f} kB; manifest {manifest}"
+          + "".join(f", {path.name}" for path in more), file=sys.stderr)
     return 0

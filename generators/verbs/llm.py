@@ -33,8 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=positive, default=64, metavar="INT",
                         help="tokens to generate, at most; default 64")
     parser.add_argument("--backend", choices=tuple(BACKENDS), metavar="|".join(BACKENDS),
-                        default="float32", help="what multiplies; default float32, dequantised "
-                        "weights in NumPy")
+                        default="float32", help="what multiplies: dequantised weights in NumPy "
+                        "(default), the accelerator's golden simulator, NumPy and the cycle model, "
+                        "or the simulated RTL")
+    parser.add_argument("--target", type=Path, metavar="FILE", help="manifest of gen accel; "
+                        "default the accelerator with --w-bits 8")
     parser.add_argument("--temperature", type=_number, default=0.0, metavar="NUMBER",
                         help="0 takes the likeliest token, larger ones vary more; default 0")
     parser.add_argument("--top-k", type=integer, default=40, metavar="INT",
@@ -67,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
                              f"{config.vocabulary}")
         prompt = encode_prompt(file, tokenizer, args.prompt, raw=args.raw)
         check_length(config.context, len(prompt))
-        model = Llama(file, config, open_linears(args.backend, file, config.calls()))
+        model = Llama(file, config, open_linears(
+            args.backend, file, config.calls(), args.target))
         text, decoder = [], Decoder(tokenizer)
 
         def write(piece: str) -> None:

@@ -136,7 +136,7 @@ def _instance_counts(modules: list[rtlil.Module]) -> dict[str, int]:
 
     def visit(name: str, times: int) -> None:
         counts[name[1:]] += times
-        for child, number in inside[name].items():
+        for child, number in inside.get(name, {}).items():      # a black box has nothing inside
             visit(child, times * number)
 
     visit(modules[0].name, 1)

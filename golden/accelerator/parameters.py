@@ -116,6 +116,11 @@ class AccelParameters(TargetParameters):
         return self.core.activation.bits
 
     @property
+    def black_boxes(self) -> bool:
+        """Memories are instances of a module that is not in the file."""
+        return self.memory == "blackbox"
+
+    @property
     def per_beat(self) -> int:
         """Activations of a row that the core takes at once."""
         return self.K * self.groups
@@ -216,6 +221,15 @@ class AccelParameters(TargetParameters):
     def steps_range(self) -> tuple[int, int]:
         """Smallest and largest log2 of the words of activations of a group."""
         return clog2(self.min_steps), clog2(self.max_group // self.per_beat)
+
+    @property
+    def register_parameters(self) -> dict[str, int]:
+        """Parameters of the register map's source."""
+        return dict(
+            M=self.M, N=self.N, K=self.K, GROUPS=self.groups, PLANES=self.w_bits,
+            LANES=self.core.out_lanes, CHAINS=self.chains, BEAT_BYTES=self.axi_data // 8,
+            ACT_BLOCKS=self.a_kib * 16, WGT_BLOCKS=self.w_kib * 16, SCALE_BLOCKS=self.s_kib * 16,
+            PSUM_BLOCKS=self.p_kib * 16, ADDRESS_BITS=self.axi_address)
 
     def derived_fields(self) -> dict[str, Any]:
         core = self.core.derived_fields()

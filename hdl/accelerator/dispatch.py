@@ -66,7 +66,7 @@ class Dispatch(StructComponent):
         idle, empty, stuck = [], [], []
         for unit in ORDER:
             bits = instruction_bits(unit)
-            m.submodules[f"{unit}_queue"] = queue = MemoryQueue(bits, p.queue)
+            m.submodules[f"{unit}_queue"] = queue = MemoryQueue(bits, p.queue, p.black_boxes)
             mine = Signal(name=f"for_{unit}")
             m.d.comb += [
                 mine.eq(Cat(word[:4] == op for op, of in UNITS.items() if of == unit).any()),

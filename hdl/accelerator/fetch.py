@@ -37,8 +37,8 @@ class Fetch(StructComponent):
         all instructions have been taken; ``error``: the bus answered with an error.
     """
 
-    def __init__(self, bus: Axi4) -> None:
-        self.bus = bus
+    def __init__(self, bus: Axi4, black_boxes: bool = False) -> None:
+        self.bus, self.black_boxes = bus, black_boxes
         super().__init__({
             "start": In(1), "block": In(bus.address_bits - 6), "length": In(32),
             "command": Out(stream.Signature(read_command_layout(bus, 1))),
@@ -48,7 +48,8 @@ class Fetch(StructComponent):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.queue = queue = MemoryQueue(INSTRUCTION_BITS, 2 * AT_ONCE)
+        m.submodules.queue = queue = MemoryQueue(INSTRUCTION_BITS, 2 * AT_ONCE,
+                                                 self.black_boxes)
         m.submodules.cut = cut = BeatsToWords(self.bus.data_bits, INSTRUCTION_BITS)
         block = Signal(len(self.block), reset_less=True)
         wanted = Signal(32)         # instructions not asked for yet

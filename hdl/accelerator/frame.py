@@ -64,7 +64,7 @@ class Frame(StructComponent):
         m.submodules.reads = reads = DmaRead(bus, tag_bits=share.tag_bits,
                                              outstanding=p.outstanding)
         m.submodules.writes = writes = DmaWrite(bus, length_bits=LENGTH_BITS)
-        parts = {"fetch": Fetch(bus), "dispatch": Dispatch(p), "load": Load(p, bus),
+        parts = {"fetch": Fetch(bus, p.black_boxes), "dispatch": Dispatch(p), "load": Load(p, bus),
                  "engine": LutEngine(p), "results": ResultBuffer(p), "store": Store(p, bus)}
         for name, part in parts.items():
             m.submodules[name] = parts[name] = Cleared(

@@ -218,7 +218,7 @@ class Load(StructComponent):
               address: Signal, of_bank: Signal) -> None:
         """Exponents: of a group, the cycle after its last word."""
         p = self.parameters
-        m.submodules.scan = scan = ExponentScan(p.core)
+        m.submodules.exponents = scan = ExponentScan(p.core)
         at = group_address(m, p, address, lda.steps, "exponent_at")
         last = Signal()
         m.d.comb += [

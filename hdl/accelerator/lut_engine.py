@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -138,7 +138,8 @@ class LutEngine(StructComponent):
     def _bank(self, m: Module, name: str, width: int, depth: int, beat: Any, address: Value,
               port: str, enable: Value | None = None) -> Value:
         """A bank written through ``port`` and read when ``beat`` moves."""
-        m.submodules[name] = bank = Shared(Bank(width, depth), f"ram_{depth}x{width}")
+        m.submodules[name] = bank = Shared(
+            Bank(width, depth, self.parameters.black_boxes), f"ram_{depth}x{width}")
         write = getattr(self, f"{port}_write")
         m.d.comb += [
             bank.write.eq(write if enable is None else enable),
@@ -157,7 +158,7 @@ class LutEngine(StructComponent):
             return found
         part = register(m, beat["address"][:shift], f"{port}_part",
                         enable=beat.valid & beat.ready)
-        return found.word_select(part, word)
+        return Array(found[i * word:][:word] for i in range(ratio))[part]
 
     def _weights(self, m: Module, feed: Any, core: Any) -> None:
         p, request = self.parameters, of_port(feed.request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -88,7 +88,7 @@ class ResultBuffer(StructComponent):
         read_data = []
         for i in range(p.M):
             m.submodules[f"bank_{i}"] = bank = Shared(
-                Bank(p.p_word, p.p_depth), f"ram_{p.p_depth}x{p.p_word}")
+                Bank(p.p_word, p.p_depth, p.black_boxes), f"ram_{p.p_depth}x{p.p_word}")
             m.d.comb += [
                 bank.write.eq(self.result_write | (load.valid & (load.payload.row == i))),
                 bank.write_address.eq(Mux(self.result_write, self.result_address,
@@ -104,5 +104,5 @@ class ResultBuffer(StructComponent):
             m.d.sync += partial_values.eq(Mux(zero, Const(0, len(partial_values)),
                                               Cat(read_data)))
         with m.If(store_read):
-            m.d.sync += store_word.eq(Cat(read_data).word_select(row, p.p_word))
+            m.d.sync += store_word.eq(Array(read_data)[row])
         return m

@@ -17,20 +17,21 @@ class MemoryQueue(wiring.Component):
     register of its read port.
 
     Ports: streams ``push`` and ``pop`` (payload: the word); ``level``, the words in the memory.
-    ``push.ready`` is low in reset; it and ``pop.valid`` come from registers. Latency: two cycles
-    to the word in the register; with words in the memory, a word each cycle.
+    ``black_box`` as of :class:`~.bank.Bank`. ``push.ready`` is low in reset; it and ``pop.valid``
+    come from registers. Latency: two cycles to the word in the register; with words in the memory,
+    a word each cycle.
     """
 
-    def __init__(self, width: int, depth: int) -> None:
-        self.width, self.depth = width, depth
-        self.parameters = (width, depth)
+    def __init__(self, width: int, depth: int, black_box: bool = False) -> None:
+        self.width, self.depth, self.black_box = width, depth, black_box
+        self.parameters = (width, depth, black_box)
         super().__init__({"push": In(stream.Signature(width)), "pop": Out(stream.Signature(width)),
                           "level": Out(depth.bit_length())})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.bank = bank = Shared(
-            Bank(self.width, self.depth), f"ram_{self.depth}x{self.width}")
+            Bank(self.width, self.depth, self.black_box), f"ram_{self.depth}x{self.width}")
         stores = Signal()
         loads = Signal()
         held = Signal()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,7 +41,8 @@ class BeatsToWords(wiring.Component):
             count = _ratio(self.beat_bits, self.word_bits)
             part = Signal(range(count))
             m.d.comb += [final.eq(part == count - 1), word.valid.eq(beat.valid),
-                         word.payload.eq(beat.payload.word_select(part, self.word_bits)),
+                         word.payload.eq(Array(beat.payload[i * self.word_bits:][:self.word_bits]
+                                             for i in range(count))[part]),
                          beat.ready.eq(word.ready & final)]
             with m.If(word.valid & word.ready):
                 m.d.sync += part.eq(part + 1)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Many designs of the accelerator, each on many random programs: what the regression has no time for.
+"""Many designs of the accelerator, each on many random programs: a longer regression.
 
 Designs are drawn from the space below; buffers are small, so that programs come to their limits.
 Each runs the bench of ``gen verify accel``: random programs, one with something wrong of every

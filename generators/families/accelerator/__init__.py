@@ -8,6 +8,7 @@ FAMILY = Family(
         Generator("accel", "accelerator: LUT tensor core, buffers, instructions, AXI4 and "
                   "AXI4-Lite", "lowbit.golden.accelerator.parameters:AccelParameters",
                   "lowbit.hdl.accelerator.accelerator:Accelerator",
-                  "lowbit.tb.benches.accelerator.accel"),
+                  "lowbit.tb.benches.accelerator.accel",
+                  files="lowbit.generators.families.accelerator.files:FILES"),
     ),
 )

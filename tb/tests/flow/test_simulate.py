@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lowbit.generators.errors import UsageError
-from lowbit.generators.flow import simulate as simulation
+from lowbit.generators.flow import builds as build_cache
 from lowbit.generators.flow.blocks import split
 from lowbit.generators.flow.simulate import BuildError, simulate
 from lowbit.generators.verilog.emit import emit_component
@@ -141,7 +141,7 @@ def test_unwritable_cache(design, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(UsageError, match="cannot create the folder of simulator builds"):
-        simulation.cache_folder()
+        build_cache.cache_folder()
 
 
 def test_terminal_stays_clean(design, builds, capfd):
@@ -150,14 +150,14 @@ def test_terminal_stays_clean(design, builds, capfd):
 
 
 def test_versions_are_known():
-    assert any("verilator" in text for text in simulation._tool_versions("verilator"))
+    assert any("verilator" in text for text in build_cache.tool_versions("verilator"))
     assert subprocess.run(["iverilog", "-V"], capture_output=True, check=False).returncode == 0
 
 
 def test_cache_drops_old_builds_while_others_build(monkeypatch, tmp_path):
     """Builds unused for a day go, all but the last ones; a folder that another process renames
     between our listing it and looking at it is none of our business."""
-    for index in range(simulation._KEEP + 5):
+    for index in range(build_cache._KEEP + 5):
         (tmp_path / f"{index:03}").mkdir()
         os.utime(tmp_path / f"{index:03}", (index, index))
     young = tmp_path / "young"
@@ -165,7 +165,7 @@ def test_cache_drops_old_builds_while_others_build(monkeypatch, tmp_path):
     iterdir = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda folder: [*iterdir(folder), folder / "vanished"])
     monkeypatch.setattr(Path, "is_dir", lambda path: True)
-    simulation._prune(tmp_path)
+    build_cache.prune(tmp_path)
     monkeypatch.undo()
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == [f"{index:03}" for index in range(6, simulation._KEEP + 5)] + ["young"]
+    assert left == [f"{index:03}" for index in range(6, build_cache._KEEP + 5)] + ["young"]
