@@ -51,8 +51,8 @@ class ModelShape:
         """All matrices at ``bits`` bits in groups of ``group``, symmetric; the head as well."""
         group = group or self.group()
         if not group or self.d % group or self.ff % group:
-            raise UsageError(f"{self.name}: d = {self.d} and ff = {self.ff} must be whole groups of "
-                             f"--group; {group or GROUPS[-1]} divides one of them at most")
+            raise UsageError(f"{self.name}: d = {self.d} and ff = {self.ff} must be whole "
+                             f"groups; --group {group or GROUPS[-1]} divides one at most")
         keys = self.d // self.heads * self.kv_heads
 
         def matrix(n: int, k: int) -> Shape:

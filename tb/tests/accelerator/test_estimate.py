@@ -34,8 +34,8 @@ SHAPES = dict(layers=2, d=128, heads=4, kv_heads=2, ff=256, vocabulary=100, gate
 #: G of weights of the linear layers: parameters as cards round them, less embeddings that are not
 #: the head as well
 WEIGHTS = {"Llama-2-7B": 6.738 - 0.131, "Llama-2-13B": 13.016 - 0.164,
-           "Llama-2-70B": 68.977 - 0.262, "OPT-175B": 175.0, "BLOOM-176B": 176.2, "BitNet-b1.58-3B": 3.3,
-           "SmolLM2-135M": 0.1345}
+           "Llama-2-70B": 68.977 - 0.262, "OPT-175B": 175.0,
+           "BLOOM-176B": 176.2, "BitNet-b1.58-3B": 3.3, "SmolLM2-135M": 0.1345}
 NUMBER = {"type": "integer", "minimum": 0}
 LINE = {"type": "object", "required": ["cycles", "bound", "bytes_read", "bytes_written", "calls",
                                        "bytes_bound", "compute_bound", "memory_bound", "beats"],
