@@ -9,7 +9,10 @@ from lowbit.golden.accelerator.cycles import timeline
 from lowbit.golden.accelerator.isa import BLOCK, Instruction, Op
 from lowbit.golden.accelerator.parameters import AccelParameters
 
-__all__ = ["Cost", "cost"]
+__all__ = ["LATENCY", "Cost", "cost"]
+
+#: cycles until the memory answers, where nothing else is said
+LATENCY = 60
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,10 @@ def _traffic(p: AccelParameters, i: Instruction) -> int:
     return 0
 
 
-def cost(p: AccelParameters, program: Iterable[Instruction]) -> Cost:
-    """The cost of a program on a memory of the cycle model's usual latency."""
+def cost(p: AccelParameters, program: Iterable[Instruction], latency: int = LATENCY) -> Cost:
+    """The cost of a program on a memory that answers after ``latency`` cycles."""
     instructions = list(program)
-    times = timeline(p, instructions)
+    times = timeline(p, instructions, latency)
     written = sum(_traffic(p, i) for i in instructions if i.op is Op.ST)
     read = sum(_traffic(p, i) for i in instructions if i.op is not Op.ST)
     return Cost(times.cycles, times.beats, read, written, len(instructions))

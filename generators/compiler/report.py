@@ -12,7 +12,7 @@ from lowbit.golden.accelerator.layout import Matrix
 from .cost import Cost, cost
 from .program import CallShape, Program
 
-__all__ = ["Line", "lines_of", "report", "text"]
+__all__ = ["Line", "kind_of_names", "lines_of", "report", "text"]
 
 COST = ("cycles", "beats", "bytes_read", "bytes_written", "instructions")
 
@@ -37,7 +37,7 @@ class Line:
     bounds: dict[int, int] | None = None
 
 
-def _kind(names: tuple[str, ...]) -> str:
+def kind_of_names(names: tuple[str, ...]) -> str:
     """Names of a call, numbers taken out, what they share said once."""
     parts = [["*" if part.isdigit() else part for part in name.removesuffix(".weight").split(".")]
              for name in names]
@@ -77,7 +77,7 @@ def lines_of(program: Program) -> list[Line]:
     cached: dict[Any, Cost] = {}
     total = Line("total", None)
     for call in program.calls.values():
-        name = _kind(call.names)
+        name = kind_of_names(call.names)
         line = found.setdefault((name, call.fused), Line(name, call.fused))
         _add(program, line, call, cached)
         _add(program, total, call, cached)

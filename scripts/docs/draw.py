@@ -4,9 +4,9 @@
     .venv/bin/python scripts/docs/draw.py [--check] [--theme light|dark --into FOLDER]
 
 The waveforms come from simulations, the charts from docs/results/*.json. The BitMoD pictures are in
-draw_bitmod.py and draw_schedule.py, the core with group scales is in draw_group_scale.py,
-the accelerator in draw_accelerator.py. Same
-sources, same bytes: ``--check`` has exit status 1 when a picture is not up to date.
+draw_bitmod.py and draw_schedule.py, the core with group scales is in draw_group_scale.py, the
+accelerator in draw_accelerator.py, the estimates in draw_estimate.py. Same sources, same bytes:
+``--check`` has exit status 1 when a picture is not up to date.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import draw_accelerator
 import draw_bitmod
+import draw_estimate
 import draw_group_scale
 import draw_schedule
 import numpy as np
@@ -255,8 +256,8 @@ def areas() -> Canvas | None:
 PICTURES: dict[str, Callable[[], Canvas | None]] = {
     "lut_core.svg": lut_core, "lut_group_scale.svg": draw_group_scale.group_scale,
     "operation.svg": operation_waves, "half_table.svg": half_table, "areas.svg": areas,
-    **draw_bitmod.PICTURES, "bitmod_schedule.svg": draw_schedule.schedule,
-    **draw_accelerator.PICTURES}
+    **draw_bitmod.PICTURES, **draw_estimate.PICTURES, **draw_accelerator.PICTURES,
+    "bitmod_schedule.svg": draw_schedule.schedule}
 
 
 def main() -> int:

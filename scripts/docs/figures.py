@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import figures_bitmod
+import figures_estimate
 from tables import number, table
 
 from lowbit.generators.registry import find
@@ -32,7 +33,7 @@ from lowbit.tb.support.lut_run import VECTORS
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS_FOLDER = ROOT / "docs" / "results"
 PAGES = tuple(f"docs/{name}.md" for name in
-              ("results", "models", "fpga", "lut", "bitmod", "numerics"))
+              ("results", "models", "fpga", "lut", "bitmod", "estimate", "numerics"))
 BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
 
 Json = Any
@@ -365,6 +366,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "accuracy": lambda: recorded("accuracy.json", accuracy),
     "surveys": surveys,
     **figures_bitmod.COMPUTED,
+    **figures_estimate.COMPUTED,
     **{name: lambda name=name, render=render: recorded(  # type: ignore[misc]
         "bitmod_area.json", render, name in figures_bitmod.WITH_COMMAND)
        for name, render in figures_bitmod.RECORDED.items()},

@@ -21,7 +21,7 @@ def test_instructions() -> None:
 
 
 def test_codes() -> None:
-    named = {}
+    named: dict[str, str] = {}
     for codes, names in re.findall(r"^\| ([\d, ]+) \| ([A-Z_, ]+) \|", PAGE, re.M):
         named |= dict(zip(codes.split(", "), names.split(", "), strict=True))
     assert named == {str(int(code)): code.name for code in Error if code}

@@ -17,7 +17,7 @@ from lowbit.tb.support.accel import Memory, activations, product, random_weights
 P = AccelParameters(N=32, chains=2, w_kib=8, a_kib=8, s_kib=4, p_kib=2)
 #: rows, k, n, bits, group
 SHAPES = ((2, 64, 64, 4, 32), (2, 576, 192, 4, 32), (1, 576, 192, 4, 32), (1, 512, 96, 2, 32),
-          (5, 256, 128, 3, 64), (13, 512, 200, 2, 32), (16, 256, 192, 4, 32), (7, 256, 33, 1, 64))
+          (5, 256, 128, 3, 64), (13, 512, 200, 2, 32), (16, 256, 192, 4, 32), (7, 256, 33, 4, 64))
 
 
 @pytest.fixture(scope="module")

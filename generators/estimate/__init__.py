@@ -1,0 +1,1 @@
+"""Whole models on an accelerator that need not be built: cycles, bytes, rooflines."""

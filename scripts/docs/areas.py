@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Areas of engines for ``gen estimate``, out of the records in docs/results.
+
+    .venv/bin/python scripts/docs/areas.py [--check]
+
+Writes generators/estimate/areas.json, which the package carries. The recipe is the one that all
+three records have for whole designs: plain. ``--check`` changes nothing and has exit status 1 when
+the file is not what the records say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "docs" / "results"
+TARGET = ROOT / "generators" / "estimate" / "areas.json"
+#: LUT cores that, as that of an accelerator, add in FP32 and have a second buffer for results
+LUT = re.compile(r"lut_core (?P<flags>.*) --acc fp32 --buffer double")
+#: whole tiles by their part in the record of the BitMoD tile
+TILES = {"fp16": "baseline whole", "bitmod": "whole"}
+
+
+def numbers(flags: str) -> dict[str, int]:
+    """``--M 2 --w-bits 4`` as numbers by name."""
+    return {name.replace("-", "_"): int(value)
+            for name, value in re.findall(r"--([\w-]+) (\d+)", flags)}
+
+
+def areas() -> dict[str, Any]:
+    """Engines: µm², what is known of their size, and where that is recorded."""
+    lut, tiles = (json.loads((RESULTS / name).read_text(encoding="utf-8"))
+                  for name in ("area.json", "bitmod_area.json"))
+    conditions = [record["conditions"]["libraries"][0]["library"] for record in (lut, tiles)]
+    assert conditions[0] == conditions[1], conditions
+    found: dict[str, Any] = {"library": conditions[0], "recipe": "plain", "lut": []}
+    for row in lut.get("core", ()):
+        if match := LUT.fullmatch(row["design"]):
+            found["lut"].append(dict(
+                design=row["design"] + ", with table unit", um2=round(row["with_table"]),
+                record="docs/results/area.json",
+                parameters={"groups": 1} | numbers(match["flags"])))
+    for name, part in TILES.items():
+        for row in tiles.get("tile", ()):
+            if row["part"] == part:
+                found[name] = dict(design=row["design"], um2=round(row["plain"]),
+                                   record="docs/results/bitmod_area.json",
+                                   parameters=numbers(row["design"]))
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    args = parser.parse_args()
+    text = json.dumps(areas(), indent=1) + "\n"
+    if args.check:
+        if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
+            print("generators/estimate/areas.json is not what docs/results says; run "
+                  "scripts/docs/areas.py")
+            return 1
+    else:
+        TARGET.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
