@@ -34,7 +34,8 @@ ARITHMETIC = {"accel_load_exponents": "exponent scan", "fp32_to_fp16": "FP16 rou
 BARS = {"control": 25_000, "scale": 0.35}
 #: in a memory's place: what comes out must depend on what goes in, or its logic would go away;
 #: the few gates count
-STUB = MODEL[MODEL.index("module"):MODEL.index("  reg [WIDTH")].replace("output reg ", "output wire")
+STUB = MODEL[MODEL.index("module"):MODEL.index("  reg [WIDTH")]
+STUB = STUB.replace("output reg ", "output wire")
 STUB += "  assign read_data = write_data ^ (^{write, write_address, read, read_address});\n"
 STUB += "endmodule\n"
 
