@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import figures_accelerator
 import figures_bitmod
 import figures_estimate
 from tables import number, table
@@ -54,7 +55,7 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "smollm2.json": "demos/demo_smollm2.py --json >",
     "fpga.json": "studies/bench_fpga.py --json",
     "mutations.json": "studies/mutate.py [--mutator yosys] --json",
-}.items()}
+    **figures_accelerator.RESULTS}.items()}
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -371,6 +372,8 @@ TABLES: dict[str, Callable[[], str]] = {
         "bitmod_area.json", render, name in figures_bitmod.WITH_COMMAND)
        for name, render in figures_bitmod.RECORDED.items()},
     "smollm2": lambda: recorded("smollm2.json", smollm2),
+    **{name: lambda file=file, render=render: recorded(file, render)  # type: ignore[misc]
+       for name, (file, render) in figures_accelerator.RECORDED.items()},
     "fpga": lambda: recorded("fpga.json", fpga),
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }

@@ -1,0 +1,62 @@
+"""Tables of the accelerator from its records. Used by figures.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tables import table
+
+__all__ = ["RECORDED", "RESULTS"]
+
+Json = Any
+
+#: result file -> the command that writes it
+RESULTS = {
+    "llm_rtl.json": "demos/demo_llm.py --json",
+    "accel_area.json": "studies/bench_accel.py --liberty sky130hd_tt.lib.gz --json",
+    "campaign_accel.json": "studies/campaign_accel.py --json"}
+
+
+def model(r: Json) -> str:
+    """The language model that spoke through the RTL."""
+    shares = ", ".join(f"{name.removeprefix('share_of_').replace('_', ' ').replace('+', ', ')} "
+                       f"{value}" for name, value in r.items() if name.startswith("share_of_"))
+    busy = 100 * r["rtl_weight_beats"] / r["rtl_cycles"]
+    return (f"`{r['model']}`, {r['prompt_tokens']} tokens of prompt, {len(r['tokens'])} generated: "
+            f"“{r['text']}” {r['products']:,} products, {r['numbers']:,} results in "
+            f"{r['programs']:,} programs: {r['calls_that_differ']} programs differ from the golden "
+            f"simulator. Scores are within rms {r['rms_of_scores']:.1e} of a float32 forward pass, "
+            f"which chooses {r['tokens_as_float32']} of the {len(r['tokens'])} tokens. "
+            f"{r['rtl_cycles']:,} cycles, {100 * r['rtl_over_model']:+.3f} % from the cycle model, "
+            f"{busy:.1f} % with a weight beat; {r['rtl_bus_bytes'] / 1e6:.0f} MB on the bus. "
+            f"{r['seconds']:.0f} s on two shared cores, {r['rtl_cycles_per_second']:,} cycles/s "
+            f"with the golden simulator and NumPy beside it. Cycles by layer: {shares}.")
+
+
+def area(r: Json) -> str:
+    """Control and bus in gate equivalents, the share of the scale units."""
+    rows = [(row["part"] + (" (arithmetic, inside one above)" if row["arithmetic"] else ""),
+             f"{row['gate_equivalents']:,}", f"{row['flip_flops']:,}") for row in r["control"]]
+    text = table(("part, memories left out", "GE", "flip-flops"), rows)
+    text += ("\n\nControl, DMA and registers without the arithmetic: "
+             f"{r['control_gate_equivalents']:,} GE.")
+    if "core" in r:
+        c = r["core"]
+        text += (f" Group scale units: {c['scale_units']:,} of {c['gate_equivalents']:,} GE of the "
+                 f"core, {100 * c['share']:.1f} %.")
+    return text
+
+
+def campaign(r: Json) -> str:
+    """Designs and programs of the longer regression."""
+    failed = sum(not row["passed"] for row in r)
+    return (f"{len(r)} designs, {sum(row['programs'] for row in r):,} random programs, "
+            f"{sum(row['words'] for row in r):,} result words, "
+            f"{sum(row['cycles'] for row in r):,} cycles; {failed} designs failed. Each design also "
+            "ran a program with one thing wrong of every kind, aborts and resets in between.")
+
+
+#: table -> result file and its text
+RECORDED = {"accelerator model": ("llm_rtl.json", model),
+            "accelerator area": ("accel_area.json", area),
+            "accelerator campaign": ("campaign_accel.json", campaign)}
