@@ -52,8 +52,8 @@ def campaign(r: Json) -> str:
     failed = sum(not row["passed"] for row in r)
     return (f"{len(r)} designs, {sum(row['programs'] for row in r):,} random programs, "
             f"{sum(row['words'] for row in r):,} result words, "
-            f"{sum(row['cycles'] for row in r):,} cycles; {failed} designs failed. Each design also "
-            "ran a program with one thing wrong of every kind, aborts and resets in between.")
+            f"{sum(row['cycles'] for row in r):,} cycles; {failed} designs failed. Each design "
+            "also ran a program with one thing wrong of every kind, aborts and resets in between.")
 
 
 #: table -> result file and its text

@@ -13,7 +13,8 @@ SLOW = {
     "test_lut_timing", "test_manifest", "test_mutation", "test_new_family", "test_packaging",
     "test_readable", "test_registers", "test_reset", "test_run", "test_run_bitmod",
     "test_run_fp16", "test_shared", "test_simulate", "test_small_arithmetic", "test_smollm2",
-    "test_accel_rtl", "test_block", "test_cycles", "test_native", "test_queue_proofs", "test_target"}
+    "test_accel_rtl", "test_block", "test_cycles", "test_native", "test_queue_proofs",
+    "test_target"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
