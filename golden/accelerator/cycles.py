@@ -214,6 +214,6 @@ class _Model:
         self.store_free = end
         self.store_end = max(self.store_end, end + self.latency + 4)
         if flags["push_prev"]:
-            self.tokens["store execute"].append(end + 1)
+            self.tokens["store execute"].append(end + 10)
         self._span(index, i.op, start, end)
         return start

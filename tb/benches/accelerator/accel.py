@@ -60,7 +60,9 @@ class Run:
     async def start(self, program: Program) -> None:
         board = self.board
         fails = program.fails
-        board.fails = lambda address: SLVERR if address in fails else OKAY
+        size = board.bytes
+        board.fails = lambda address: SLVERR if fails and address < fails.stop \
+            and address + size > fails.start else OKAY
         for i, base in enumerate(program.bases):
             await board.write(f"BASE_{i}_LO", base & 0xFFFFFFFF)
             await board.write(f"BASE_{i}_HI", base >> 32)

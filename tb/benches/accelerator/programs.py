@@ -98,6 +98,9 @@ class Programs:
     def wrong(self, kind: str) -> Program:
         """A program that ends with an error; ``kind``: one of :attr:`KINDS`."""
         program = self._place(getattr(self, f"_{kind}")(self.draw()))
+        if kind == "fetch_error":
+            at = program.address + self.random.randrange(len(program.instructions)) * 16
+            program.fails = range(at, at + 1)
         if kind == "opcode":
             at = self.random.randrange(len(program.instructions))
             self.memory[program.address + 16 * at] = self.random.randrange(9, 16)
@@ -105,7 +108,8 @@ class Programs:
 
     #: what may be wrong
     KINDS = ("opcode", "field", "bounds_a", "bounds_w", "bounds_p", "bounds_load", "bounds_store",
-             "no_end", "deadlock", "tokens", "read", "write", "slave_error")
+             "no_end", "empty", "deadlock", "tokens", "read", "write", "slave_error",
+             "store_error", "fetch_error")
 
     # -- data ---------------------------------------------------------------------------------
     def _room(self, size: int) -> int:
@@ -201,6 +205,10 @@ class Programs:
         program.instructions.pop()
         return replace(program, expected=Error.NO_END)
 
+    def _empty(self, program: Program) -> Program:
+        program.instructions.clear()
+        return replace(program, expected=Error.NO_END)
+
     def _deadlock(self, program: Program) -> Program:
         return self._change(program, Op.LMMA, Error.DEADLOCK, pop_next=1)
 
@@ -222,3 +230,8 @@ class Programs:
         at = load["offset"] * BLOCK
         return replace(program, expected=Error.READ, fails=range(at, at + BLOCK))
 
+    def _store_error(self, program: Program) -> Program:
+        return replace(program, expected=Error.WRITE, fails=range(*program.results))
+
+    def _fetch_error(self, program: Program) -> Program:
+        return replace(program, expected=Error.READ)

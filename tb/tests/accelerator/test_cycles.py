@@ -1,4 +1,4 @@
-"""The cycle model of programs follows the RTL within 2 %: twenty-four shapes and latencies."""
+"""The cycle model of programs follows the RTL within 2 %: 21 shapes, eight at more latencies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ from lowbit.tb.support.accel import Memory, activations, product, random_weights
 
 P = AccelParameters(N=32, chains=2, w_kib=8, a_kib=8, s_kib=4, p_kib=2)
 #: rows, k, n, bits, group
-SHAPES = ((2, 64, 64, 4, 32), (2, 576, 192, 4, 32), (1, 576, 192, 4, 32), (1, 512, 96, 2, 32),
-          (5, 256, 128, 3, 64), (13, 512, 200, 2, 32), (16, 256, 192, 4, 32), (7, 256, 33, 4, 64))
+SHAPES = (
+    (2, 64, 64, 4, 32), (2, 576, 192, 4, 32), (1, 576, 192, 4, 32), (1, 512, 96, 2, 32),
+    (5, 256, 128, 3, 64), (13, 512, 200, 2, 32), (16, 256, 192, 4, 32), (7, 256, 33, 4, 64),
+    (3, 96, 32, 4, 32), (4, 512, 64, 3, 32), (8, 384, 96, 4, 128), (1, 1536, 64, 4, 32),
+    (2, 1024, 160, 1, 32), (10, 640, 32, 4, 64), (6, 512, 320, 2, 64), (12, 96, 192, 4, 32),
+    (1, 64, 512, 4, 32), (2, 256, 256, 3, 128), (16, 1024, 32, 2, 64), (5, 320, 100, 4, 32),
+    (14, 192, 64, 4, 64))
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +30,9 @@ def native() -> Native:
     return build_rtl(P)
 
 
-@pytest.mark.parametrize("latency", [10, 60, 300])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("shape", "latency"), [
+    *((shape, 60) for shape in SHAPES), *((shape, at) for shape in SHAPES[:8] for at in (10, 300))],
+    ids=str)
 def test_within_two_percent(shape: tuple[int, ...], latency: int, native: Native) -> None:
     rows, k, n, bits, group = shape
     rng = np.random.default_rng(sum(shape))
