@@ -3,10 +3,10 @@
 
     scripts/studies/bench_system.py
 
-All calls of SmolLM2-135M (Q4_1 in groups of 32, a Q8_0 head) on M2 N64 K4 with 8-bit weights and a
-256-bit bus, by the cycle model that the RTL follows within 2 % (the recorded run of the whole model:
-0.003 %). ``port``: share of the cycles with a beat read; ``busy``: with a weight beat, without the
-head; ``bytes``: over those of codes, scales and offsets.
+All calls of SmolLM2-135M (Q4_1 in groups of 32, a Q8_0 head) on M2 N64 K4 with 8-bit weights and
+a 256-bit bus, by the cycle model that the RTL follows within 2 % (a recorded run of the whole
+model: 0.003 %). ``port``: share of the cycles with a beat read; ``busy``: with a weight beat,
+without the head; ``bytes``: over those of codes, scales and offsets.
 """
 
 from __future__ import annotations
