@@ -158,7 +158,9 @@ class LutEngine(StructComponent):
             return found
         part = register(m, beat["address"][:shift], f"{port}_part",
                         enable=beat.valid & beat.ready)
-        return Array(found[i * word:][:word] for i in range(ratio))[part]
+        chosen = Signal(word, name=f"{port}_word")
+        m.d.comb += chosen.eq(Array(found[i * word:][:word] for i in range(ratio))[part])
+        return chosen
 
     def _weights(self, m: Module, feed: Any, core: Any) -> None:
         p, request = self.parameters, of_port(feed.request)

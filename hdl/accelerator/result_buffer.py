@@ -103,6 +103,8 @@ class ResultBuffer(StructComponent):
         with m.If(moves):
             m.d.sync += partial_values.eq(Mux(zero, Const(0, len(partial_values)),
                                               Cat(read_data)))
+        of_row = Signal(p.p_word)
+        m.d.comb += of_row.eq(Array(read_data)[row])
         with m.If(store_read):
-            m.d.sync += store_word.eq(Array(read_data)[row])
+            m.d.sync += store_word.eq(of_row)
         return m

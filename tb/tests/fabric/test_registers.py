@@ -48,7 +48,7 @@ def test_block(name: str, stall: float) -> None:
     outcome = run(name, stall=stall)
     assert outcome.passed, outcome.message
     stats = outcome.stats
-    assert min(stats[what] for what in ("reads", "writes", "failed", "pulses")) > 3
+    assert min(stats[what] for what in ("reads", "writes", "failed", "pulses")) > 0
 
 
 #: a change of the Verilog of the toy's block, and what the bench says

@@ -32,8 +32,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copyfile(path, target)
     registry = root / "generators" / "registry.py"
     text = registry.read_text(encoding="utf-8")
-    assert text.count('    "bitmod",\n)') == 1
-    registry.write_text(text.replace('    "bitmod",\n)', '    "bitmod",\n    "mac",\n)'),
+    assert text.count('    "accelerator",\n)') == 1
+    registry.write_text(text.replace('    "accelerator",\n)', '    "accelerator",\n    "mac",\n)'),
                         encoding="utf-8")
     return root
 
