@@ -17,6 +17,7 @@ from lowbit.generators.verilog.emit import Emitted, emit
 from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
 from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
 from lowbit.golden.parameters import Parameters
+from lowbit.tb.support.designs import LINES, emitted
 from lowbit.tb.support.lut_run import run_bench
 from lowbit.tb.support.lut_space import label
 
@@ -58,7 +59,7 @@ def _datapath(design: Emitted) -> list[str]:
 
 
 def test_every_design_with_streams_is_here() -> None:
-    here = {p.generator for p in DESIGNS}
+    here = {p.generator for p in DESIGNS} | {"accel"}       # below
     for name in set(GENERATORS) - here:
         parameters = GENERATORS[name].parameter_class()()
         assert streams_of(emit(parameters).manifest) == [], name
@@ -71,6 +72,15 @@ def test_streams(p: Parameters) -> None:
     assert len(streams_of(design.manifest)) >= 2
     assert forbidden_paths(design.verilog, design.manifest) == []
     assert prove_handshake(design.verilog, design.manifest, free=_datapath(design))
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("accel ")])
+def test_accelerator(line: str) -> None:
+    """No path that a bus forbids. That its channels hold is proved of what drives them
+    (tb/tests/fabric/test_bus_proofs.py): the whole is too large for induction."""
+    design = emitted(line)
+    assert len(streams_of(design.manifest)) == 10
+    assert forbidden_paths(design.verilog, design.manifest) == []
 
 
 def behind(p: Parameters, extra: str) -> Emitted:
