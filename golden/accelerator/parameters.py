@@ -84,11 +84,12 @@ class AccelParameters(TargetParameters):
                                   ("s_kib", self.s_depth, 12), ("p_kib", self.p_depth, 12)):
             if not 2 <= depth <= 1 << bits:
                 self.refuse(name, f"must make 2..{1 << bits} words, and makes {depth}")
-        for name, slot, words in (("w_kib", self.w_slot, 1), ("s_kib", self.s_slot, self.drain),
-                                  ("p_kib", self.p_slot, self.drain),
-                                  ("a_kib", self.a_depth, self.steps_range[1])):
+        largest = self.w_bits << self.steps_range[1]
+        for name, slot, words in (
+                ("w_kib", self.w_slot, largest), ("s_kib", self.s_slot, self.drain),
+                ("p_kib", self.p_slot, self.drain), ("a_kib", self.a_depth, self.steps_range[1])):
             if slot < words:
-                self.refuse(name, "must hold two slots of at least a group")
+                self.refuse(name, f"must hold two slots of the largest group, {words} words")
 
     def _check_core(self) -> None:
         try:

@@ -231,7 +231,9 @@ class Programs:
         return replace(program, expected=Error.READ, fails=range(at, at + BLOCK))
 
     def _store_error(self, program: Program) -> Program:
-        return replace(program, expected=Error.WRITE, fails=range(*program.results))
+        store = next(x for x in program.instructions if x.op is Op.ST)
+        at = store["offset"] * BLOCK
+        return replace(program, expected=Error.WRITE, fails=range(at, at + 1))
 
     def _fetch_error(self, program: Program) -> Program:
         return replace(program, expected=Error.READ)

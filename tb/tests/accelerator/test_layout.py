@@ -127,7 +127,6 @@ def test_refusal_without_offsets() -> None:
         pack(AccelParameters(**SMALL, offset="none"), weights)
 
 
-def test_refusal_of_a_group_beyond_the_buffers() -> None:
-    weights = random_weights(np.random.default_rng(2), 8, 128, 4, 128, "odd")
-    with pytest.raises(ParameterError, match="raise --w-kib"):
-        pack(AccelParameters(**SMALL | dict(w_kib=2)), weights)
+def test_refusal_of_a_design_whose_largest_group_fits_no_slot() -> None:
+    with pytest.raises(ParameterError, match="--w-kib must hold two slots of the largest group"):
+        AccelParameters(**SMALL | dict(w_kib=2))
