@@ -14,7 +14,7 @@ Json = Any
 RESULTS = {
     "llm_rtl.json": "demos/demo_llm.py --json",
     "accel_area.json": "studies/bench_accel.py --liberty sky130hd_tt.lib.gz --json",
-    "campaign_accel.json": "studies/campaign_accel.py --json"}
+    "campaign_accel.json": "studies/campaign_accel.py [--seed 2] --words 100 --json"}
 
 
 def model(r: Json) -> str:
