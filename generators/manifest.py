@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
 from .family import Generator
-from .files import check_source
+from .files import read_json
 from .options import parameter_names
 from .registry import GENERATORS
 
@@ -21,13 +20,7 @@ def read_manifest(path: Path) -> tuple[Generator, dict[str, Any]]:
     :class:`UsageError` where the file is no manifest, or of a design that this version does not
     know.
     """
-    check_source(path)
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError:
-        raise UsageError(f"{path} is not a manifest of gen: it is no JSON text") from None
+    manifest = read_json(path, kind="a manifest of gen")
     if not isinstance(manifest, dict) or not {"generator", "parameters"} <= set(manifest) \
             or not isinstance(manifest["parameters"], dict):
         raise UsageError(f"{path} is not a manifest of gen: it names no generator and parameters")

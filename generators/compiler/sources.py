@@ -6,6 +6,7 @@ about 0, and their scales rounded to FP16, which every design takes.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,23 +52,23 @@ class Quantizer:
         return replace(found, scale=scale)
 
 
-class Source:
+class Source(ABC):
     """The matrices of a file."""
 
     path: Path
     names: Collection[str]
 
+    @abstractmethod
     def dims(self, name: str) -> tuple[int, ...]:
         """Its shape, (outputs, inputs) of a matrix."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shape(self, name: str) -> Shape:
         """What a matrix is; :class:`UsageError` for what the accelerator has no form for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, name: str) -> GroupedWeights:
         """Its numbers; :class:`UsageError` where they cannot be taken."""
-        raise NotImplementedError
 
     def matrix(self, name: str) -> tuple[int, int]:
         """Shape of a matrix that has to be there."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.parameters import ParameterError
 
 from ..errors import UsageError
-from ..files import check_source
+from ..files import read_json
 from ..options import parameter_names
 
 __all__ = ["read_target"]
@@ -20,13 +19,7 @@ def read_target(path: Path) -> AccelParameters:
 
     :class:`UsageError` names what is wrong with the file.
     """
-    check_source(path, "--target")
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read --target {path}: {error.strerror}") from None
-    except ValueError:
-        raise UsageError(f"--target {path} is not a manifest of gen: it is no JSON text") from None
+    found = read_json(path, "--target", "a manifest of gen")
     if not isinstance(found, dict) or not isinstance(found.get("parameters"), dict):
         raise UsageError(f"--target {path} is not a manifest of gen: it has no parameters")
     if found.get("generator") != AccelParameters.generator:

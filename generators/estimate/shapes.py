@@ -19,7 +19,7 @@ from ..compiler.importers import open_model
 from ..compiler.model import Shape
 from ..compiler.sources import Quantizer
 from ..errors import UsageError
-from ..files import check_source
+from ..files import read_json
 from .workload import Attention, Call, Workload, of_model
 
 __all__ = ["GROUPS", "ModelShape", "known", "open_workload"]
@@ -107,13 +107,7 @@ def open_workload(model: str, bits: int, group: int | None) -> Workload:
         return table[model.lower()].workload(bits, group)
     path = Path(model)
     if path.suffix == ".json" and not model.endswith(".index.json"):
-        check_source(path)
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}") from None
-        except ValueError:
-            raise UsageError(f"{path} is no JSON text") from None
+        found = read_json(path)
         return _shape(found, str(path)).workload(bits, group)
     if not path.suffix and not path.exists():
         raise UsageError(f"{model} is no file, and no model of the package: "

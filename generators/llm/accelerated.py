@@ -7,6 +7,7 @@ All compile the model first. ``golden`` and ``rtl`` run the same programs and gi
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ class _Counted:
         return dict(self.totals) | shares
 
 
-class Accelerated:
+class Accelerated(ABC):
     """A model's matrices on a device that runs programs."""
 
     activations = np.float16
@@ -105,9 +106,9 @@ class Accelerated:
         self.counted = _Counted(p, self.make(p, memory))
         return self.counted
 
+    @abstractmethod
     def make(self, p: AccelParameters, memory: Array) -> Device:
         """What runs the programs."""
-        raise NotImplementedError
 
     def linear(self, names: Names, x: Array) -> tuple[Array, ...]:
         self.counted.part = part_of(names)
