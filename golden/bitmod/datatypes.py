@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.digits import FP3_ONES, FP4_HALVES
 from lowbit.golden.parameters import ParameterError
 
 __all__ = ["DataType", "DATA_TYPE_NAMES", "MAX_SPECIAL_VALUES", "get_data_type",
@@ -23,7 +24,7 @@ __all__ = ["DataType", "DATA_TYPE_NAMES", "MAX_SPECIAL_VALUES", "get_data_type",
 Array = NDArray[Any]
 
 #: magnitudes of the basic types, in halves; the index is the low bits of the code
-MAGNITUDES2X = {3: (0, 2, 4, 8), 4: (0, 1, 2, 3, 4, 6, 8, 12)}
+MAGNITUDES2X = {3: tuple(2 * value for value in FP3_ONES), 4: FP4_HALVES}
 #: special values in the order in which Algorithm 1 tries them: +ER, -ER, +EA, -EA
 SPECIAL_VALUES = {
     "bitmod3": (3.0, -3.0, 6.0, -6.0), "fp3_er": (3.0, -3.0), "fp3_ea": (6.0, -6.0), "fp3": (),

@@ -1,0 +1,121 @@
+"""Weight formats as digits: all codes against their definitions, and products proved."""
+
+from __future__ import annotations
+
+import re
+
+import ml_dtypes
+import numpy as np
+import pytest
+from amaranth.hdl import Const, Module
+from amaranth.lib.wiring import Component, In, Out
+
+from lowbit.generators.flow.prove import prove_equal
+from lowbit.generators.verilog.emit import emit_component
+from lowbit.golden.bitmod.datatypes import get_data_type
+from lowbit.golden.digits import FORMATS, Digit, DigitFormat
+from lowbit.hdl.common.digit_rows import DigitDecoder, digit_row
+
+FORMS = list(FORMATS.values())
+
+
+def meant(form: DigitFormat) -> set[float]:
+    """Weights of a format by other means than its digits."""
+    name = form.name
+    if name.startswith("int"):
+        bits = int(name[3:])
+        return set(range(-1 << bits - 1, 1 << bits - 1))
+    if name == "e2m1":
+        return {float(v) for v in np.arange(16, dtype=np.uint8).view(ml_dtypes.float4_e2m1fn)}
+    if name.startswith("bitmod"):
+        return {float(v) for v in get_data_type(name).table2x.ravel() / 2}
+    if name == "ternary":
+        return {-1, 0, 1}
+    if name == "shift4":
+        return {sign * 2**e for sign in (-1, 1) for e in range(8)}
+    assert name == "flint4"
+    return {sign * v for sign in (-1, 1) for v in (0, .5, 1, 1.5, 2, 3, 4, 8)}
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_weights(form: DigitFormat) -> None:
+    """The codes have the weights of the format, no other, and every weight comes back."""
+    values = form.values[list(form.codes)]
+    assert {float(v) * 2.0**form.unit for v in values} == meant(form)
+    assert (form.values[form.pack(values)] == values).all()
+    assert set(form.pack(values).tolist()) <= set(form.codes)
+    for wrong in (form.largest + 1, -form.largest - 1, 10**6):
+        with pytest.raises(ValueError, match=f"{form.name} has no weight {wrong} "):
+            form.pack(np.array([wrong]))
+
+
+@pytest.mark.parametrize("bits", range(3, 9))
+def test_integers_take_a_bit_more(bits: int) -> None:
+    assert FORMATS[f"int{bits}"].port_bits == bits + 1
+
+
+def test_e2m1_codes_are_those_of_the_format() -> None:
+    """Port codes of E2M1 are its own codes."""
+    codes = np.arange(16, dtype=np.uint8)
+    np.testing.assert_array_equal(FORMATS["e2m1"].values / 2,
+                                  codes.view(ml_dtypes.float4_e2m1fn).astype(np.float64))
+
+
+def test_refused() -> None:
+    with pytest.raises(ValueError, match="power of two with a sign"):
+        Digit(0, 1, (0, 3))
+    for values in ((0, 1, 2), (0,)):
+        with pytest.raises(ValueError, match="a digit of 2 bits takes 4 values"):
+            Digit(0, 2, values)
+
+
+class Product(Component):
+    """``product`` = the weight of ``code`` times ``a``, by rows."""
+
+    def __init__(self, form: DigitFormat, bits: int) -> None:
+        self.form = form
+        super().__init__({"code": In(form.port_bits), "a": In(bits), "active": In(1),
+                          "product": Out(bits + 9)})
+
+    def elaborate(self, platform: object) -> Module:
+        m, low = Module(), 0
+        m.submodules.decoder = decoder = DigitDecoder(self.form)
+        m.d.comb += [decoder.code.eq(self.code), decoder.active.eq(self.active)]
+        total = Const(0, 1).as_signed()
+        for i, digit in enumerate(self.form.digits):
+            lines = decoder.lines[low:low + len(digit.shifts)]
+            low += len(digit.shifts)
+            row = digit_row(m, digit, lines, decoder.negative[i], self.a, f"row_{i}")
+            total = total + ((row.as_signed() + decoder.negative[i]) << digit.shifts[0])
+        m.d.comb += self.product.eq(total)
+        return m
+
+
+def spec(form: DigitFormat, bits: int) -> str:
+    """A table of weights and a multiplication, in Verilog."""
+    width = bits + 9
+    table = sum((int(value) & 1023) << 10 * code for code, value in enumerate(form.values))
+    bits_of = 10 << form.port_bits
+    return "\n".join([
+        "module spec (", f"  input [{form.port_bits - 1}:0] code, input [{bits - 1}:0] a,",
+        f"  input active, output [{width - 1}:0] product", ");",
+        f"  wire [{bits_of - 1}:0] weights = {bits_of}'h{table:x};",
+        "  wire signed [9:0] weight = weights[code * 10 +: 10];",
+        f"  wire signed [{width - 1}:0] plain = weight * $signed(a);",
+        f"  assign product = active ? plain : {width}'d0;", "endmodule", ""])
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_products_proved(form: DigitFormat) -> None:
+    """All weights (and unused codes, which are 0) times all activations of 5 bits."""
+    design = emit_component(Product(form, 5), top="product").verilog
+    verdict = prove_equal(design, "product", spec(form, 5), timeout=120)
+    assert verdict.proved, verdict
+
+
+def test_a_flaw_is_refuted() -> None:
+    form = FORMATS["int4"]
+    design = emit_component(Product(form, 5), top="product").verilog
+    wrong, count = re.subn(r" \^ ", " & ", design, count=1)
+    assert count == 1
+    assert prove_equal(wrong, "product", spec(form, 5)).answer == "refuted"
