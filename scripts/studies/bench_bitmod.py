@@ -23,6 +23,7 @@ import sys
 from collections.abc import Sequence
 
 from measure import Measure, Row, Table, main
+from measure import parts as parts_of
 
 from lowbit.generators.errors import CheckFailed
 from lowbit.generators.flow.simulate import simulate
@@ -148,8 +149,8 @@ def pe_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
         rows += [_ratios(PES[0], f"with aligners over {columns} columns", shared, baseline,
                          flat[baseline]) for baseline in (BASELINES[0], BASELINES[-1])]
     ours, theirs, number, others = _tile_commands(quick)
-    parts = measure.parts(ours, recipes, PARTS)
-    baseline_parts = measure.parts(theirs, recipes, BASELINE_PARTS)
+    parts = parts_of(measure, ours, recipes, PARTS)
+    baseline_parts = parts_of(measure, theirs, recipes, BASELINE_PARTS)
     if not all(parts["plain"].values()):
         raise CheckFailed(f"parts of {ours} without area: {parts['plain']}; see PARTS")
     for form, groups in (("PE in the tile", ["pe"]),
@@ -162,7 +163,7 @@ def pe_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
             theirs + (" / PEs" if whole else ", PE in the tile"),
             _each(baseline_parts, others, *([] if whole else ["pe"]))))
     for command in () if quick else TILES:
-        found = measure.parts(command, recipes, PARTS)
+        found = parts_of(measure, command, recipes, PARTS)
         pes = _option(command, "rows", 8) * _option(command, "columns", 8)
         rows.append(_ratios(command, "whole tile", _each(found, pes), f"{theirs} / PEs",
                             _each(baseline_parts, others),
@@ -174,8 +175,8 @@ def tile_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
     """Parts of the tile's area, and the array of PEs over the baseline's."""
     ours, theirs, number, others = _tile_commands(quick)
     recipes = [*names, "sized"]
-    parts = measure.parts(ours, recipes, PARTS)
-    base = measure.parts(theirs, recipes, BASELINE_PARTS)
+    parts = parts_of(measure, ours, recipes, PARTS)
+    base = parts_of(measure, theirs, recipes, BASELINE_PARTS)
     rows: list[Row] = []
     groups = list(dict.fromkeys([*PARTS.values(), "other"]))
     titles = {"pe": f"{number} PEs", "decoders": "decoders of terms",

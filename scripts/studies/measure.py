@@ -1,135 +1,43 @@
-"""What the area benchmarks share: synthesis with a cache on disk, and tables of the results.
+"""What the area benchmarks share: tables of designs measured as ``gen compare`` measures them.
 
-Every design is synthesised in a fresh process. Results are kept under a hash of the Verilog, the
-library, the recipe and the tools, so an interrupted run goes on where it was, and a changed
-design is measured anew. "best" is the smallest area of a stated set of recipes; both sides of a
-ratio take the same set.
+Results are kept (:mod:`lowbit.generators.compare.measurements`), so an interrupted run goes on
+where it was. "best" is the smallest area of a stated set of recipes; both sides of a ratio take the
+same set.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import re
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lowbit.generators import registry
+from lowbit.generators.compare.measurements import Design, Measure, area_cache
 from lowbit.generators.errors import USER_ERRORS, UsageError
-from lowbit.generators.flow import liberty, recipes, synthesis, timing, yosys
-from lowbit.generators.options import ArgumentParser, add_parameters, take_parameters
-from lowbit.generators.verilog.emit import Emitted, emit
+from lowbit.generators.flow import liberty, recipes, timing, yosys
 
-__all__ = ["Design", "Measure", "Row", "Table", "children", "grouped", "main"]
+__all__ = ["Design", "Measure", "Row", "Table", "children", "grouped", "main", "parts"]
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Design:
-    """One design: the command that makes it, its Verilog and top module."""
+def parts(measure: Measure, command: str, names: Sequence[str],
+          groups: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """Areas of the parts of a design, module by module, with each recipe and ``best``.
 
-    command: str
-    verilog: str
-    top: str
-
-
-class Measure:
-    """Synthesis with a cache on disk."""
-
-    def __init__(self, library: liberty.Library, cache: Path, clock_ns: float) -> None:
-        self.library, self.cache, self.clock_ns = library, cache, clock_ns
-        self.designs: dict[str, Design] = {}
-        cache.mkdir(parents=True, exist_ok=True)
-        # a change of the flow makes another figure
-        sources = [Path(module.__file__ or "").read_bytes()
-                   for module in (synthesis, recipes, timing)]
-        sta = timing.find_sta()
-        self.tools = [yosys.yosys_version(), *library.hashes,
-                      timing.sta_version(sta) if sta else "no OpenSTA",
-                      hashlib.sha256(b"".join(sources)).hexdigest()]
-
-    def design(self, command: str) -> Design:
-        """``fp16_dot --K 4``: what ``gen`` would emit."""
-        if command not in self.designs:
-            name, *words = command.split()
-            cls = registry.find(name).parameter_class()
-            parser = ArgumentParser(prog=f"gen {name}", allow_abbrev=False)
-            add_parameters(parser, cls)
-            self.add(command, emit(take_parameters(parser.parse_args(words), cls)))
-        return self.designs[command]
-
-    def add(self, command: str, emitted: Emitted) -> Design:
-        """A design that no generator emits, under a name of its own."""
-        self.designs[command] = Design(command, emitted.verilog, emitted.top)
-        return self.designs[command]
-
-    def __call__(self, design: Design, recipe: str, *, flatten: bool = True) -> dict[str, Any]:
-        """Area, flip-flops, cells by type; for a flat ``sized`` run also the longest path.
-
-        Without ``flatten`` each distinct module is mapped once, and ``modules`` are their areas.
-        Booth recipes change multiplications only: a design that has none is not mapped again.
-        """
-        if " * " not in re.sub(r"//[^\n]*", "", design.verilog):
-            recipe = re.sub(r"^booth\+?", "", recipe) or "plain"
-        key = json.dumps([design.verilog, design.top, recipe, self.tools,
-                          self.clock_ns if recipe == "sized" else 0,
-                          *([] if flatten else ["module by module"])])
-        path = self.cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
-        if path.exists():
-            stored: dict[str, Any] = json.loads(path.read_text())
-            return stored
-        print(f"{recipe:<15} {design.command}{'' if flatten else ', module by module'}",
-              file=sys.stderr, flush=True)
-        run = synthesis.synthesize(design.verilog, design.top, self.library, recipe,
-                                   flatten=flatten, clock_ns=self.clock_ns)
-        result = {"command": design.command, "recipe": recipe, "area": run.area,
-                  "gate_equivalents": run.gate_equivalents, "flip_flops": run.flip_flops,
-                  "flip_flop_area": run.flip_flop_area, "cells": run.cells,
-                  "path_ns": run.path_ns, "path_ends": run.path_ends, "path_tool": run.path_tool,
-                  "modules": {m.name: m.area for m in run.modules}}
-        handle, name = tempfile.mkstemp(dir=self.cache, suffix=".part")
-        with os.fdopen(handle, "w") as out:
-            json.dump(result, out)
-        os.replace(name, path)
-        return result
-
-    def areas(self, command: str, names: Sequence[str], *,
-              special: bool = False) -> dict[str, float]:
-        """Area with each recipe, and ``best`` of them; ``special``: also with the library's full
-        adders and clock gates, ``best_all`` of all."""
-        design = self.design(command)
-        found = {name: float(self(design, name)["area"]) for name in names}
-        areas = {**found, "best": min(found.values())}
-        if special:
-            more = [name for name in synthesis.usable_recipes(
-                self.library, recipes.ALL_AREA_RECIPES) if name not in names]
-            areas |= {name: float(self(design, name)["area"]) for name in more}
-            areas["best_all"] = min(areas.values())
-        return areas
-
-    def by_modules(self, command: str) -> float:
-        """Area with the plain recipe, each distinct module mapped once, alone."""
-        return float(self(self.design(command), "plain", flatten=False)["area"])
-
-    def parts(self, command: str, names: Sequence[str],
-              groups: Mapping[str, str]) -> dict[str, dict[str, float]]:
-        """Areas of the parts of a design, module by module, with each recipe and ``best``.
-
-        ``groups``: see :func:`grouped`. The best recipe is that of the smallest whole.
-        """
-        design = self.design(command)
-        inside = children(design.verilog)
-        found = {name: grouped(self(design, name, flatten=False)["modules"], inside, design.top,
-                               groups) for name in names}
-        return {**found, "best": min(found.values(), key=lambda parts: sum(parts.values()))}
+    ``groups``: see :func:`grouped`. The best recipe is that of the smallest whole.
+    """
+    design = measure.design(command)
+    inside = children(design.verilog)
+    found = {name: grouped(measure(design, name, flatten=False)["modules"], inside, design.top,
+                           groups) for name in names}
+    return {**found, "best": min(found.values(), key=lambda areas: sum(areas.values()))}
 
 
 def children(verilog: str) -> dict[str, Counter[str]]:
@@ -190,7 +98,6 @@ def show(table: Table, rows: list[Row]) -> None:
 
 
 def _arguments(text: str, tables: Mapping[str, Table], quick: str) -> argparse.Namespace:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     parser = argparse.ArgumentParser(description=text,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--liberty", type=Path, nargs="+", help="cell library; default "
@@ -202,7 +109,7 @@ def _arguments(text: str, tables: Mapping[str, Table], quick: str) -> argparse.N
                         help="the set that best is taken from; default %(default)s")
     parser.add_argument("--clock", type=float, default=1.0, metavar="NS",
                         help="clock target of the sized recipe")
-    parser.add_argument("--cache", type=Path, default=Path(base) / "lowbit" / "area")
+    parser.add_argument("--cache", type=Path, default=area_cache())
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -219,7 +126,8 @@ def _run(args: argparse.Namespace, tables: Mapping[str, Table]) -> None:
         raise UsageError(f"--recipes must contain plain; got {args.recipes}")
     for name in names:
         recipes.find_recipe(name)
-    measure = Measure(library, args.cache, args.clock)
+    measure = Measure(library, args.cache, args.clock,
+                      say=lambda text: print(text, file=sys.stderr, flush=True))
     sta = timing.find_sta()
     conditions = {"yosys": f"pyosys {yosys.yosys_version()}", "libraries": library.describe(),
                   "flatten": "early", "recipes": names, "clock_ns": args.clock,

@@ -1,0 +1,1 @@
+"""Comparisons of designs under equal conditions (``gen compare``)."""

@@ -1,0 +1,132 @@
+"""From the rows of a study to figures: areas, work per area, ratios, published figures beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..flow.recipes import AREA_RECIPES
+from ..flow.synthesis import usable_recipes
+from ..progress import Progress
+from .measurements import Measure, parse
+from .study import Reference, Row, Study
+
+__all__ = ["Compared", "Found", "Quoted", "compare"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A row with its figures, all of them of what the row counts (``times`` it)."""
+
+    row: Row
+    work: float             #: multiply-accumulates a cycle
+    areas: dict[str, float]     #: by recipe, in the library's unit
+    flip_flops: int
+    path_ns: float | None
+    to_base: float          #: area per work over that of the study's base, best recipes
+
+    @property
+    def best(self) -> float:
+        return min(self.areas.values())
+
+    @property
+    def recipe(self) -> str:
+        """The recipe of the best area."""
+        return min(self.areas, key=lambda name: (self.areas[name], name))
+
+    @property
+    def cost(self) -> float:
+        """Area for one multiply-accumulate a cycle."""
+        return self.best / self.work
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A published ratio, ours, and the quotient of ours over it."""
+
+    reference: Reference
+    ours: float
+
+    @property
+    def quotient(self) -> float:
+        return self.ours / self.reference.published
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A study with its figures."""
+
+    study: Study
+    rows: tuple[Found, ...]
+    quoted: tuple[Quoted, ...]
+
+    def row(self, label: str) -> Found:
+        return next(found for found in self.rows if found.row.label == label)
+
+
+def compare(study: Study, measure: Measure, *, workers: int,
+            recipes: Sequence[str] = AREA_RECIPES, progress: Progress | None = None) -> Compared:
+    """Measure every row with every recipe; what is in the cache is not measured again.
+
+    ``workers`` syntheses at a time. Raises :class:`~..errors.UsageError` for a row whose design
+    does not exist, :class:`~..errors.CheckFailed` for one that Yosys refuses.
+    """
+    names = usable_recipes(measure.library, recipes)
+    work = [row.work(parse(row.command)) * row.times for row in study.rows]
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        jobs: dict[tuple[str, str], Future[dict[str, Any]]] = {}
+        designs = []
+        try:
+            for row in study.rows:
+                if progress is not None:
+                    progress(f"{study.name}: Verilog of {row.command}")
+                design = measure.design(row.command).part(row.module)
+                designs.append(design.command)
+                asked = [measure.recipe(design, name) for name in names]
+                for name in [*asked, *(["sized"] if row.path else [])]:
+                    if (design.command, name) not in jobs:      # rows may share a design
+                        jobs[design.command, name] = pool.submit(measure, design, name)
+            if progress is not None:
+                progress(f"{study.name}: synthesis")
+            for done, job in enumerate(as_completed(jobs.values()), 1):
+                job.result()
+                if progress is not None:
+                    progress.share(done, len(jobs))
+        except BaseException:
+            # what is under way ends, and is kept; the rest is not begun
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    raw: dict[str, dict[str, Any]] = {}
+    for (command, name), job in jobs.items():
+        raw.setdefault(command, {})[name] = job.result()
+    results = {row.label: raw[design] for row, design in zip(study.rows, designs, strict=True)}
+    rows = [_found(row, done, results) for row, done in zip(study.rows, work, strict=True)]
+    base = next(found.cost for found in rows if found.row.label == study.base_label)
+    rows = [replace(found, to_base=found.cost / base) for found in rows]
+    by_label = {found.row.label: found for found in rows}
+    quoted = tuple(Quoted(r, _ratio(r, by_label[r.ours], by_label[r.base]))
+                   for r in study.references)
+    return Compared(study, tuple(rows), quoted)
+
+
+def _found(row: Row, work: float, results: Mapping[str, Mapping[str, Any]]) -> Found:
+    def areas(label: str) -> dict[str, float]:
+        return {name: float(result["area"]) for name, result in results[label].items()
+                if name != "sized"}
+
+    total = {name: area * row.times for name, area in areas(row.label).items()}
+    for label, share in row.plus:
+        # a recipe that the part added was not mapped with stands for its best
+        other = areas(label)
+        total = {name: area + share * other.get(name, min(other.values()))
+                 for name, area in total.items()}
+    own = results[row.label]
+    return Found(row, work, total, own["plain"]["flip_flops"] * row.times,
+                 own["sized"]["path_ns"] if row.path else None, 1.0)
+
+
+def _ratio(reference: Reference, ours: Found, base: Found) -> float:
+    return {"density": base.cost / ours.cost, "cost": ours.cost / base.cost,
+            "area": ours.best / base.best}[reference.measure]

@@ -1,0 +1,54 @@
+"""LUT Tensor Core (ISCA'25) against FP16 dot products, and the ablations of its table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..study import Reference, Row, Study, same
+
+__all__ = ["STUDY"]
+
+CORE = "lut_core --M 2 --N 64 --K 4"
+SMALL = "lut_core --M 2 --N 8 --K 4 --w-bits 1 --acc fp16"
+PAPER = "LUT Tensor Core, 28 nm"
+
+
+def planes(p: Any) -> float:
+    """Multiply-accumulates a cycle: every plane of a weight takes one."""
+    return float(p.M * p.N * p.K * p.groups / p.w_bits)
+
+
+STUDY = Study(
+    "lut", "Lookup tables against multiply-accumulate",
+    "What does a multiply-accumulate of FP16 activations and weights of 1 to 4 bits cost, and "
+    "which part of the table's form saves what?",
+    (
+        Row("FP16 dot product of four", "fp16_dot --K 4 --tree fp16 --acc fp16", same(4), "cell"),
+        Row("the same, with registers", "fp16_dot --K 4 --tree fp16 --acc fp16 --pipeline 1",
+            same(4), "cell"),
+        Row("FP16 dot product of four, FP32", "fp16_dot --K 4 --tree fp32 --acc fp32", same(4),
+            "cell"),
+        Row("128 FP16 dot products", "fp16_dot --K 4 --tree fp16 --acc fp16", same(4), "core",
+            times=128),
+        Row("table of two rows, FP16", "lut_table --M 2 --K 4 --acc fp16", same(1), "cell"),
+        *(Row(f"LUT core, W{bits}", f"{CORE} --w-bits {bits} --acc fp16", planes, "core")
+          for bits in (1, 2, 4)),
+        Row("LUT core with its table, W1", f"{CORE} --w-bits 1 --acc fp16", planes, "whole",
+            plus=(("table of two rows, FP16", 1.0),)),
+        Row("LUT core, W2, FP32", f"{CORE} --w-bits 2 --acc fp32", planes, "core"),
+        Row("LUT core of 8 columns, W1", SMALL, planes, "core"),
+        Row("the same, full table", f"{SMALL} --table full --select binary", planes, "core"),
+        Row("the same, negation in hardware",
+            f"{SMALL} --negation hardware --select binary", planes, "core"),
+        Row("the same, groups of two tables", f"{SMALL} --groups 2", planes, "core"),
+        Row("the same, K = 2", SMALL.replace("--K 4", "--K 2"), planes, "core"),
+        Row("the same, K = 5", SMALL.replace("--K 4", "--K 5"), planes, "core"),
+    ),
+    (
+        Reference("operations per area of a dot product unit, W1", 18.2, PAPER, "LUT core, W1",
+                  "FP16 dot product of four", "density"),
+        Reference("area of a tensor core at equal work, W1", 0.143, PAPER, "LUT core, W1",
+                  "128 FP16 dot products", "area"),
+        Reference("density over UNPU", 1.44, PAPER, "LUT core of 8 columns, W1",
+                  "the same, negation in hardware", "density"),
+    ))

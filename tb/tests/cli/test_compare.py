@@ -1,0 +1,152 @@
+"""``gen compare``: its figures, its files, what survives an interruption, its errors."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+import types
+from typing import Any
+
+import pytest
+
+from lowbit.generators.cli import main
+from lowbit.generators.compare import studies
+from lowbit.generators.compare.evaluate import compare
+from lowbit.generators.compare.measurements import Measure, parse
+from lowbit.generators.compare.report import UNEXPLAINED, as_markdown
+from lowbit.generators.compare.study import Reference, Row, Study, same
+from lowbit.generators.errors import CheckFailed, UsageError
+from lowbit.generators.flow import liberty, synthesis
+
+TINY = "lut_dot --K 2 --a-format int8"
+STUDY = Study(
+    "tiny", "Two tiny designs", "Which is smaller?",
+    (Row("two", TINY, same(2), "cell"),
+     Row("three", TINY.replace("2", "3", 1), lambda p: float(p.K), "whole",
+         plus=(("two", 0.5),), path=True),
+     Row("five of two", TINY, same(2), "core", times=5)),
+    (Reference("near", 5.0, "a paper", "five of two", "two", "area"),
+     Reference("far", 3.0, "a paper", "five of two", "two", "area"),
+     Reference("far, with a reason", 3.0, "a paper", "five of two", "two", "area", "Because.")))
+
+
+@pytest.fixture
+def tiny(monkeypatch: Any, tmp_path: Any) -> Study:
+    module = types.ModuleType("lowbit.generators.compare.studies.tiny")
+    module.STUDY = STUDY                                        # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(studies, "STUDIES", ("tiny",))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return STUDY
+
+
+@pytest.mark.slow
+def test_report(tiny: Study, tmp_path: Any, capsys: Any) -> None:
+    """Figures follow from the areas; a second run gives the same files, from the cache."""
+    words = ["compare", "all", "--recipes", "plain,noalumacc", "-o", str(tmp_path / "report")]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    files = {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()}
+    assert set(files) == {"README.md", "tiny.csv", "tiny.svg", "tiny.png"}
+    rows = list(csv.DictReader(io.StringIO(files["tiny.csv"].decode())))
+    best = {row["label"]: float(row["area"]) for row in rows if row["best"] == "1"}
+    assert best["five of two"] == 5 * best["two"]
+    by_recipe = {(row["label"], row["recipe"]): float(row["area"]) for row in rows}
+    assert by_recipe["three", "plain"] > 0.5 * by_recipe["two", "plain"]
+    costs = {row["label"]: float(row["to_base"]) for row in rows}
+    assert costs == pytest.approx({"two": 1, "five of two": 1,
+                                   "three": best["three"] / 3 / (best["two"] / 2)})
+    assert all(row["path_ns"] == "" for row in rows if row["label"] != "three")
+    text = files["README.md"].decode()
+    assert "gen compare all" in text and "![Two tiny designs](tiny.svg)" in text
+    assert "- far, with a reason: Because." in text and f"- far: {UNEXPLAINED}" in text
+    assert "- near" not in text
+    assert re.search(r"^far +a paper +3 +5 +1\.67$", shown, re.M)
+    assert main(words) == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()} == files
+
+
+def test_nothing_is_lost_or_repeated(tiny: Study, tmp_path: Any, monkeypatch: Any) -> None:
+    """A run that ends in the midst of its work goes on there."""
+    calls: list[str] = []
+    fails = True
+
+    def synthesize(verilog: str, top: str, library: Any, recipe: str, **more: Any) -> Any:
+        calls.append(recipe)
+        if fails and recipe == "amap":
+            raise CheckFailed("Yosys was killed")
+        return synthesis.Synthesis(top, recipe, 1.0, "early", 10.0, "GE", 10.0, 1, 1.0, {}, (),
+                                   path_ns=2.0)
+
+    monkeypatch.setattr(synthesis, "synthesize", synthesize)
+
+    def once() -> Any:
+        measure = Measure(liberty.embedded(), tmp_path / "areas")
+        return compare(tiny, measure, workers=1, recipes=["plain", "amap"])
+
+    with pytest.raises(CheckFailed, match="killed"):
+        once()
+    before, fails = calls.copy(), False
+    assert "plain" in before
+    compared = once()
+    # two designs by two recipes, and a path; rows that share a design share its figures
+    assert sorted(calls[len(before):]) == sorted(
+        ["plain", "amap", "plain", "amap", "sized"][before.count("plain"):]
+        if before.count("plain") < 2 else ["amap", "amap", "sized"])
+    assert compared.row("five of two").areas == {"plain": 50.0, "amap": 50.0}
+    done = len(calls)
+    assert once() == compared and len(calls) == done
+    (tmp_path / "areas" / "torn.json").write_text("{")
+    for path in (tmp_path / "areas").glob("*.json"):
+        path.write_text(path.read_text()[:20])          # torn files are measured again
+    assert once() == compared and len(calls) == done + 5
+    assert "nothing" not in as_markdown(compared, "")
+
+
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_studies(name: str) -> None:
+    """Every row is a design that there is, with work to do; the file is named as its study."""
+    study = studies.load(name)
+    assert study.name == name
+    for row in study.rows:
+        assert row.work(parse(row.command)) > 0
+    assert study.question.endswith("?")
+
+
+def test_labels_are_checked() -> None:
+    row = Row("one", TINY, same(1), "cell")
+    for rows, more in (((row, row), {}), ((row,), {"base": "two"}),
+                       ((row,), {"references": (Reference("", 1, "", "one", "no", "area"),)})):
+        with pytest.raises(ValueError, match="labels must differ"):
+            Study("s", "", "", rows, **more)
+
+
+def test_errors(tmp_path: Any, capsys: Any, monkeypatch: Any) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for words, message in (
+            (["nothing"], "study must be one of"), (["lut", "--recipes", "amap"], "have plain"),
+            (["lut", "--recipes", "plain,best"], "--recipe must be one of"),
+            (["lut", "--recipes", "plain,sized"], "sized is for paths alone"),
+            (["lut", "--liberty", str(tmp_path / "no.lib")], "no.lib"),
+            (["lut", "-o", str(tmp_path / "file")], "cannot be made a folder"),
+            (["lut", "-o", str(tmp_path / "no" / "folder")], "cannot be made a folder")):
+        assert main(["compare", *words]) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["compare", "lut", "-o", str(tmp_path / "report")]) == 2
+    assert "pip install lowbit[plots]" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert main(["compare", "lut"]) == 2
+    assert "set XDG_CACHE_HOME" in capsys.readouterr().err
+
+
+def test_a_module_that_is_not_there(tmp_path: Any) -> None:
+    measure = Measure(liberty.embedded(), tmp_path)
+    with pytest.raises(UsageError, match="has no module absent"):
+        measure.design(TINY).part("absent")
+    assert measure.design(TINY).part("lut_dot").top == "lut_dot"
