@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     print(under)
     for name in names:
         with Progress() as progress:
-            compared = compare(studies.load(name), measure, workers=os.cpu_count() or 1, recipes=recipes,
-                               progress=progress)
+            compared = compare(studies.load(name), measure, workers=os.cpu_count() or 1,
+                               recipes=recipes, progress=progress)
         print(f"\n{as_text(compared)}", flush=True)
         sections.append(as_markdown(compared, under))
         if args.output is not None:
