@@ -5,6 +5,10 @@ weight format is a row of the table here: how a weight is written as *digits*, e
 two with a sign, so that w * a is a sum of shifted activations. Integers take radix-4 digits, a trit
 is one digit, FP4 and its relatives are two, a power of two is one.
 
+The same port code of FP4 and its relatives can be read as one digit (:attr:`DigitFormat.single`),
+a power of two times one of a few odd *multiples*. Where many weights meet the same activation a, 3a
+is made once for all of them, and each saves an adder.
+
 A digit is told by a field of some bits of the weight's *port code*, which the packer makes and the
 hardware reads (:mod:`lowbit.hdl.common.digit_rows`). The port code of an integer of b bits has
 b + 1: digits -2..1 of two bits each, as two's complement, and a digit -2..2 of three bits on top. A
@@ -15,7 +19,7 @@ Values are integers in units of 2**``unit``: halves where a format has them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .formats import wrap_signed
+from .offset_form import offset
 
 __all__ = ["Digit", "DigitFormat", "FORMATS", "FP3_ONES", "FP4_HALVES"]
 
@@ -37,7 +42,8 @@ FLINT4_HALVES = (0, 1, 2, 3, 4, 6, 8, 16)
 
 @dataclass(frozen=True)
 class Digit:
-    """One digit: 0 or plus or minus a power of two, by the ``bits`` of the port code from ``low``.
+    """One digit: 0, or plus or minus an odd multiple of a power of two, mostly 1; by the ``bits``
+    of the port code from ``low``.
 
     ``values`` has 2**bits integers, of all values of the field: those too that no weight needs.
     """
@@ -47,30 +53,50 @@ class Digit:
     values: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if len(self.values) != 1 << self.bits or any(abs(v) & abs(v) - 1 for v in self.values):
-            raise ValueError(f"a digit of {self.bits} bits takes {1 << self.bits} values, each 0 "
-                             f"or a power of two with a sign; got {self.values}")
+        if len(self.values) != 1 << self.bits:
+            raise ValueError(f"a digit of {self.bits} bits takes {1 << self.bits} values; got "
+                             f"{self.values}")
+
+    @cached_property
+    def choices(self) -> tuple[tuple[int, int], ...]:
+        """What the digit can be, without sign: (shift, odd multiple), ascending."""
+        return tuple(sorted(_split(abs(v)) for v in {abs(v) for v in self.values if v}))
 
     @property
-    def shifts(self) -> tuple[int, ...]:
-        """Exponents of the powers of two that the digit can be, ascending."""
-        return tuple(sorted({abs(v).bit_length() - 1 for v in self.values if v}))
+    def low_shift(self) -> int:
+        """Place of the digit's unit: all that it can be are multiples of 2**low_shift."""
+        return self.choices[0][0]
 
-    def where(self, shift: int) -> list[int]:
-        """Values of the field for which the digit is plus or minus 2**shift."""
-        return [code for code, v in enumerate(self.values) if abs(v) == 1 << shift]
+    def row_bits(self, bits: int) -> int:
+        """Bits of the product of the digit and an activation of ``bits``, in the digit's unit: of
+        the multiple and of its opposite less 1."""
+        return bits + ((max(map(abs, self.values)) >> self.low_shift) - 1).bit_length()
+
+    def where(self, choice: tuple[int, int]) -> list[int]:
+        """Values of the field for which the digit is plus or minus a ``choice``."""
+        shift, multiple = choice
+        return [code for code, v in enumerate(self.values) if abs(v) == multiple << shift]
 
     @cached_property
     def sign(self) -> int:
         """The bit of the port code that is set exactly where a digit other than 0 is negative."""
-        return next(self.low + i for i in range(self.bits)
-                    if all(code >> i & 1 == (v < 0) for code, v in enumerate(self.values) if v))
+        return next(self.low + i for i in range(self.bits) if self.tells_sign(i))
+
+    def tells_sign(self, bit: int) -> bool:
+        """Is this bit of the field set exactly where the digit is negative, or 0?"""
+        return all(code >> bit & 1 == (v < 0) for code, v in enumerate(self.values) if v)
+
+
+def _split(magnitude: int) -> tuple[int, int]:
+    """The power of two in an integer, and what is left."""
+    shift = (magnitude & -magnitude).bit_length() - 1
+    return shift, magnitude >> shift
 
 
 @dataclass(frozen=True)
 class DigitFormat:
     """A weight format: ``digits`` of a port code of ``port_bits``; the sum of its digits is its
-    value, in units of 2**``unit``."""
+    value, in units of 2**``unit``, which is that of one digit."""
 
     name: str
     port_bits: int
@@ -88,6 +114,30 @@ class DigitFormat:
     def largest(self) -> int:
         """Largest magnitude of a weight."""
         return int(np.abs(self.values[list(self.codes)]).max())
+
+    @property
+    def lines(self) -> int:
+        """Lines that say what the digits of a weight are, but for signs."""
+        return sum(len(digit.choices) for digit in self.digits)
+
+    @property
+    def multiples(self) -> tuple[int, ...]:
+        """Odd multiples of an activation that the digits select from, ascending."""
+        return tuple(sorted({multiple for digit in self.digits for _, multiple in digit.choices}))
+
+    @property
+    def single(self) -> DigitFormat:
+        """The same port codes as one digit each, where a bit of them is the weight's sign (codes
+        in sign and magnitude); else the format itself."""
+        values = tuple(int(value) for value in self.values)
+        whole = Digit(0, self.port_bits, values)
+        signed = any(whole.tells_sign(bit) for bit in range(self.port_bits))
+        return replace(self, digits=(whole,)) if signed else self
+
+    def offset(self, bits: int) -> int:
+        """By how much the product with an activation of ``bits`` is too large as a sum of rows in
+        offset form (:mod:`.offset_form`)."""
+        return sum(offset(1, digit.row_bits(bits)) << digit.low_shift for digit in self.digits)
 
     def terms(self, codes: Array) -> Array:
         """Digits of port codes: int64 (..., digits)."""
@@ -120,7 +170,8 @@ def _integer(bits: int) -> DigitFormat:
         # the top digit of an odd number of bits is -1..1, of an even one -2..2 (-2..1 alone)
         width = 3 if top and bits % 2 == 0 and not first else 2
         signed = wrap_signed(np.arange(1 << width), width)
-        held = np.where(np.abs(signed) <= 2, signed, 0) << position
+        largest = 1 if top and bits % 2 else 2
+        held = np.where(np.abs(signed) <= largest, signed, 0) << position
         digits.append(Digit(low, width, tuple(int(v) for v in held)))
         low += width
     weights = np.arange(-1 << bits - 1, 1 << bits - 1)

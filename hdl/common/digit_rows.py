@@ -1,9 +1,10 @@
 """Products of a weight and an activation as rows to be summed, one for each digit of the weight.
 
-A digit is 0 or a power of two with a sign (:mod:`lowbit.golden.digits`), so its product is the
-activation, shifted and inverted, and a carry: no multiplier. What a weight selects depends on the
-weight alone, so :class:`DigitDecoder` serves all rows of activations; :func:`digit_row` is what is
-left for each of them.
+A digit is 0, or a multiple of a power of two with a sign (:mod:`lowbit.golden.digits`), so its
+product is the activation, or a small odd multiple of it that is made once for all weights, shifted
+and inverted, and a carry: no multiplier. What a weight selects depends on the weight alone, so
+:class:`DigitDecoder` serves all rows of activations; :func:`digit_row` is what is left for each of
+them, and :func:`digit_sum` adds the rows of several weights.
 
 Source: Booth's multiplication in radix 4, with digits that do not overlap, as the field calls
 recoding outside of the processing element.
@@ -11,23 +12,26 @@ recoding outside of the processing element.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.digits import Digit, DigitFormat
 
-__all__ = ["DigitDecoder", "digit_row", "digit_row_bits"]
+from .adders import Adders
+from .compressor import compress
+
+__all__ = ["DigitDecoder", "digit_row", "digit_sum", "multiple_bits", "multiples"]
 
 
 class DigitDecoder(wiring.Component):
     """Port code of a weight to read lines and signs of its digits (combinational).
 
-    ``lines``: digit by digit, one for each of its ``shifts``, the lowest first; none is set where
+    ``lines``: digit by digit, one for each of its ``choices``, in their order; none is set where
     the digit is 0, or without ``active``. ``negative``: one for each digit; where the digit is 0 it
     may be set too (a row of zeros inverted, and its carry, are 0).
     """
@@ -35,7 +39,7 @@ class DigitDecoder(wiring.Component):
     def __init__(self, form: DigitFormat) -> None:
         self.parameters = form
         super().__init__({"code": In(form.port_bits), "active": In(1),
-                          "lines": Out(sum(len(digit.shifts) for digit in form.digits)),
+                          "lines": Out(form.lines),
                           "negative": Out(len(form.digits))})
 
     def elaborate(self, platform: object) -> Module:
@@ -43,32 +47,87 @@ class DigitDecoder(wiring.Component):
         lines: list[Value] = []
         for digit in form.digits:
             field = self.code[digit.low:digit.low + digit.bits]
-            lines += [field.matches(*digit.where(shift)) & self.active for shift in digit.shifts]
+            lines += [field.matches(*digit.where(choice)) & self.active
+                      for choice in digit.choices]
         m.d.comb += [self.lines.eq(Cat(lines)),
                      self.negative.eq(Cat(self.code[digit.sign] & self.active
                                           for digit in form.digits))]
         return m
 
 
-def digit_row_bits(digit: Digit, bits: int) -> int:
-    """Bits of the row of ``digit`` for activations of ``bits`` bits."""
-    return bits + digit.shifts[-1] - digit.shifts[0]
+def multiple_bits(bits: int, multiple: int) -> int:
+    """Bits of a multiple of an activation of ``bits``."""
+    return bits + (multiple - 1).bit_length()
 
 
-def digit_row(m: Module, digit: Digit, lines: Sequence[Value], negative: Value, activation: Value,
-              name: str) -> Signal:
+def multiples(m: Module, activation: Value, wanted: Sequence[int], adders: Adders,
+              name: str) -> dict[int, Value]:
+    """Odd multiples of an activation, two's complement of :func:`multiple_bits`: 3 = 1 + 2,
+    5 = 1 + 4, 7 = 8 - 1. Combinational, added to ``m``."""
+    found: dict[int, Value] = {}
+    for multiple in wanted:
+        width = multiple_bits(len(activation), multiple)
+        if multiple == 1:
+            found[1] = activation
+            continue
+        power = 1 << (multiple.bit_length() - 1)
+        less = multiple == 2 * power - 1 and multiple > 3      # 7: one less than a power of two
+        rest = multiple - power
+        if not less and rest != 1:
+            raise ValueError(f"a multiple must be 1, 3, 5, 7 or alike; got {multiple}")
+        shifted = Cat(Const(0, (power << less).bit_length() - 1), activation)
+        a = Signal(signed(width), name=f"{name}_times_{power << less}")
+        b = Signal(signed(width), name=f"{name}_extended_{multiple}")
+        m.d.comb += [a.eq(shifted.as_signed()), b.eq(activation.as_signed())]
+        found[multiple] = adders.add(m, a, ~b if less else b, int(less),
+                                     name=f"{name}_times_{multiple}")[0]
+    return found
+
+
+def digit_row(m: Module, digit: Digit, lines: Sequence[Value], negative: Value,
+              activations: Mapping[int, Value], name: str, active: Value | None = None) -> Signal:
     """The row of one digit: with ``negative`` added, activation times digit in units of the
-    digit's least power of two; two's complement of :func:`digit_row_bits` bits.
+    digit's least power of two; two's complement of :meth:`Digit.row_bits`.
 
-    ``activation`` is two's complement (its least value too); ``lines`` and ``negative`` are those
-    of the digit in :class:`DigitDecoder`. Combinational, added to ``m``.
+    ``activations``: the :func:`multiples` that the digit selects from, two's complement (their
+    least value too); ``lines`` and ``negative`` are those of the digit in :class:`DigitDecoder`.
+    With ``active`` the row comes in offset form (:mod:`.compressor`), all zeros where it is not
+    set. Combinational, added to ``m``.
     """
-    width = digit_row_bits(digit, len(activation))
-    row = Signal(width, name=name)
+    width = digit.row_bits(len(activations[1]))
+    body, row = Signal(width, name=f"{name}_taken"), Signal(width, name=name)
     choices = []
-    for line, shift in zip(lines, digit.shifts, strict=True):
-        low = shift - digit.shifts[0]
-        sign = activation[-1].replicate(width - low - len(activation))
-        choices.append(Cat(Const(0, low), activation, sign) & line.replicate(width))
-    m.d.comb += row.eq(reduce(or_, choices) ^ negative.replicate(width))
+    for line, (shift, multiple) in zip(lines, digit.choices, strict=True):
+        low, word = shift - digit.low_shift, activations[multiple]
+        sign = word[-1].replicate(max(width - low - len(word), 0))
+        choices.append(Cat(Const(0, low), word, sign)[:width] & line.replicate(width))
+    m.d.comb += body.eq(reduce(or_, choices))
+    taken: Value = body if active is None else Cat(body[:-1], ~body[-1] & active)
+    m.d.comb += row.eq(taken ^ negative.replicate(width))
     return row
+
+
+def digit_sum(m: Module, form: DigitFormat, rows: Sequence[Sequence[Value]],
+              negatives: Sequence[Sequence[Value]], adders: Adders) -> tuple[Value, Value]:
+    """The sum of the products of some weights, less one carry; and that carry.
+
+    ``rows`` and ``negatives``: for each digit those of all weights, rows in offset form. So is the
+    sum, which is unsigned and too large by :meth:`DigitFormat.offset` for each weight.
+    """
+    order = sorted(range(len(form.digits)), key=lambda i: form.digits[i].low_shift)
+    total, first, bound = None, Const(0, 1), 0
+    for i in order:
+        place = form.digits[i].low_shift
+        part, carry = compress(m, rows[i], negatives[i], adders, name=f"digit_{i}")
+        bound += len(rows[i]) << len(rows[i][0]) + place
+        if total is None:
+            total, first = part, carry
+            continue
+        # the places below the digit's unit are whole already
+        low, high = total[:place], total[place:]
+        width = max(bound.bit_length() - place, len(part), len(high))
+        joined, _ = adders.add(m, Cat(high, Const(0, width - len(high))),
+                               Cat(part, Const(0, width - len(part))), carry, name=f"with_{i}")
+        total = Cat(low, joined[:bound.bit_length() - place])
+    assert total is not None
+    return total, first

@@ -14,9 +14,12 @@ from lowbit.generators.flow.prove import prove_equal
 from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.digits import FORMATS, Digit, DigitFormat
-from lowbit.hdl.common.digit_rows import DigitDecoder, digit_row
+from lowbit.hdl.common.adders import RIPPLE
+from lowbit.hdl.common.digit_rows import DigitDecoder, digit_row, multiples
 
 FORMS = list(FORMATS.values())
+#: with those of sign and magnitude as one digit, too
+STRUCTURES = [*FORMS, *(form.single for form in FORMS if form.single.digits != form.digits)]
 
 
 def meant(form: DigitFormat) -> set[float]:
@@ -61,9 +64,18 @@ def test_e2m1_codes_are_those_of_the_format() -> None:
                                   codes.view(ml_dtypes.float4_e2m1fn).astype(np.float64))
 
 
+def test_one_digit() -> None:
+    """What a sign bit tells can be one digit, of a few multiples; the codes stay."""
+    for form in FORMS:
+        single = form.single
+        assert (single.values == form.values).all() and single.codes == form.codes
+        assert (len(single.digits) == 1) == (form.name not in {f"int{b}" for b in range(3, 9)})
+    assert FORMATS["e2m1"].multiples == FORMATS["int8"].multiples == (1,)
+    assert FORMATS["e2m1"].single.multiples == FORMATS["flint4"].single.multiples == (1, 3)
+    assert FORMATS["bitmod4"].single.multiples == (1, 3, 5)
+
+
 def test_refused() -> None:
-    with pytest.raises(ValueError, match="power of two with a sign"):
-        Digit(0, 1, (0, 3))
     for values in ((0, 1, 2), (0,)):
         with pytest.raises(ValueError, match="a digit of 2 bits takes 4 values"):
             Digit(0, 2, values)
@@ -81,12 +93,13 @@ class Product(Component):
         m, low = Module(), 0
         m.submodules.decoder = decoder = DigitDecoder(self.form)
         m.d.comb += [decoder.code.eq(self.code), decoder.active.eq(self.active)]
+        held = multiples(m, self.a, self.form.multiples, RIPPLE, "a")
         total = Const(0, 1).as_signed()
         for i, digit in enumerate(self.form.digits):
-            lines = decoder.lines[low:low + len(digit.shifts)]
-            low += len(digit.shifts)
-            row = digit_row(m, digit, lines, decoder.negative[i], self.a, f"row_{i}")
-            total = total + ((row.as_signed() + decoder.negative[i]) << digit.shifts[0])
+            lines = decoder.lines[low:low + len(digit.choices)]
+            low += len(digit.choices)
+            row = digit_row(m, digit, lines, decoder.negative[i], held, f"row_{i}")
+            total = total + ((row.as_signed() + decoder.negative[i]) << digit.low_shift)
         m.d.comb += self.product.eq(total)
         return m
 
@@ -105,7 +118,7 @@ def spec(form: DigitFormat, bits: int) -> str:
         f"  assign product = active ? plain : {width}'d0;", "endmodule", ""])
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", STRUCTURES, ids=lambda form: f"{form.name}_{len(form.digits)}")
 def test_products_proved(form: DigitFormat) -> None:
     """All weights (and unused codes, which are 0) times all activations of 5 bits."""
     design = emit_component(Product(form, 5), top="product").verilog
