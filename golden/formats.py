@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FloatFormat", "IntFormat", "FORMATS", "FLOATS", "INTEGERS", "FP16", "FP32", "BF16",
-           "FP8_E4M3", "FP8_E5M2", "INT8", "INT16", "INT32", "INT64", "bit_length", "get_format"]
+__all__ = ["ExponentFormat", "FloatFormat", "IntFormat", "ScaleFormat", "FORMATS", "FLOATS",
+           "INTEGERS", "E8M0", "FP16", "FP32", "BF16", "FP8_E4M3", "FP8_E5M2", "INT8", "INT16",
+           "INT32", "INT64", "UINT8", "bit_length", "get_format"]
 
 Array = NDArray[Any]
 
@@ -35,10 +36,11 @@ def bit_length(x: Array) -> Array:
 
 @dataclass(frozen=True)
 class IntFormat:
-    """Two's-complement integer of ``bits`` bits."""
+    """Integer of ``bits`` bits, two's complement or ``unsigned``."""
 
     name: str
     bits: int
+    unsigned: bool = False
 
     @property
     def is_float(self) -> bool:
@@ -46,14 +48,16 @@ class IntFormat:
 
     @property
     def low(self) -> int:
-        return -(1 << (self.bits - 1))
+        return 0 if self.unsigned else -(1 << (self.bits - 1))
 
     @property
     def high(self) -> int:
-        return (1 << (self.bits - 1)) - 1
+        return (1 << (self.bits - (not self.unsigned))) - 1
 
     def wrap(self, x: Array) -> Array:
         """Reduce integers modulo 2**bits into the format's range (int64 in, int64 out)."""
+        if self.unsigned:
+            return np.asarray(x, np.int64) & self.high
         return wrap_signed(x, self.bits)
 
 
@@ -234,6 +238,55 @@ class FloatFormat:
         return np.where(code == 1 << (self.bits - 1), 0, code)
 
 
+@dataclass(frozen=True)
+class ExponentFormat:
+    """Powers of two, 2**(code - bias), and no sign: E8M0 of the OCP MX formats.
+
+    The code of all ones is NaN; there is no zero and no infinity. Code 0 of E8M0 is 2**-127, a
+    subnormal of FP32.
+    """
+
+    name: str
+    bits: int
+
+    @property
+    def is_float(self) -> bool:
+        return True
+
+    @property
+    def bias(self) -> int:
+        return (1 << (self.bits - 1)) - 1
+
+    @property
+    def nan(self) -> int:
+        return (1 << self.bits) - 1
+
+    def is_nan(self, code: Array) -> Array:
+        return np.asarray(code) == self.nan
+
+    def is_finite(self, code: Array) -> Array:
+        return np.asarray(code) != self.nan
+
+    def to_float64(self, code: Array) -> Array:
+        """Exact float64 values; NaN where the code says so."""
+        code = np.asarray(code).astype(np.int64)
+        value = np.ldexp(1.0, (code - self.bias).astype(np.int32))
+        return np.where(code == self.nan, np.nan, value)
+
+    def from_float64(self, x: Array) -> Array:
+        """Codes of the nearest power of two, ties to the larger; at most the largest, at least
+        the smallest one. NaN for what is not positive and finite."""
+        x = np.asarray(x, np.float64)
+        good = np.isfinite(x) & (x > 0)
+        fraction, exponent = np.frexp(np.where(good, x, 1.0))
+        code = exponent.astype(np.int64) - 1 + (fraction >= 0.75) + self.bias
+        return np.where(good, np.clip(code, 0, self.nan - 1), self.nan)
+
+
+#: format of a scale: every value is an FP32 number
+ScaleFormat = FloatFormat | ExponentFormat | IntFormat
+
+
 def _round_shift(magnitude: int, drop: int) -> int:
     """One magnitude shifted right by ``drop`` (left if negative), to nearest even."""
     magnitude, drop = int(magnitude), int(drop)
@@ -252,6 +305,9 @@ INT8 = IntFormat("int8", 8)
 INT16 = IntFormat("int16", 16)
 INT32 = IntFormat("int32", 32)
 INT64 = IntFormat("int64", 64)
+#: formats of scales only
+UINT8 = IntFormat("uint8", 8, unsigned=True)
+E8M0 = ExponentFormat("e8m0", 8)
 
 FLOATS = {f.name: f for f in (FP32, FP16, BF16, FP8_E4M3, FP8_E5M2)}
 INTEGERS = {f.name: f for f in (INT8, INT16, INT32, INT64)}

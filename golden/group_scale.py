@@ -14,11 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .formats import FP32, FloatFormat
+from .formats import E8M0, FP8_E4M3, FP16, FP32, UINT8, FloatFormat, IntFormat, ScaleFormat
 
-__all__ = ["Codes", "added", "code_sum", "scaled", "share"]
+__all__ = ["SCALE_KINDS", "Codes", "added", "code_sum", "exact_codes", "scaled",
+           "share", "wide"]
 
 Array = NDArray[Any]
+
+#: kinds of group scales by the name of the option. ``int8`` is an unsigned integer, 0 .. 255, of
+#: which BitMoD's second level uses 0 .. 127; the channel's factor is not part of it
+SCALE_KINDS: dict[str, ScaleFormat] = {
+    "e8m0": E8M0, "e4m3": FP8_E4M3, "int8": UINT8, "fp16": FP16, "fp32": FP32}
 
 
 class Codes(IntEnum):
@@ -45,7 +51,7 @@ def code_sum(sums: Array, row_sum: Array, bits: int, codes: Codes, unit: Array |
 
 
 def scaled(total: Array, scale: Array, y: Array, offset: Array | None = None,
-           row_sum: Array | None = None, fmt: FloatFormat = FP32,
+           row_sum: Array | None = None, fmt: ScaleFormat = FP32,
            offset_fmt: FloatFormat = FP32) -> Array:
     """y + (d Q + m A), each operation rounded once to FP32; all arguments and results are codes.
 
@@ -57,12 +63,12 @@ def scaled(total: Array, scale: Array, y: Array, offset: Array | None = None,
 
 
 def share(total: Array, scale: Array, offset: Array | None = None, row_sum: Array | None = None,
-          fmt: FloatFormat = FP32, offset_fmt: FloatFormat = FP32) -> Array:
+          fmt: ScaleFormat = FP32, offset_fmt: FloatFormat = FP32) -> Array:
     """d Q + m A as float32, arguments as :func:`scaled`; more axes may stand before columns."""
-    term = _product(FP32.to_array(total), _wide(fmt, scale))
+    term = _product(FP32.to_array(total), wide(fmt, scale))
     if offset is not None:
         assert row_sum is not None
-        term = _sum(term, _product(FP32.to_array(row_sum)[..., None], _wide(offset_fmt, offset)))
+        term = _sum(term, _product(FP32.to_array(row_sum)[..., None], wide(offset_fmt, offset)))
     return term
 
 
@@ -75,9 +81,28 @@ def added(shares: Array, y: Array) -> Array:
     return FP32.canonical(FP32.from_array(np.where(total == 0, np.float32(0), total)))
 
 
-def _wide(fmt: FloatFormat, codes: Array) -> Array:
-    """Codes of a narrower or equal format as float32, exactly."""
-    return fmt.to_array(codes).astype(np.float32)
+def wide(fmt: ScaleFormat, codes: Array) -> Array:
+    """Codes of a format of scales as float32, exactly."""
+    if fmt in (FP16, FP32):
+        assert isinstance(fmt, FloatFormat)
+        return fmt.to_array(codes).astype(np.float32)
+    if isinstance(fmt, IntFormat):
+        return np.asarray(codes).astype(np.float32)
+    return fmt.to_float64(codes).astype(np.float32)
+
+
+def exact_codes(fmt: ScaleFormat, values: Array) -> tuple[Array, Array]:
+    """Codes of float32 numbers in a format of scales, and which of them it does not have."""
+    values = np.asarray(values, np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if isinstance(fmt, IntFormat):
+            codes = np.clip(np.nan_to_num(values), fmt.low, fmt.high).astype(np.int64)
+        elif fmt in (FP16, FP32):
+            assert isinstance(fmt, FloatFormat)
+            codes = fmt.from_array(values)
+        else:
+            codes = fmt.from_float64(values.astype(np.float64))
+        return codes, wide(fmt, codes) != values
 
 
 def _product(a: Array, b: Array) -> Array:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FP32, FloatFormat, wrap_signed
-from ..group_scale import Codes, added
+from ..formats import FP32, wrap_signed
+from ..group_scale import Codes, added, wide
 from ..lut.row_scaled import step
 from ..lut.table import make_tables
 from .parameters import AccelParameters
@@ -70,8 +70,8 @@ def multiply(p: AccelParameters, x: Expanded, fields: Array, planes: int, codes:
     codes.
     """
     core, live = p.core, x.live
-    of_scale = _float32(core.scale_format, scale)
-    of_offset = None if offset is None else _float32(core.offset_format or FP32, offset)
+    of_scale = wide(core.scale_format, scale)
+    of_offset = None if offset is None else wide(core.offset_format or FP32, offset)
     result = FP32.canonical(y)
     if not (np.isfinite(of_scale).all() and (of_offset is None or np.isfinite(of_offset).all())):
         live = np.ones_like(live)       # 0 times infinity is a result too
@@ -116,7 +116,3 @@ def rounded(integers: Array, exponent: Array, bits: int) -> Array:
         return np.asarray(exact.astype(np.float32))
     code = FP32.round((integers < 0).astype(np.int64), np.abs(integers), exponent[..., None])
     return FP32.to_array(code)
-
-
-def _float32(fmt: FloatFormat, codes: Array) -> Array:
-    return fmt.to_array(codes).astype(np.float32)

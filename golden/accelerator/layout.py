@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bits import pack_bits
-from ..formats import FP16, FloatFormat
-from ..group_scale import Codes
+from ..formats import ScaleFormat
+from ..group_scale import Codes, exact_codes
 from ..grouped import GroupedWeights
 from ..lut.packing import fold
 from ..parameters import ParameterError
@@ -156,13 +156,12 @@ def pack(p: AccelParameters, weights: GroupedWeights, slot_words: int | None = N
     return _Packer(p, weights.codes, matrix, values).packed()
 
 
-def _codes_in(values: Array, fmt: FloatFormat, what: str) -> Array:
-    with np.errstate(over="ignore"):
-        typed = values.astype(np.float16 if fmt == FP16 else np.float32)
-    if not np.isfinite(typed).all() or (typed.astype(np.float32) != values).any():
+def _codes_in(values: Array, fmt: ScaleFormat, what: str) -> Array:
+    codes, bad = exact_codes(fmt, values)
+    if bad.any() or not np.isfinite(values).all():
         raise ParameterError(f"{what} must be finite {fmt.name} numbers; others need a design "
                              "with --group-scale fp32")
-    return fmt.from_array(typed)
+    return codes
 
 
 class _Packer:
@@ -210,7 +209,7 @@ class _Packer:
         words = pack_bits(field.reshape(steps * bits, -1), p.K)
         return words.reshape(self.matrix.groups, -1, words.shape[-1])
 
-    def _values(self, values: Array, fmt: FloatFormat) -> Array:
+    def _values(self, values: Array, fmt: ScaleFormat) -> Array:
         """Words uint8 (groups, drain, bytes) of codes (columns, groups)."""
         p = self.p
         of_groups = self._physical(values).T                        # (groups, N)

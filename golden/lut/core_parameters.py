@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..formats import FP32, FloatFormat, IntFormat, get_format
+from ..formats import FLOATS, FP32, FloatFormat, IntFormat, ScaleFormat, get_format
+from ..group_scale import SCALE_KINDS
 from ..parameters import parameter
 from .dot_parameters import WeightParameters
 from .reduction_parameters import ReductionParameters
@@ -48,7 +49,7 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
                             "of N", low=1, high=64)
     group_scale: str = parameter("none", "scales of weight groups, applied inside: results are "
                                  "dequantised sums over all groups of an operation",
-                                 choices=("none", "fp16", "fp32"),
+                                 choices=("none", *SCALE_KINDS),
                                  source="docs/numerics.md, section 4")
     offset: str = parameter("none", "offsets of weight groups: of integer zero points (-d z, FP32) "
                             "or any real minima (in the format of the scales)",
@@ -72,7 +73,7 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         if self.scales_groups:
             self._check_scales()
         elif self.offset != "none":
-            self.refuse("offset", "needs --group-scale fp16 or fp32")
+            self.refuse("offset", "needs --group-scale")
         if self.is_float and self.segment is not None:
             self.refuse("segment", "belongs to integer accumulators; leave it out")
         if self.is_fixed and self.acc_bits > 62:
@@ -85,6 +86,9 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         if self.is_float or self.is_quantized:
             self.refuse("group_scale", "needs integer entries: --datapath aligned or integer "
                         "activations, and --table-format exact")
+        if self.offset == "real" and self.group_scale not in ("fp16", "fp32"):
+            self.refuse("offset", f"must be none or integer with --group-scale {self.group_scale}, "
+                        "whose format has no minima")
         if self.acc == "fp16":
             self.refuse("acc", "must be fp32 with --group-scale: groups are summed in FP32")
         if self.out_format in ("int32", "int64"):
@@ -213,18 +217,16 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         return self.M * self.N // self.out_values
 
     @property
-    def scale_format(self) -> FloatFormat:
+    def scale_format(self) -> ScaleFormat:
         """Format of group scales."""
-        fmt = get_format(self.group_scale)
-        assert isinstance(fmt, FloatFormat)
-        return fmt
+        return SCALE_KINDS[self.group_scale]
 
     @property
     def offset_format(self) -> FloatFormat | None:
         """Format of group offsets; None where there are none."""
         if self.offset == "none":
             return None
-        return FP32 if self.offset == "integer" else self.scale_format
+        return FP32 if self.offset == "integer" else FLOATS[self.group_scale]
 
     @property
     def scale_latency(self) -> int:

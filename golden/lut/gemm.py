@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FP16, FP32, FloatFormat, IntFormat
-from ..group_scale import Codes
+from ..formats import FP32, FloatFormat, IntFormat, ScaleFormat
+from ..group_scale import Codes, exact_codes
 from ..grouped import GroupedWeights
 from ..groups import group_count
 from ..parameters import ParameterError
@@ -78,18 +78,16 @@ class Scales:
         return _exact(offset, p.offset_format, "offsets", "--offset integer or --group-scale")
 
 
-def _exact(values: Array, fmt: FloatFormat, what: str, flag: str) -> Array:
+def _exact(values: Array, fmt: ScaleFormat, what: str, flag: str) -> Array:
     """Codes of float32 numbers; :class:`ParameterError` for those that the format has not."""
     if not np.isfinite(values).all():
         raise ParameterError(f"{what} must be finite")
-    with np.errstate(over="ignore"):
-        typed = values.astype(np.float16 if fmt == FP16 else np.float32)
-    bad = typed.astype(np.float32) != values
+    codes, bad = exact_codes(fmt, values)
     if bad.any():
         raise ParameterError(f"{what} must be {fmt.name} numbers for this design; got "
                              f"{values[bad][0]} at index {np.argwhere(bad)[0].tolist()}; round "
                              f"them, or use {flag} fp32")
-    return fmt.from_array(typed)
+    return codes
 
 
 @dataclass(frozen=True)

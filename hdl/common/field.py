@@ -12,7 +12,7 @@ from typing import Any
 from amaranth.hdl import Const, Format, Shape, ShapeCastable, Value, signed, unsigned
 from amaranth.lib import data
 
-from lowbit.golden.formats import FloatFormat, IntFormat
+from lowbit.golden.formats import ExponentFormat, FloatFormat, IntFormat
 
 __all__ = ["Field", "flag"]
 
@@ -39,7 +39,7 @@ class Field(ShapeCastable):
         name and length of each axis, outermost first: the last one varies fastest.
     """
 
-    def __init__(self, element: IntFormat | FloatFormat | int, note: str, *,
+    def __init__(self, element: IntFormat | FloatFormat | ExponentFormat | int, note: str, *,
                  name: str = "", signed: bool = False,
                  axes: Mapping[str, int] | None = None) -> None:
         self.note = note
@@ -47,7 +47,7 @@ class Field(ShapeCastable):
             self.element_bits, self.name, self.signed = element, name or "bits", signed
         else:
             self.element_bits, self.name = element.bits, name or element.name
-            self.signed = not element.is_float
+            self.signed = isinstance(element, IntFormat) and not element.unsigned
         self.axes: dict[str, int] = dict(axes or {})
 
     @property

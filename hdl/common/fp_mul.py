@@ -5,10 +5,10 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from lowbit.golden.formats import FloatFormat
+from lowbit.golden.formats import FloatFormat, ScaleFormat
 
 from .adders import RIPPLE, Adders
-from .fp_round import is_infinite, is_nan, significand
+from .fp_operand import factor, factor_bits, factor_exponents
 from .normalize import MagnitudeToFloat
 from .pipeline import register
 
@@ -23,13 +23,14 @@ class FpMul(Component):
     exactly zero is +0; one that rounds to zero keeps its sign. Logic that the formats rule out
     is not built: FP16 * FP16 to FP32 has neither overflow nor subnormal results.
 
-    Parameters: ``fmt_a``, ``fmt_b``, ``fmt_out``; ``stages`` 0, or 1 (a register after the
+    Parameters: ``fmt_a``, ``fmt_b``, ``fmt_out``, of which ``fmt_b`` may be a power of two too
+    (E8M0: no multiplier is built) or an unsigned integer; ``stages`` 0, or 1 (a register after the
     significand product, advancing with ``en``); ``adders``.
 
     Ports: ``a``, ``b``, ``product``; ``en`` with ``stages=1``. Latency: ``stages``.
     """
 
-    def __init__(self, fmt_a: FloatFormat, fmt_b: FloatFormat, fmt_out: FloatFormat,
+    def __init__(self, fmt_a: FloatFormat, fmt_b: ScaleFormat, fmt_out: FloatFormat,
                  stages: int = 0, adders: Adders = RIPPLE) -> None:
         if stages not in (0, 1):
             raise ValueError(f"stages must be 0 or 1; got {stages}")
@@ -37,9 +38,8 @@ class FpMul(Component):
         #: identity of the hardware, for modules that are emitted once and shared
         self.adders = adders
         self.parameters = (fmt_a, fmt_b, fmt_out, stages, adders)
-        low = fmt_a.emin + fmt_b.emin
-        high = low + fmt_a.max_exponent_field + fmt_b.max_exponent_field - 2
-        self.exponent_range = (low, high)
+        (low_a, high_a), (low_b, high_b) = factor_exponents(fmt_a), factor_exponents(fmt_b)
+        self.exponent_range = (low_a + low_b, high_a + high_b)
         ports = {"a": In(fmt_a.bits), "b": In(fmt_b.bits), "product": Out(fmt_out.bits)}
         if stages:
             ports["en"] = In(1)
@@ -49,19 +49,16 @@ class FpMul(Component):
         m = Module()
         fmt_a, fmt_b = self.fmt_a, self.fmt_b
         m.submodules.finish = finish = MagnitudeToFloat(
-            self.fmt_out, fmt_a.precision + fmt_b.precision, self.exponent_range, specials=True,
+            self.fmt_out, fmt_a.precision + factor_bits(fmt_b), self.exponent_range, specials=True,
             adders=self.adders)
-        a, b = significand(fmt_a, self.a), significand(fmt_b, self.b)
-        # the field of a subnormal counts as 1, as the field 1 does
-        exponent_a = self.a[fmt_a.mbits:-1] - a[-1]
-        exponent_b = self.b[fmt_b.mbits:-1] - b[-1]
-        infinite = is_infinite(fmt_a, self.a) | is_infinite(fmt_b, self.b)
-        nan = (is_nan(fmt_a, self.a) | is_nan(fmt_b, self.b)
-               | (infinite & (~self.a[:-1].any() | ~self.b[:-1].any())))
+        a, b = factor(fmt_a, self.a), factor(fmt_b, self.b)
+        infinite = a.infinite | b.infinite
+        nan = a.nan | b.nan | (infinite & (~a.nonzero | ~b.nonzero))
+        product = a.significand * b.significand if factor_bits(fmt_b) else a.significand
         values: list[tuple[Signal, Value]] = [
-            (finish.sign, self.a[-1] ^ self.b[-1]),
-            (finish.magnitude, a * b),
-            (finish.exponent, exponent_a + exponent_b + finish.low),
+            (finish.sign, a.sign ^ b.sign),
+            (finish.magnitude, product),
+            (finish.exponent, a.exponent + b.exponent + finish.low),
             (finish.infinite, infinite),
             (finish.nan, nan),
         ]

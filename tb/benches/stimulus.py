@@ -13,9 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.formats import FloatFormat, IntFormat, bit_length
+from lowbit.golden.formats import (
+    ExponentFormat,
+    FloatFormat,
+    IntFormat,
+    ScaleFormat,
+    bit_length,
+)
 
-__all__ = ["activations", "KINDS", "difference", "partners", "placed", "places", "swept_row"]
+__all__ = ["activations", "KINDS", "difference", "partners", "placed", "places", "scale_codes",
+           "swept_row"]
 
 Array = NDArray[Any]
 
@@ -31,6 +38,26 @@ def activations(rng: np.random.Generator, fmt: IntFormat | FloatFormat, rows: in
     names = rng.choice(KINDS, rows, p=_WEIGHTS / _WEIGHTS.sum()) if kinds is None else \
         rng.choice(kinds, rows)
     return np.stack([_row(rng, fmt, k, str(name)) for name in names])
+
+
+def scale_codes(rng: np.random.Generator, fmt: ScaleFormat, n: int) -> Array:
+    """Codes of group scales: ordinary numbers, and now and then zeros, subnormals, the largest
+    and what is not finite."""
+    if isinstance(fmt, ExponentFormat):
+        values = rng.integers(fmt.bias - 14, fmt.bias + 14, n)
+        special = np.array([0, 1, 2, fmt.bias, fmt.nan - 1, fmt.nan])
+    elif isinstance(fmt, IntFormat):
+        values = rng.integers(fmt.low, fmt.high, n, endpoint=True)
+        special = np.array([0, 1, fmt.high >> 1, fmt.high])
+    else:
+        values = fmt.from_float64(rng.standard_normal(n) * 10.0 ** rng.integers(-4, 4))
+        special = np.array([0, 1, (1 << fmt.mbits) - 1, fmt.inf - 1, fmt.inf, fmt.nan])
+    if rng.random() < 0.3:
+        chosen = rng.choice(special, n)
+        if isinstance(fmt, FloatFormat):
+            chosen = chosen | rng.integers(0, 2, n) << (fmt.bits - 1)
+        values = np.where(rng.random(n) < 0.5, chosen, values)
+    return values
 
 
 def _row(rng: np.random.Generator, fmt: IntFormat | FloatFormat, k: int, kind: str) -> Array:

@@ -39,7 +39,14 @@ from lowbit.golden.lut.ports import (
 )
 from lowbit.golden.lut.table import Tables, make_tables
 from lowbit.tb.benches.lut.stimulus import given_exponents, on_edge
-from lowbit.tb.benches.stimulus import KINDS, activations, partners, places, swept_row
+from lowbit.tb.benches.stimulus import (
+    KINDS,
+    activations,
+    partners,
+    places,
+    scale_codes,
+    swept_row,
+)
 from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
 
 Array = NDArray[Any]
@@ -177,24 +184,15 @@ class Stimulus:
         for number, (start, stop) in enumerate(itertools.pairwise(edges)):
             part = slice(start * per_beat, stop * per_beat)
             kind = Codes(int(rng.integers(3)))
-            scale = self._scale_codes(p.scale_format)
-            offset = None if p.offset_format is None else self._scale_codes(p.offset_format)
+            scale = scale_codes(rng, p.scale_format, p.N)
+            offset = None if p.offset_format is None else \
+                scale_codes(rng, p.offset_format, p.N)
             beats = weight_beats(q[:, part], bits, p.K, p.groups)
             groups.append(Group(self._tables(codes[:, part], edge), beats, kind, scale, offset))
             self.weights += weight_fields(p, beats, kind, number == 0, stop == steps)
             self.scales += scale_beats(p, scale, offset)
         psum = self._psum(scaled_operation(p, groups), swept) if p.preload else None
         self._finish(scaled_operation(p, groups, psum), psum, *(g.tables for g in groups))
-
-    def _scale_codes(self, fmt: FloatFormat) -> Array:
-        """Ordinary numbers, zeros, subnormals and the largest, and now and then any code."""
-        n, rng = self.p.N, self.rng
-        values = fmt.from_float64(rng.standard_normal(n) * 10.0 ** rng.integers(-4, 4))
-        special = np.array([0, 1, (1 << fmt.mbits) - 1, fmt.inf - 1, fmt.inf, fmt.nan])
-        if rng.random() < 0.3:
-            chosen = rng.choice(special, n) | rng.integers(0, 2, n) << (fmt.bits - 1)
-            values = np.where(rng.random(n) < 0.5, chosen, values)
-        return values
 
     def _psum(self, result: Array, swept: bool) -> Array:
         """Partial sums for results: any, special ones, and those of :func:`partners`."""

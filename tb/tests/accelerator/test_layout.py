@@ -11,6 +11,7 @@ import pytest
 from lowbit.golden.accelerator.isa import BLOCK
 from lowbit.golden.accelerator.layout import Packed, pack
 from lowbit.golden.accelerator.parameters import AccelParameters
+from lowbit.golden.formats import FloatFormat
 from lowbit.golden.group_scale import Codes
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.packing import unfold
@@ -77,6 +78,7 @@ def test_every_bit_has_its_place(fields_of_design: dict[str, Any], meaning: str)
     q, scales, offsets = unpack(p, matrix)
     assert np.array_equal(q[:45], weights.codes)
     fmt = p.core.scale_format
+    assert isinstance(fmt, FloatFormat)
     kind = np.float16 if fmt.bits == 16 else np.float32
     assert np.array_equal(scales[:45], fmt.from_array(weights.scale.astype(kind)))
     assert not q[45:].any() and not scales[45:].any() and not offsets[45:].any()
