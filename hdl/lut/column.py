@@ -8,16 +8,21 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.lut.parameters import LutCoreParameters
 
+from ..common.accumulator import SegmentedAccumulator, Segments
 from ..common.adders import Adders, adder_tree
 from ..common.compressor import compress
 from ..common.fp_add import FpAdd
 from ..common.fp_sum import FpSum
 from ..common.pipeline import register
 from ..common.shared import Shared
-from .accumulator import SegmentedAccumulator, segment_starts
 from .select import PatternDecoder, line_bits, select_entry
 
-__all__ = ["LutColumn", "LutCell", "value_bits"]
+__all__ = ["LutColumn", "LutCell", "segments", "value_bits"]
+
+
+def segments(p: LutCoreParameters) -> Segments:
+    """The carry chains of an integer accumulator."""
+    return Segments(p.word_bits, p.segment_bits)
 
 
 def value_bits(p: LutCoreParameters) -> int:
@@ -25,7 +30,7 @@ def value_bits(p: LutCoreParameters) -> int:
     if p.is_float:
         assert p.acc_format is not None
         return p.acc_format.bits
-    return p.word_bits + len(segment_starts(p)) - 1
+    return segments(p).value_bits
 
 
 class LutCell(wiring.Component):
@@ -118,7 +123,8 @@ class LutCell(wiring.Component):
             if p.groups > 1:
                 addend = Signal(signed(p.step_bits + (p.groups - 1).bit_length()))
                 m.d.comb += addend.eq(adder_tree([*(w.as_signed() for w in words), *signs[1:]]))
-        return SegmentedAccumulator(m, p, addend, carry, self._before).value
+        return SegmentedAccumulator(m, segments(p), Adders(p.adder), addend, carry,
+                                    self._before).value
 
     def _float_accumulator(self, m: Module, words: list[Value]) -> Signal:
         p = self.parameters

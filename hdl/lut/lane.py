@@ -24,8 +24,7 @@ from ..common.fp_mul import FpMul
 from ..common.group_scale import GroupScale
 from ..common.normalize import FixedToFloat
 from ..common.pipeline import delayed, register
-from .accumulator import SegmentedAccumulator
-from .column import value_bits
+from .column import segments, value_bits
 from .fix_up import code_sum, code_sum_bits
 
 __all__ = ["OutputLane", "offset_bits", "sum_exponent_bits"]
@@ -120,7 +119,7 @@ class OutputLane(wiring.Component):
     def _fixed(self, m: Module, value: Value) -> Value:
         """Resolve carries and offset; then float it, and scale it, where asked for."""
         p = self.parameters
-        total = SegmentedAccumulator.resolve(p, value)
+        total = segments(p).resolve(value)
         correction: Value = Const(0, 1)
         if offset_bits(p):
             offset = register(m, self.offset, "offset_at", enable=self.enable)
