@@ -120,8 +120,8 @@ class _Model:
                 continue
             dispatch = max(dispatch, history[unit][0])
             flags = {name: bool(instruction[name]) for name in FLAGS}
-            start = getattr(self, f"_{unit}")(i, instruction, dispatch + 2, flags)
-            history[unit].append(start)
+            history[unit].append(
+                getattr(self, f"_{unit}")(i, instruction, dispatch + 2, flags))
         self.out.cycles = dispatch + 1
         return self.out
 
@@ -169,7 +169,7 @@ class _Model:
         if flags["push_next"]:
             self.tokens["load execute"].append(end + 2)
         self._span(index, i.op, start, end)
-        return start
+        return self.load_head
 
     def _execute(self, index: int, i: Instruction, when: int, flags: dict[str, bool]) -> int:
         core = self.p.core
@@ -206,9 +206,11 @@ class _Model:
         start = max(when, self.store_free)
         if flags["pop_prev"]:
             start = self._take(start, "execute store")
-        size = i["words"] * p.p_word // 8 // (2 if i["fp16"] else 1)
+        size = i["words"] * (p.p_word >> i["fp16"]) // 8
         beats = -(-size // self.beat_bytes)
-        row = 2 * i["words"] + 1
+        # a word is read, and then its beats leave
+        each = 1 + max((p.p_word >> i["fp16"]) // p.axi_data, 1)
+        row = each * i["words"] + 2
         end = start + 6 + i["rows"] * row
         self.out.write_beats += beats * i["rows"]
         self.store_free = end
@@ -216,4 +218,4 @@ class _Model:
         if flags["push_prev"]:
             self.tokens["store execute"].append(end + 10)
         self._span(index, i.op, start, end)
-        return start
+        return end

@@ -30,7 +30,8 @@ class Dispatch(StructComponent):
     instruction:
         stream; ``over``: there will be no more.
     load, execute, store:
-        streams to the units: an instruction comes when its tokens are there, and takes them.
+        streams to the units: an instruction comes when its tokens are there, and takes them. It
+        waits in the queue's output, where load and store leave it until they need it no more.
     push_UNIT_prev, push_UNIT_next:
         pulses: a token for the unit before (after).
     UNIT_idle:
@@ -75,21 +76,24 @@ class Dispatch(StructComponent):
             room, known = room | (mine & queue.push.ready), known | mine
             # every instruction has its flags in the same place
             flags = fields(queue.pop.payload, Op.END)
+            out = getattr(self, unit)
+            may = Signal(name=f"{unit}_may")
+            goes = Signal(name=f"{unit}_goes")
+            gone = Signal(name=f"{unit}_gone")      # its tokens are taken
             missing = {}
             for way in ("prev", "next"):
                 if (unit, way) in counts:
                     missing[way] = Signal(name=f"{unit}_misses_{way}")
-                    m.d.comb += missing[way].eq(
-                        getattr(flags, f"pop_{way}") & (counts[unit, way] == 0))
-            out = getattr(self, unit)
-            may = Signal(name=f"{unit}_may")
-            goes = Signal(name=f"{unit}_goes")
+                    m.d.comb += [
+                        missing[way].eq(getattr(flags, f"pop_{way}") & ~gone
+                                        & (counts[unit, way] == 0)),
+                        self._pops[unit, way].eq(goes & getattr(flags, f"pop_{way}"))]
             m.d.comb += [
                 may.eq(~Cat(missing.values()).any()), out.valid.eq(queue.pop.valid & may),
                 out.payload.eq(queue.pop.payload), queue.pop.ready.eq(out.ready & may),
-                goes.eq(out.valid & out.ready)]
-            for way in missing:
-                m.d.comb += self._pops[unit, way].eq(goes & getattr(flags, f"pop_{way}"))
+                goes.eq(out.valid & (out.ready if unit == "execute" else ~gone))]
+            if unit != "execute":
+                m.d.sync += gone.eq(out.valid & ~out.ready)
             if unit == "execute":
                 m.d.comb += [self.waits_prev.eq(queue.pop.valid & missing["prev"]),
                              self.waits_next.eq(queue.pop.valid & missing["next"])]

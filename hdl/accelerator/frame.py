@@ -15,6 +15,7 @@ from ..fabric.dma_read import DmaRead
 from ..fabric.dma_write import DmaWrite
 from ..fabric.elastic import connect
 from ..fabric.read_share import ReadShare
+from ..fabric.words import beat_parts
 from .dispatch import Dispatch
 from .fetch import Fetch
 from .load import Load
@@ -63,7 +64,8 @@ class Frame(StructComponent):
         m.submodules.share = share = ReadShare(bus)
         m.submodules.reads = reads = DmaRead(bus, tag_bits=share.tag_bits,
                                              outstanding=p.outstanding)
-        m.submodules.writes = writes = DmaWrite(bus, length_bits=LENGTH_BITS)
+        m.submodules.writes = writes = DmaWrite(
+            bus, length_bits=LENGTH_BITS, parts=beat_parts(p.p_word, p.axi_data))
         parts = {"fetch": Fetch(bus, p.black_boxes), "dispatch": Dispatch(p), "load": Load(p, bus),
                  "engine": LutEngine(p), "results": ResultBuffer(p), "store": Store(p, bus)}
         for name, part in parts.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -15,13 +15,13 @@ from ..common.shared import Shared
 from ..common.struct import StructComponent
 from ..fabric.axi import Axi4
 from ..fabric.dma_read import read_command_layout, read_data_layout
-from ..fabric.elastic import Beat, forward
 from ..fabric.queue import ShiftQueue
 from ..fabric.words import BeatsToWords
 from ..lut.scan import ExponentScan
 from .activation_feed import group_address
 from .instruction import fields, instruction_bits
 from .lut_engine import buffer_ports
+from .place import next_place
 
 __all__ = ["Load"]
 
@@ -39,7 +39,7 @@ class Load(StructComponent):
     Ports
     -----
     instruction:
-        stream of load instructions; their tokens are there.
+        stream of load instructions, whose tokens are there; one stays until its last command.
     bases:
         the eight base addresses, in units of 64 bytes.
     command, data:
@@ -68,20 +68,26 @@ class Load(StructComponent):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.under_way = under_way = ShiftQueue(
-            data.StructLayout({"word": instruction_bits("load")}), UNDER_WAY)
-        source = forward(m, Beat(self.instruction.valid, {"word": self.instruction.payload},
-                                 self.instruction.ready), "head")
-        self._commands(m, source, under_way.push)
+        m.submodules.under_way = under_way = ShiftQueue(self._job_layout(), UNDER_WAY)
+        self._commands(m, self.instruction, under_way.push)
         taken = under_way.pop
-        self._words(m, taken.payload.word, taken)
-        m.d.comb += self.idle.eq(~source.valid & ~taken.valid)
+        self._words(m, taken.payload, taken)
+        m.d.comb += self.idle.eq(~self.instruction.valid & ~taken.valid)
         return m
 
+    def _job_layout(self) -> data.StructLayout:
+        """What is still needed of an instruction when its data come."""
+        p = self.parameters
+        # a number that is beyond every buffer needs no more bits than to say so
+        self.place_bits = (max(p.a_depth, p.w_depth, p.s_depth, p.p_depth) + 1).bit_length()
+        return data.StructLayout({
+            "op": 3, "push_next": 1, "rows_last": 7, "words": self.place_bits,
+            "steps": max(p.steps_range[1].bit_length(), 1), "dst": self.place_bits})
+
     # -- commands -----------------------------------------------------------------------------
-    def _commands(self, m: Module, source: Beat, push: Any) -> None:
+    def _commands(self, m: Module, source: Any, push: Any) -> None:
         p, command = self.parameters, self.command
-        word = source["word"]
+        word = source.payload
         lda, ldw, ldp = (fields(word, op) for op in (Op.LDA, Op.LDW, Op.LDP))
         is_a, is_p = (word[:4] == op for op in (Op.LDA, Op.LDP))
         blocks_bits = BLOCK * 8
@@ -93,38 +99,53 @@ class Load(StructComponent):
                           Mux(is_p, (ldp.words * p.p_word + blocks_bits - 1) >> 9, ldw.blocks))),
             rows_last.eq(Mux(is_a, lda.rows, Mux(is_p, ldp.rows, 1)) - 1),
             pitch.eq(Mux(is_a, lda.pitch, ldp.pitch))]
+        begun = Signal()        # ``place`` is that of a row of the instruction
         row = Signal(7)
         last = Signal()
         moves = Signal()
-        skipped = Signal(24)
-        address_bits = self.bus.address_bits - 6
-        base = Signal(address_bits)
-        block = Signal(address_bits)
-        bases = Array(self.bases.word_select(i, address_bits) for i in range(8))
+        place = Signal(self.bus.address_bits - 6, reset_less=True)
+        next_place(m, self.bases, lda, pitch, begun, moves | ~begun, place)
         m.d.comb += [
-            base.eq(bases[lda.base]), block.eq(base + lda.offset + skipped),
             last.eq(row == rows_last),
             # an instruction is noted with its first command
-            command.valid.eq(source.valid & (push.ready | (row != 0))),
-            command.payload.address.eq(Cat(Const(0, 6), block)),
+            command.valid.eq(source.valid & begun & (push.ready | (row != 0))),
+            command.payload.address.eq(Cat(Const(0, 6), place)),
             command.payload.length.eq(length), command.payload.tag.eq(0),
             moves.eq(command.valid & command.ready), source.ready.eq(moves & last),
-            push.valid.eq(moves & (row == 0)), push.payload.word.eq(word)]
+            push.valid.eq(moves & (row == 0))]
+        m.d.sync += begun.eq(source.valid & ~source.ready)
         with m.If(moves):
-            m.d.sync += [row.eq(row + 1), skipped.eq(skipped + pitch)]
-            with m.If(last):
-                m.d.sync += [row.eq(0), skipped.eq(0)]
+            m.d.sync += row.eq(Mux(last, 0, row + 1))
+
+        job = push.payload
+        dst = Signal(16)
+        m.d.comb += [
+            job.op.eq(word[:3]), job.push_next.eq(lda.push_next), job.rows_last.eq(rows_last),
+            job.words.eq(_capped(Mux(is_a, lda.words, ldp.words), self.place_bits)),
+            job.steps.eq(lda.steps), job.dst.eq(_capped(dst, self.place_bits))]
+        with m.Switch(word[:3]):
+            for kind in (Op.LDA, Op.LDW, Op.LDS, Op.LDO, Op.LDP):
+                shift = p.ratio(self._shared()[kind]).bit_length() - 1 \
+                    if kind in self._shared() else 0
+                with m.Case(kind):
+                    m.d.comb += dst.eq(fields(word, kind).dst >> shift)
+
+    def _shared(self) -> dict[Op, int]:
+        """Bits of the words of patterns, scales and offsets: those of a beat come together."""
+        p = self.parameters
+        return {kind: width for kind, width in (
+            (Op.LDW, p.w_word), (Op.LDS, p.s_word), (Op.LDO, p.o_word)) if width}
 
     # -- words --------------------------------------------------------------------------------
-    def _words(self, m: Module, word: Value, taken: Any) -> None:
+    def _words(self, m: Module, job: Any, taken: Any) -> None:
         """What comes back, by the instruction that asked for it."""
         p, beat = self.parameters, self.data
         bits = p.axi_data
         # a word of patterns, scales or offsets that is narrower than a beat is one with others
+        shared = self._shared()
         kinds = {Op.LDA: p.a_word, Op.LDP: p.p_word}
-        shared = {Op.LDW: p.w_word, Op.LDS: p.s_word, Op.LDO: p.o_word}
-        kinds |= {kind: max(width, bits) for kind, width in shared.items() if width}
-        op = word[:4]
+        kinds |= {kind: max(width, bits) for kind, width in shared.items()}
+        op = job.op
         words: dict[int, Any] = {}
         wanted: dict[int, list[Value]] = {}
         for kind, width in kinds.items():
@@ -145,26 +166,24 @@ class Load(StructComponent):
             words[width] = cut.word
         m.d.comb += beat.ready.eq(taken.valid & ready)
 
-        lda, ldp = (fields(word, of) for of in (Op.LDA, Op.LDP))
-        count = Signal(17)              # words of this command
+        count = Signal(self.place_bits)     # words of this command
         row = Signal(7)
-        block = Signal(20)              # words of the row blocks before
         bank = Signal(max((p.M - 1).bit_length(), 1))
+        fresh = Signal(init=1)              # in the instruction's first row block
+        later = Signal(self.place_bits + 1, reset_less=True)
+        start = Signal(self.place_bits + 1)     # the row block in the buffer
         block_ends = Signal()
         writes = Signal()
-        address = Signal(21)
-        rows = op.matches(Op.LDA, Op.LDP)
+        address = Signal(self.place_bits + 2)
         is_a = Signal()
         is_p = Signal()
         last_row = Signal()
         depth = Signal(17)
-        start = Signal(16)
         m.d.comb += [
             is_a.eq(op == Op.LDA), is_p.eq(op == Op.LDP),
-            full.eq(Mux(is_a, count == lda.words, is_p & (count == ldp.words))),
-            block_ends.eq(bank == p.M - 1),
-            last_row.eq(~rows | (row == Mux(is_a, lda.rows, ldp.rows) - 1)),
-            address.eq(start + block + count),
+            full.eq((is_a | is_p) & (count == job.words)),
+            block_ends.eq(bank == p.M - 1), last_row.eq(row == job.rows_last),
+            start.eq(Mux(fresh, job.dst, later)), address.eq(start + count),
             self.bounds.eq(writes & (address >= depth)),
             self.error.eq(ends & beat.payload.error)]
         depths = {Op.LDA: p.a_depth, Op.LDW: p.w_depth, Op.LDS: p.s_depth, Op.LDO: p.s_depth,
@@ -173,8 +192,7 @@ class Load(StructComponent):
             for kind in kinds:
                 ratio = p.ratio(shared[kind]) if kind in shared else 1
                 with m.Case(kind):
-                    m.d.comb += [depth.eq(depths[kind] // ratio),
-                                 start.eq(fields(word, kind).dst >> (ratio.bit_length() - 1))]
+                    m.d.comb += depth.eq(depths[kind] // ratio)
         for stream_ in words.values():
             m.d.comb += stream_.ready.eq(full | ~is_p | self.result.ready)
             with m.If(stream_.valid & stream_.ready & ~full):
@@ -186,10 +204,11 @@ class Load(StructComponent):
         with m.If(ends):
             m.d.sync += [count.eq(0), row.eq(row + 1), bank.eq(bank + 1)]
             with m.If(block_ends):
-                m.d.sync += [bank.eq(0), block.eq(block + Mux(is_a, lda.words, p.drain))]
+                m.d.sync += [bank.eq(0), fresh.eq(0),
+                             later.eq(start + Mux(is_a, job.words, p.drain))]
             with m.If(last_row):
-                m.d.sync += [row.eq(0), bank.eq(0), block.eq(0)]
-        m.d.sync += self.pushes.eq(finishes & lda.push_next)
+                m.d.sync += [row.eq(0), bank.eq(0), fresh.eq(1)]
+        m.d.sync += self.pushes.eq(finishes & job.push_next)
 
         inside = Signal()
         m.d.comb += inside.eq(address < depth)
@@ -212,19 +231,24 @@ class Load(StructComponent):
             self.a_write.eq(of_bank & a_writes.replicate(p.M)), self.a_address.eq(address),
             self.a_data.eq(activation)]
         if p.core.is_aligned:
-            self._scan(m, lda, activation, a_writes, count, address, of_bank)
+            self._scan(m, job, activation, a_writes, count, address, of_bank)
 
-    def _scan(self, m: Module, lda: Any, word: Value, writes: Value, count: Signal,
+    def _scan(self, m: Module, job: Any, word: Value, writes: Value, count: Signal,
               address: Signal, of_bank: Signal) -> None:
         """Exponents: of a group, the cycle after its last word."""
         p = self.parameters
         m.submodules.exponents = scan = ExponentScan(p.core)
-        at = group_address(m, p, address, lda.steps, "exponent_at")
+        at = group_address(m, p, address, job.steps, "exponent_at")
         last = Signal()
         m.d.comb += [
-            last.eq(((count + 1) & ((1 << lda.steps) - 1)[:p.steps_range[1]]) == 0),
+            last.eq(((count + 1) & ((1 << job.steps) - 1)[:p.steps_range[1]]) == 0),
             scan.scan.eq(writes), scan.restart.eq(writes & last),
             scan.codes.eq(Cat(word.word_select(i, p.a_bits)[:-1] for i in range(p.per_beat))),
             self.e_data.eq(scan.exponent)]
         m.d.sync += [self.e_write.eq(of_bank & (writes & last).replicate(p.M)),
                      self.e_address.eq(at)]
+
+
+def _capped(value: Value, bits: int) -> Value:
+    """``value``, or where it does not fit the largest number of so many bits."""
+    return value[:bits] | value[bits:].any().replicate(bits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -18,6 +18,9 @@ __all__ = ["ResultBuffer"]
 class ResultBuffer(StructComponent):
     """A bank for each row of the core; words of one row.
 
+    Words that are read wait in the memories' own output, which belongs to the reader that read
+    last; the other one reads its word again when it has lost it.
+
     Ports
     -----
     result_write, result_address, result_values:
@@ -25,10 +28,12 @@ class ResultBuffer(StructComponent):
     load:
         stream: a word for the bank ``row``.
     partial, partial_values:
-        streams: ``address`` of a word of all rows, or ``zero``; the words. They go before stores.
+        streams: ``address`` of a word of all rows, or ``zero``; the words, one a cycle. They go
+        before stores. A word that waits may be withdrawn for a cycle.
     store, store_word:
-        streams: ``address`` and ``row`` of a word; the words, one every two cycles at most: each
-        is held in a register, so that the two share the read ports.
+        streams: ``address`` and ``row`` of a word, and the word, a cycle later; both move in the
+        same cycle, the last one in which the word is needed. A word every two cycles at most.
+        The store unit asks for a word only while it can use it.
     """
 
     def __init__(self, p: AccelParameters) -> None:
@@ -46,43 +51,31 @@ class ResultBuffer(StructComponent):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         load, partial, store = self.load, self.partial, self.store
-        # partial sums: a word that was asked for, in the memories' output or not (any more), and
-        # the register where it waits for the core
+        # partial sums: a word that was asked for; the memories' output is it (still)
         asked = Signal()
         there = Signal()
-        partial_held = Signal()
-        # results to store: a word that was read in the cycle before, and where it waits
-        store_read = Signal()
-        store_held = Signal()
         address = Signal(12, reset_less=True)
         zero = Signal(reset_less=True)
-        row = Signal(len(store.payload.row), reset_less=True)
-        partial_values = Signal(p.M * p.p_word, reset_less=True)
-        store_word = Signal(p.p_word, reset_less=True)
+        # results to store: the memories' output is the word that is asked for
+        store_there = Signal()
         moves, asks, again, partial_reads, store_reads = (
             Signal(name=name) for name in ("moves", "asks", "again", "partial_reads",
                                            "store_reads"))
         m.d.comb += [
             load.ready.eq(~self.result_write),
-            moves.eq(asked & there & (~partial_held | self.partial_values.ready)),
+            self.partial_values.valid.eq(asked & there),
+            moves.eq(asked & there & self.partial_values.ready),
             partial.ready.eq(~asked | moves), asks.eq(partial.valid & partial.ready),
-            # a store that found the memories free has taken the place of a word that waited
             again.eq(asked & ~there), partial_reads.eq(asks | again),
-            store.ready.eq(~partial_reads & ~store_read
-                           & (~store_held | self.store_word.ready)),
-            store_reads.eq(store.valid & store.ready),
-            self.partial_values.valid.eq(partial_held),
-            self.partial_values.payload.eq(partial_values),
-            self.store_word.valid.eq(store_held), self.store_word.payload.eq(store_word)]
+            self.store_word.valid.eq(store_there),
+            store.ready.eq(store_there & self.store_word.ready),
+            store_reads.eq(store.valid & ~store_there & ~partial_reads)]
         m.d.sync += [
             asked.eq(asks | (asked & ~moves)),
-            there.eq(partial_reads | (there & ~store_reads)), store_read.eq(store_reads),
-            partial_held.eq(moves | (partial_held & ~self.partial_values.ready)),
-            store_held.eq(store_read | (store_held & ~self.store_word.ready))]
+            there.eq(partial_reads | (there & ~store_reads)),
+            store_there.eq(store_reads | (store_there & ~store.ready & ~partial_reads))]
         with m.If(asks):
             m.d.sync += [zero.eq(partial.payload.zero), address.eq(partial.payload.address)]
-        with m.If(store_reads):
-            m.d.sync += row.eq(store.payload.row)
         partial_address = Signal(12)
         m.d.comb += partial_address.eq(Mux(again, address, partial.payload.address))
         read_data = []
@@ -100,11 +93,7 @@ class ResultBuffer(StructComponent):
                 bank.read_address.eq(Mux(partial_reads, partial_address,
                                          store.payload.address))]
             read_data.append(bank.read_data)
-        with m.If(moves):
-            m.d.sync += partial_values.eq(Mux(zero, Const(0, len(partial_values)),
-                                              Cat(read_data)))
-        of_row = Signal(p.p_word)
-        m.d.comb += of_row.eq(Array(read_data)[row])
-        with m.If(store_read):
-            m.d.sync += store_word.eq(of_row)
+        m.d.comb += [
+            self.partial_values.payload.eq(Mux(zero, 0, Cat(read_data))),
+            self.store_word.payload.eq(Array(read_data)[store.payload.row])]
         return m

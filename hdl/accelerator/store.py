@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -16,9 +16,10 @@ from ..common.shared import Shared
 from ..common.struct import StructComponent
 from ..fabric.axi import Axi4
 from ..fabric.dma_write import done_layout, write_command_layout, write_data_layout
-from ..fabric.elastic import Beat, forward
-from ..fabric.words import WordsToBeats
+from ..fabric.elastic import connect
+from ..fabric.words import WordsToParts, beat_parts
 from .instruction import fields, instruction_bits
+from .place import next_place
 
 __all__ = ["Store", "LENGTH_BITS"]
 
@@ -32,11 +33,11 @@ class Store(StructComponent):
     Ports
     -----
     instruction:
-        stream of ST; their tokens are there.
+        stream of ST, whose tokens are there; one stays until all its words are read.
     bases:
         the eight base addresses, in units of 64 bytes.
     request, word:
-        streams: words asked of the buffer of results, and they.
+        streams: a word asked of the buffer of results, and it; both move in the same cycle.
     command, data, done:
         of the write engine.
     pushes:
@@ -57,49 +58,53 @@ class Store(StructComponent):
                 {"address": 12, "row": row_bits}))),
             "word": In(stream.Signature(p.p_word)),
             "command": Out(stream.Signature(write_command_layout(bus, 1, LENGTH_BITS))),
-            "data": Out(stream.Signature(write_data_layout(bus))),
+            "data": Out(stream.Signature(write_data_layout(
+                bus, beat_parts(p.p_word, bus.data_bits)))),
             "done": In(stream.Signature(done_layout(1))),
             "pushes": Out(1), "bounds": Out(1), "error": Out(1), "idle": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        source = forward(m, Beat(self.instruction.valid, {"word": self.instruction.payload},
-                                 self.instruction.ready), "head")
-        st = fields(source["word"], Op.ST)
+        source = self.instruction
+        st = fields(source.payload, Op.ST)
+        command, request, word = self.command, self.request, self.word
         # a row: its command first, then its words
+        begun = Signal()        # the registers below are those of the instruction
+        told = Signal()         # the row's command is given
+        place = Signal(self.bus.address_bits - 6, reset_less=True)      # the row in memory
+        start = Signal(range(4096 + p.drain), reset_less=True)  # its row block in the buffer
         row = Signal(7)
         bank = Signal(max((p.M - 1).bit_length(), 1))
-        block = Signal(16)
-        skipped = Signal(24)
-        told = Signal()         # the row's command is given
-        asked = Signal(10)      # words of the row that were asked for
         sent = Signal(10)       # words of the row that went on
-        address_bits = self.bus.address_bits - 6
-        base = Signal(address_bits)
-        place = Signal(address_bits)
-        size = Signal(LENGTH_BITS)
-        bases = Array(self.bases.word_select(i, address_bits) for i in range(8))
-        command, request = self.command, self.request
-        address = Signal(17)
+        takes, final, row_ends, block_ends, ends = (Signal(name=name) for name in (
+            "takes", "final", "row_ends", "block_ends", "ends"))
+        running = Signal()
         m.d.comb += [
-            base.eq(bases[st.base]), place.eq(base + st.offset + skipped),
-            size.eq(st.words * (p.p_word // 8)),
-            command.valid.eq(source.valid & ~told),
+            running.eq(source.valid & begun), takes.eq(word.valid & word.ready),
+            final.eq(sent == st.words - 1), row_ends.eq(takes & final),
+            block_ends.eq(row_ends & (bank == p.M - 1)),
+            ends.eq(row_ends & (row == st.rows - 1)), source.ready.eq(ends)]
+        next_place(m, self.bases, st, st.pitch, begun, ~begun | row_ends, place)
+        m.d.sync += [begun.eq(source.valid & ~ends),
+                     told.eq((told | (command.valid & command.ready)) & ~row_ends)]
+        with m.If(takes):
+            m.d.sync += sent.eq(Mux(final, 0, sent + 1))
+        with m.If(row_ends):
+            m.d.sync += [row.eq(Mux(ends, 0, row + 1)),
+                         bank.eq(Mux(ends | block_ends, 0, bank + 1))]
+        with m.If(~begun):
+            m.d.sync += start.eq(st.src)
+        with m.Elif(block_ends):
+            m.d.sync += start.eq(start + p.drain)
+        size = Signal(LENGTH_BITS)
+        address = Signal(len(start) + 1)
+        m.d.comb += [
+            size.eq(st.words * (p.p_word // 8)), command.valid.eq(running & ~told),
             command.payload.address.eq(Cat(Const(0, 6), place)),
             command.payload.length.eq(Mux(st.fp16, size >> 1, size)),
-            address.eq(st.src + block + asked),
-            self.bounds.eq(source.valid & (asked != st.words) & (address >= p.p_depth)),
-            request.valid.eq(source.valid & (asked != st.words)),
+            address.eq(start + sent), self.bounds.eq(running & (address >= p.p_depth)),
             request.payload.address.eq(address), request.payload.row.eq(bank)]
-        with m.If(command.valid & command.ready):
-            m.d.sync += told.eq(1)
-        with m.If(request.valid & request.ready):
-            m.d.sync += asked.eq(asked + 1)
 
-        word = self.word
-        takes = Signal()
-        final = Signal()
-        m.d.comb += [final.eq(sent == st.words - 1), takes.eq(word.valid & word.ready)]
         halves = []
         for i in range(p.chains):
             m.submodules[f"half_{i}"] = half = Shared(
@@ -107,30 +112,16 @@ class Store(StructComponent):
                 key=(FP32, FP16, p.adder))
             m.d.comb += half.code.eq(word.payload.word_select(i, 32))
             halves.append(half.result)
-        m.submodules.whole = whole = WordsToBeats(p.p_word, self.bus.data_bits)
-        m.submodules.narrow = narrow = WordsToBeats(p.p_word // 2, self.bus.data_bits)
+        m.submodules.parts = parts = WordsToParts(p.p_word, self.bus)
+        rounded = Cat(halves)
         m.d.comb += [
-            whole.word.valid.eq(word.valid & ~st.fp16), whole.word.payload.eq(word.payload),
-            narrow.word.valid.eq(word.valid & st.fp16), narrow.word.payload.eq(Cat(halves)),
-            whole.last.eq(final), narrow.last.eq(final),
-            word.ready.eq(Mux(st.fp16, narrow.word.ready, whole.word.ready)),
-            self.data.valid.eq(Mux(st.fp16, narrow.beat.valid, whole.beat.valid)),
-            self.data.payload.data.eq(Mux(st.fp16, narrow.beat.payload, whole.beat.payload)),
-            whole.beat.ready.eq(self.data.ready & ~st.fp16),
-            narrow.beat.ready.eq(self.data.ready & st.fp16)]
-        with m.If(takes):
-            m.d.sync += sent.eq(sent + 1)
-        row_ends = Signal()
-        ends = Signal()
-        m.d.comb += [row_ends.eq(takes & final), ends.eq(row_ends & (row == st.rows - 1)),
-                     source.ready.eq(ends)]
-        with m.If(row_ends):
-            m.d.sync += [told.eq(0), asked.eq(0), sent.eq(0), row.eq(row + 1),
-                         bank.eq(bank + 1), skipped.eq(skipped + st.pitch)]
-            with m.If(bank == p.M - 1):
-                m.d.sync += [bank.eq(0), block.eq(block + p.drain)]
-        with m.If(ends):
-            m.d.sync += [row.eq(0), bank.eq(0), block.eq(0), skipped.eq(0)]
+            parts.word.valid.eq(word.valid), parts.half.eq(st.fp16), parts.last.eq(final),
+            parts.word.payload.eq(Cat(Mux(st.fp16, rounded, word.payload[:len(rounded)]),
+                                      word.payload[len(rounded):])),
+            word.ready.eq(parts.word.ready),
+            # the engine has room, and keeps it until something comes
+            request.valid.eq(running & self.data.ready)]
+        connect(m, parts.data, self.data)
 
         open_rows = Signal(16)
         given = Signal()

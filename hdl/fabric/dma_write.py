@@ -25,9 +25,14 @@ def write_command_layout(bus: Axi4, tag_bits: int, length_bits: int) -> data.Str
         "tag": Field(tag_bits, "goes along to the end of the command")})
 
 
-def write_data_layout(bus: Axi4) -> data.StructLayout:
-    """A beat: ``data``. Commands say how many there are."""
-    return data.StructLayout({"data": Field(bus.data_bits, "data, lowest byte first")})
+def write_data_layout(bus: Axi4, parts: int = 1) -> data.StructLayout:
+    """A beat: ``data``. Commands say how many there are. With ``parts`` a beat may come piece by
+    piece, in any order: ``places`` and ``full``."""
+    layout = {"data": Field(bus.data_bits, "data, lowest byte first")}
+    if parts > 1:
+        layout |= {"places": Field(1, "parts of the beat that are there", axes={"part": parts}),
+                   "full": flag("the beat has all its parts with this one")}
+    return data.StructLayout(layout)
 
 
 def done_layout(tag_bits: int) -> data.StructLayout:
@@ -68,6 +73,9 @@ class DmaWrite(StructComponent):
         longest burst: 128, 256, ... 4096; shorter where 256 beats are.
     outstanding:
         bursts without a response, at most.
+    parts:
+        equal parts of a beat that ``data`` may bring one after another: the register in which the
+        beat waits for the bus is the one in which it is put together.
 
     Ports
     -----
@@ -83,17 +91,20 @@ class DmaWrite(StructComponent):
     """
 
     def __init__(self, bus: Axi4, *, tag_bits: int = 1, length_bits: int = 16,
-                 burst_bytes: int = 4096, outstanding: int = 8) -> None:
+                 burst_bytes: int = 4096, outstanding: int = 8, parts: int = 1) -> None:
         if tag_bits < 1:
             raise ValueError(f"tag_bits must be positive; got {tag_bits}")
         self.bus, self.tag_bits, self.length_bits = bus, tag_bits, length_bits
         self.outstanding, self.burst_bytes = outstanding, bus.burst_bytes(burst_bytes)
         if 2**length_bits <= self.burst_bytes:
             raise ValueError(f"length_bits must hold more than a burst; got {length_bits}")
-        self.parameters = (bus, tag_bits, length_bits, self.burst_bytes, outstanding)
+        if parts < 1 or bus.data_bits % parts:
+            raise ValueError(f"parts must divide {bus.data_bits} bits; got {parts}")
+        self.parts = parts
+        self.parameters = (bus, tag_bits, length_bits, self.burst_bytes, outstanding, parts)
         super().__init__({
             "command": In(stream.Signature(write_command_layout(bus, tag_bits, length_bits))),
-            "data": In(stream.Signature(write_data_layout(bus))),
+            "data": In(stream.Signature(write_data_layout(bus, parts))),
             "done": Out(stream.Signature(done_layout(tag_bits))),
             "abort": In(flag("forget all commands")),
             "idle": Out(flag("nothing is on its way")), **bus.write_members()})
@@ -158,13 +169,17 @@ class DmaWrite(StructComponent):
         write_pairs = Signal(bus.beat_bytes // 2, reset_less=True)
         write_last = Signal(reset_less=True)
         write_free = Signal()
+        comes = Signal()
+        full = Signal()
         step = Signal()
         is_last = Signal()
         strobes = Signal(bus.beat_bytes // 2)
         whole = Signal()
         m.d.comb += [
             write_free.eq(~write_valid | write.ready), is_last.eq(left == 0),
-            step.eq(filling & write_free & (self.data.valid | aborting)),
+            comes.eq(self.data.valid & self.data.ready),
+            full.eq(self.data.payload.full if self.parts > 1 else 1),
+            step.eq((comes & full) | (filling & write_free & aborting)),
             ends.eq(step & is_last), self.data.ready.eq(filling & write_free & ~aborting),
             whole.eq(~(is_last & left_final) | (left_tail == 0)),
             strobes.eq(Cat(~aborting & (whole | (left_tail > i)) for i in range(len(strobes))))]
@@ -175,9 +190,14 @@ class DmaWrite(StructComponent):
                          left_tail.eq(burst.payload.tail)]
         with m.Elif(step):
             m.d.sync += left.eq(left - 1)
+        width = bus.data_bits // self.parts
+        for i in range(self.parts):
+            here = comes & self.data.payload.places[i] if self.parts > 1 else comes
+            with m.If(here):
+                m.d.sync += write_data.word_select(i, width).eq(
+                    self.data.payload.data.word_select(i, width))
         with m.If(step):
-            m.d.sync += [write_data.eq(self.data.payload.data), write_pairs.eq(strobes),
-                         write_last.eq(is_last)]
+            m.d.sync += [write_pairs.eq(strobes), write_last.eq(is_last)]
         m.d.comb += [write.valid.eq(write_valid), write.payload.data.eq(write_data),
                      write.payload.last.eq(write_last)]
         m.d.comb += [write.payload.strb[i].eq(write_pairs[i // 2]) for i in range(bus.beat_bytes)]

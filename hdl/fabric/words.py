@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["BeatsToWords", "WordsToBeats"]
+from .axi import Axi4
+from .dma_write import write_data_layout
+
+__all__ = ["BeatsToWords", "WordsToParts", "beat_parts"]
 
 
 def _ratio(large: int, small: int) -> int:
@@ -66,50 +69,54 @@ class BeatsToWords(wiring.Component):
         return m
 
 
-class WordsToBeats(wiring.Component):
-    """Words of a buffer to beats of a bus, which are a part or a multiple of them.
+def beat_parts(word_bits: int, beat_bits: int) -> int:
+    """Parts of a beat that halves of words fill one after another; 1: a word has more than one."""
+    return max(2 * beat_bits // word_bits, 1)
 
-    Ports: streams ``word`` and ``beat`` (payload: the bits); ``last``, with a word: a beat that is
-    not full yet leaves with it. Latency 0; the word of narrow beats stays until its last beat is
-    taken, beats after the last word of a run included.
+
+class WordsToParts(wiring.Component):
+    """Words of a buffer, or their lower halves, to a beat's parts that wait in the write engine.
+
+    Ports: stream ``word``; with a word, and steady while it waits, ``half``: only its lower half
+    counts, and ``last`` of a run: the beat leaves as it is. Stream ``data``, of the engine with
+    :func:`beat_parts` parts. Latency 0, no register but a counter; a word of more than one beat
+    stays until its last beat is taken.
     """
 
-    def __init__(self, word_bits: int, beat_bits: int) -> None:
-        self.word_bits, self.beat_bits = word_bits, beat_bits
-        self.parameters = (word_bits, beat_bits)
-        super().__init__({"word": In(stream.Signature(word_bits)), "last": In(1),
-                          "beat": Out(stream.Signature(beat_bits))})
+    def __init__(self, word_bits: int, bus: Axi4) -> None:
+        self.word_bits, self.bus = word_bits, bus
+        self.count = beat_parts(word_bits, bus.data_bits)
+        self.parameters = (word_bits, bus)
+        super().__init__({"word": In(stream.Signature(word_bits)), "half": In(1), "last": In(1),
+                          "data": Out(stream.Signature(write_data_layout(bus, self.count)))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.word_bits >= self.beat_bits:
-            m.submodules.parts = parts = BeatsToWords(self.word_bits, self.beat_bits)
-            m.d.comb += [parts.beat.valid.eq(self.word.valid),
-                         parts.beat.payload.eq(self.word.payload),
-                         self.word.ready.eq(parts.beat.ready), parts.last.eq(self.last),
-                         self.beat.valid.eq(parts.word.valid),
-                         self.beat.payload.eq(parts.word.payload),
-                         parts.word.ready.eq(self.beat.ready)]
-            return m
-        count = _ratio(self.beat_bits, self.word_bits)
-        part = Signal(range(count))
-        full = Signal()
-        parts_held = [Signal(self.word_bits, name=f"part_{i}", reset_less=True)
-                      for i in range(count - 1)]
-        # what lies above the last word of a run is not written
-        places = [Cat(*parts_held[:i], self.word.payload) for i in range(count)]
-        m.d.comb += [full.eq((part == count - 1) | self.last),
-                     self.beat.valid.eq(self.word.valid & full),
-                     self.word.ready.eq(~full | self.beat.ready)]
-        with m.Switch(part):
-            for i, place in enumerate(places):
-                with m.Case(i):
-                    m.d.comb += self.beat.payload.eq(place)
-        with m.If(self.word.valid & self.word.ready):
-            m.d.sync += part.eq(part + 1)
-            with m.If(full):
-                m.d.sync += part.eq(0)
-            for i, held in enumerate(parts_held):
-                with m.If(part == i):
-                    m.d.sync += held.eq(self.word.payload)
+        word, out, beat_bits = self.word, self.data, self.bus.data_bits
+        final = Signal()
+        m.d.comb += out.valid.eq(word.valid)
+        if self.count == 1:
+            beats = _ratio(self.word_bits // 2, beat_bits)
+            part = Signal(range(2 * beats))
+            m.d.comb += [
+                final.eq(part == Mux(self.half, beats - 1, 2 * beats - 1)),
+                word.ready.eq(out.ready & final),
+                out.payload.data.eq(Array(word.payload.word_select(i, beat_bits)
+                                          for i in range(2 * beats))[part])]
+        else:
+            width = _ratio(beat_bits, self.count)
+            part = Signal(range(self.count))
+            low, high = word.payload[:width], word.payload[width:]
+            odd = Signal(width)
+            # of a whole word two parts are taken, and ``part`` is even
+            m.d.comb += [
+                odd.eq(Mux(self.half, low, high)), word.ready.eq(out.ready),
+                out.payload.data.eq(Cat(low, odd).replicate(self.count // 2)),
+                final.eq(self.last | (part == Mux(self.half, self.count - 1, self.count - 2))),
+                out.payload.full.eq(final)]
+            m.d.comb += [out.payload.places[i].eq(
+                (part == i) | (~self.half & (part == (i & ~1)))) for i in range(self.count)]
+        step = 1 if self.count == 1 else Mux(self.half, 1, 2)
+        with m.If(out.valid & out.ready):
+            m.d.sync += part.eq(Mux(final, 0, part + step))
         return m
