@@ -60,13 +60,13 @@ class Accelerator(Design[AccelParameters]):
         m.submodules.frame = frame = Frame(p)
         attach(m, self, registers, self.lite.slave_members())
         attach(m, self, frame, self.bus.read_members() | self.bus.write_members())
-        bases = [Cat(getattr(registers, f"base_{i}_lo")[6:], getattr(registers, f"base_{i}_hi"))
+        bases = [Cat(getattr(registers, f"base_{i}_lo"), getattr(registers, f"base_{i}_hi"))
                  for i in range(8)]
         failed = Signal()
         m.d.comb += [
             failed.eq(frame.done & (frame.code != Error.NONE)),
             frame.start.eq(registers.ctrl_start), frame.cancel.eq(registers.ctrl_abort),
-            frame.block.eq(Cat(registers.prog_lo[6:], registers.prog_hi)),
+            frame.block.eq(Cat(registers.prog_lo, registers.prog_hi)),
             frame.length.eq(registers.prog_len), frame.bases.eq(Cat(bases)),
             registers.status_busy.eq(frame.busy), registers.status_done_set.eq(frame.done),
             registers.status_error_set.eq(failed), registers.status_code.eq(frame.code),

@@ -53,14 +53,16 @@ class Fetch(StructComponent):
         m.submodules.cut = cut = BeatsToWords(self.bus.data_bits, INSTRUCTION_BITS)
         block = Signal(len(self.block), reset_less=True)
         wanted = Signal(32)         # instructions not asked for yet
-        missing = Signal(32)        # instructions that have not come yet
+        coming = Signal(range(AT_ONCE + 1))     # of those asked for, not here yet
         waiting = Signal()          # for what was asked
         some = Signal(range(AT_ONCE + 1))
         blocks = Signal(range(AT_ONCE // PER_BLOCK + 1))
+        many = Signal()             # another one is asked for after this one, or it is full
         command, beat = self.command, self.data
         asks = Signal()
         m.d.comb += [
-            some.eq(Mux(wanted > AT_ONCE, AT_ONCE, wanted)),
+            many.eq(wanted[AT_ONCE.bit_length() - 1:].any()),
+            some.eq(Mux(many, AT_ONCE, wanted[:AT_ONCE.bit_length() - 1])),
             blocks.eq((some + PER_BLOCK - 1) >> (PER_BLOCK.bit_length() - 1)),
             command.valid.eq((wanted != 0) & ~waiting & (queue.level <= AT_ONCE)),
             command.payload.address.eq(Cat(Const(0, 6), block)),
@@ -73,19 +75,22 @@ class Fetch(StructComponent):
             ends.eq(beat.valid & beat.ready & beat.payload.last),
             self.error.eq(ends & beat.payload.error),
             # what lies behind the program in its last block is dropped
-            queue.push.valid.eq(cut.word.valid & (missing != 0)),
+            queue.push.valid.eq(cut.word.valid & (coming != 0)),
             queue.push.payload.eq(cut.word.payload),
-            cut.word.ready.eq(queue.push.ready | (missing == 0))]
+            cut.word.ready.eq(queue.push.ready | (coming == 0))]
         with m.If(queue.push.valid & queue.push.ready):
-            m.d.sync += missing.eq(missing - 1)
+            m.d.sync += coming.eq(coming - 1)
+        shift = AT_ONCE.bit_length() - 1
         with m.If(asks):
-            m.d.sync += [waiting.eq(1), wanted.eq(wanted - some), block.eq(block + blocks)]
+            # the block counts only if more is wanted
+            m.d.sync += [waiting.eq(1), coming.eq(some), block.eq(block + AT_ONCE // PER_BLOCK),
+                         wanted.eq(Mux(many, Cat(wanted[:shift], wanted[shift:] - 1), 0))]
         with m.If(ends):
             m.d.sync += waiting.eq(0)
         with m.If(self.start):
-            m.d.sync += [block.eq(self.block), wanted.eq(self.length), missing.eq(self.length)]
+            m.d.sync += [block.eq(self.block), wanted.eq(self.length)]
         m.d.comb += [
             self.instruction.valid.eq(queue.pop.valid), queue.pop.ready.eq(self.instruction.ready),
             Value.cast(self.instruction.payload).eq(queue.pop.payload),
-            self.over.eq((missing == 0) & (queue.level == 0) & ~queue.pop.valid)]
+            self.over.eq((wanted == 0) & (coming == 0) & (queue.level == 0) & ~queue.pop.valid)]
         return m

@@ -149,6 +149,30 @@ WRITE = Properties(
         "stopped": "stopped == @aborting", "dropped": "!stopped | !@splitter.busy",
         "exact": "!exact | !stopped"})
 
+#: of beats that come in parts: the same, and what the register holds
+PARTS = 4
+PART = BITS // PARTS
+PIECES = Properties(
+    inner=WRITE.inner, lemmas=WRITE.lemmas, assumes=WRITE.assumes,
+    helpers=f"""{WRITE.helpers}
+  // parts since reset, and the last one for each place; a beat was full a cycle ago
+  reg [{PARTS - 1}:0] known = 0; reg [{BITS - 1}:0] made; reg was_full = 0;
+  wire comes = data_valid & data_ready; integer i;""",
+    always=f"""{WRITE.always}
+    was_full <= comes & data_full & !rst;
+    known <= rst ? 0 : known | (comes ? data_places : 0);
+    for (i = 0; i < {PARTS}; i = i + 1)
+      if (comes & data_places[i]) made[i * {PART} +: {PART}] <= data_data[i * {PART} +: {PART}];""",
+    properties=dict(WRITE.properties) | {
+        "parts stay": " & ".join(
+            f"(!known[{i}] | m_axi_wdata[{i * PART} +: {PART}] == made[{i * PART} +: {PART}])"
+            for i in range(PARTS)),
+        "a beat leaves when it is full": "stopped_before | w_waits | m_axi_wvalid == was_full"})
+PIECES_FLAWS = {
+    "a beat stays": (r"assign write_free = .*;", "assign write_free = 1'h1;"),
+    "parts stay": (r"data_places\[1\]", "data_places[0]"),
+    "a beat leaves when it is full": (r"comes & data_full", "comes")}
+
 B, READ_DATA = held("s_axi_b", "resp"), held("s_axi_r", "data", "resp")
 SLAVE = Properties(
     inner={"address_held": 1, "data_held": 1},
@@ -220,6 +244,7 @@ def design(name: str) -> Emitted:
     bus = Axi4(BITS)
     parts = {"read": lambda: DmaRead(bus, outstanding=OUTSTANDING),
              "write": lambda: DmaWrite(bus, outstanding=OUTSTANDING),
+             "pieces": lambda: DmaWrite(bus, outstanding=OUTSTANDING, parts=PARTS),
              "slave": lambda: AxiLiteSlave(AxiLite(8))}
     return emit_component(parts[name](), top=name)
 
@@ -236,6 +261,17 @@ def test_refuted(name: str, broken: str) -> None:
     text = re.sub(*FLAWS[name][broken], design(name).verilog)
     assert text != design(name).verilog
     assert DESIGNS[name].refute(text, design(name), broken).answer == "refuted"
+
+
+def test_pieces() -> None:
+    assert PIECES.prove(design("pieces")).proved
+
+
+@pytest.mark.parametrize("broken", PIECES_FLAWS)
+def test_pieces_refuted(broken: str) -> None:
+    text = re.sub(*PIECES_FLAWS[broken], design("pieces").verilog)
+    assert text != design("pieces").verilog
+    assert PIECES.refute(text, design("pieces"), broken).answer == "refuted"
 
 
 def test_register_block() -> None:

@@ -121,7 +121,7 @@ def test_markdown() -> None:
     lines = markdown(maps("accelerator")).splitlines()
     assert len({len(line) for line in lines}) == 1
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert ["0x40 + 8 i, i < 8", "`BASE_LO`", "31:0", "`value`", "rw", "0x0",
-            "Base address, a multiple of 64: byte address, bits 31 to 0"] in rows
+    assert ["0x40 + 8 i, i < 8", "`BASE_LO`", "31:6", "`value`", "rw", "0x0",
+            "Base address, a multiple of 64: byte address, bits 31 to 6"] in rows
     assert ["", "", "1", "`done`", "r, w1 clears", "0x0",
             "a program has ended; write 1 to clear"] in rows
