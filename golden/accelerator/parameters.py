@@ -68,7 +68,7 @@ class AccelParameters(TargetParameters):
             self.refuse("axi_data", "must be 64, 128, 256 or 512")
         self._check_core()
         for name, bits in (("K", self.a_word), ("N", self.w_word), ("chains", self.s_word),
-                           ("chains", 32 * self.chains)):
+                           ("chains", 32 * self.chains), ("chains", 16 * self.chains)):
             if bits % self.axi_data and self.axi_data % bits:
                 self.refuse(name, f"makes words of {bits} bits in a buffer, and words must be a "
                             f"multiple or a part of --axi-data {self.axi_data}")

@@ -132,3 +132,10 @@ def test_refusal_without_offsets() -> None:
 def test_refusal_of_a_design_whose_largest_group_fits_no_slot() -> None:
     with pytest.raises(ParameterError, match="--w-kib must hold two slots of the largest group"):
         AccelParameters(**SMALL | dict(w_kib=2))
+
+
+def test_halves_of_results_fit_beats() -> None:
+    """Rows rounded to FP16 have words of half the bits: three beats are no multiple of two."""
+    with pytest.raises(ParameterError, match="--chains makes words of 96 bits in a buffer, and "
+                       "words must be a multiple or a part of --axi-data 64"):
+        AccelParameters(N=192, chains=6, group_scale="fp32", axi_data=64)
