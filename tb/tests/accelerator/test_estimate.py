@@ -24,6 +24,7 @@ from lowbit.generators.estimate.extrapolate import call_cost, whole_cost
 from lowbit.generators.estimate.report import estimate
 from lowbit.generators.estimate.shapes import known, open_workload
 from lowbit.generators.estimate.workload import Step, Workload, of_model
+from lowbit.golden.accelerator.layout import is_sliced
 from lowbit.golden.accelerator.linear import rows_per_pass
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.tb.support.tiny_models import KEYS, LAYERS, TOKENS, WIDE, WIDTH, llama_gguf, target_file
@@ -54,7 +55,8 @@ SCHEMA = {"type": "array", "minItems": 1, "items": {
 
 @pytest.mark.parametrize(("p", "bits", "all_rows", "latency"), [
     (DEFAULT, 4, (1, 16, 53), 60), (AccelParameters(N=32, chains=2, axi_data=64), 2, (1, 3), 200),
-    (AccelParameters(axi_data=512, w_kib=100, a_kib=20), 1, (2, 29), 20)])
+    (AccelParameters(axi_data=512, w_kib=100, a_kib=20), 1, (2, 29), 20),
+    (AccelParameters(a_kib=4), 2, (1, 7), 60)])         # k of "down" goes in slices
 def test_extrapolation(p: AccelParameters, bits: int, all_rows: Sequence[int],
                        latency: int) -> None:
     """SmolLM2-135M: every call within 1 % of the timeline of its whole program, the rest exact."""
@@ -187,8 +189,9 @@ def test_sensitivity() -> None:
 
 
 @pytest.mark.parametrize(("model", "changes", "words", "error"), [
-    ("Llama-2-70B", {}, [], "down: 2 rows of k = 28672 must fit the activation buffer, and k is "
-     "not split; raise a_kib of --target from 48 to 112"),
+    ("SmolLM2-135M", dict(M=32, a_kib=1, a_format="int8", offset="none", min_group=16,
+                          max_group=16, p_kib=128), ["--group", "16"],
+     "q, k, v: 32 rows of 1 groups of 16 must fit the activation buffer; raise --a-kib 1"),
     ("Llama-2-7B", {}, ["--bits", "8"], "weights of 8 bits need --w-bits 8; this design has 4"),
     ("Llama-2-7B", dict(min_group=64), ["--group", "32"], "whole groups of a multiple of "
      "--min-group 64"),
@@ -215,11 +218,19 @@ def test_refusals(tmp_path: Path, model: str | dict[str, Any], changes: dict[str
     assert error in shown.err and shown.err.count("\n") == 1 and not shown.out
 
 
-def test_what_is_raised_is_enough() -> None:
-    """The refusal of Llama-2-70B names the least buffer that does."""
+def test_slices() -> None:
+    """k of Llama-2-70B goes in slices: the same beats, few more bytes and cycles than a buffer of
+    all of k would take, and the whole program's as extrapolated."""
     call = open_workload("Llama-2-70B", 2, None).calls[3]
-    assert rows_per_pass(AccelParameters(a_kib=112), call.k) == 2
-    assert AccelParameters(a_kib=111).a_depth < call.k // DEFAULT.per_beat
+    wide = AccelParameters(a_kib=112)
+    assert is_sliced(DEFAULT, call.k) and not is_sliced(wide, call.k)
+    some, less = (call_cost(p, call.products, 1, 60, p.w_slot) for p in (DEFAULT, wide))
+    assert some.beats == less.beats and some.bytes_written == less.bytes_written
+    assert less.cycles < some.cycles < 1.04 * less.cycles
+    assert less.bytes_read < some.bytes_read < 1.01 * less.bytes_read
+    whole = whole_cost(DEFAULT, call.products, 1, 60, DEFAULT.w_slot)
+    assert some.cycles == pytest.approx(whole.cycles, rel=0.01)
+    assert some.instructions == whole.instructions and some.bytes_read == whole.bytes_read
 
 
 def test_json_and_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
