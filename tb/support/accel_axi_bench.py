@@ -80,7 +80,7 @@ async def programs(dut: Any) -> None:
     memory = np.frombuffer(rng.randbytes(MEMORY), np.uint8).copy()
     drawn = Programs(p, memory, plan["seed"])
     golden = Device(p, memory.copy())
-    ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, mem=memoryview(memory))
+    ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, mem=memory.data)
     write, read = ram.write_if, ram.read_if
     unruly((write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel),
            rng, plan["stall"])
