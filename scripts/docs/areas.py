@@ -42,7 +42,7 @@ def areas() -> dict[str, Any]:
         found["accel"].append(dict(
             design=row["design"], record="docs/results/accel_whole.json",
             parameters=numbers(row["design"]), core=parts.pop("LUT core"),
-            inside_core=row["inside_core"], frame=parts,
+            inside_core=row["parts"][-1]["inside"], frame=parts,
             memories={memory["name"]: memory["bits"] for memory in row["memories"]}))
     for name, part in TILES.items():
         for row in tiles.get("tile", ()):

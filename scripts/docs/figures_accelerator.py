@@ -58,9 +58,10 @@ def whole(r: Json) -> str:
              f"{part['gate_equivalents']:,}", f"{100 * part['um2'] / last['um2']:.1f} %")
             for i, part in enumerate(last["parts"])]
     rows.append(("all", *(f"{d['um2']:,}" for d in designs), f"{last['gate_equivalents']:,}", ""))
-    inside = [(name, *(f"{d['inside_core'][name]:,}" for d in designs),
-               f"{100 * area / sum(last['inside_core'].values()):.1f} %")
-              for name, area in last["inside_core"].items()]
+    cores = [d["parts"][-1]["inside"] for d in designs]
+    inside = [(name, *(f"{core[name]:,}" for core in cores),
+               f"{100 * area / sum(cores[-1].values()):.1f} %")
+              for name, area in cores[-1].items()]
     bits = ", ".join(f"{m['name']} {m['bits']:,}" for m in last["memories"])
     return (f"{r['conditions']['yosys']}, {library['library']} (sha256 {library['sha256'][:12]}), "
             f"recipe {r['conditions']['recipe']}; {r['conditions']['flatten']}. GE and shares are "

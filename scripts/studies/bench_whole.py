@@ -6,8 +6,8 @@
 Each part of the frame is flattened and mapped alone with the plain recipe, memories left out: they
 are bits. Of modules that hold parts, only what is their own is mapped. The core is mapped module by
 module, which shows where its area is; constants and unused outputs do not cross modules, so it is
-not smaller than flat. Each figure has the SHA-256 of the Verilog that it belongs to; the cache of
-areas (``measure.py``) keeps what has not changed, so after a change only changed parts are mapped.
+not smaller than flat. Each figure has the SHA-256 of its Verilog: with ``--json`` and an older
+record in FILE, of the same tools and library, only what has changed is mapped again.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from typing import Any
 from bench_accel import STUB
 from measure import Design, Measure, children, grouped
 
+from lowbit.generators.compare.measurements import area_cache, parse
 from lowbit.generators.flow import liberty
 from lowbit.generators.flow.yosys import yosys_version
-from lowbit.generators.options import ArgumentParser, add_parameters, take_parameters
 from lowbit.generators.verilog.emit import emit
 from lowbit.golden.accelerator.parameters import AccelParameters
 
@@ -79,53 +79,77 @@ def alone(verilog: str, top: str) -> str:
     return "\n".join([found[top], *stubs])
 
 
-def parameters(flags: str) -> AccelParameters:
-    parser = ArgumentParser(prog="gen accel", allow_abbrev=False)
-    add_parameters(parser, AccelParameters)
-    return take_parameters(parser.parse_args(flags.split()), AccelParameters)
+Known = dict[str, dict[str, Any]]
 
 
-def part(measure: Measure, name: str, verilog: str, top: str, *,
-         flatten: bool = True) -> dict[str, Any]:
-    """A part of the frame, or the core."""
-    found = measure(Design(f"{name} ({top})", verilog, top), "plain", flatten=flatten)
+def hash_of(verilog: str) -> str:
+    return hashlib.sha256(verilog.encode()).hexdigest()
+
+
+def part(measure: Measure, known: Known, name: str, verilog: str, top: str) -> dict[str, Any]:
+    """A part of the frame, flat."""
+    sha256 = hash_of(verilog)
+    if sha256 in known:
+        return known[sha256]
+    found = measure(Design(f"{name} ({top})", verilog, top), "plain")
     return dict(part=name, um2=round(found["area"]),
                 gate_equivalents=round(found["gate_equivalents"]),
-                flip_flops=found["flip_flops"],
-                sha256=hashlib.sha256(verilog.encode()).hexdigest())
+                flip_flops=found["flip_flops"], sha256=sha256)
 
 
-def between(measure: Measure, verilog: str) -> dict[str, Any]:
+def core(measure: Measure, known: Known, verilog: str) -> dict[str, Any]:
+    """The core, module by module, and where in it the area is."""
+    sha256 = hash_of(verilog)
+    if sha256 in known:
+        return known[sha256]
+    found = measure(Design("LUT core (lut_core)", verilog, "lut_core"), "plain", flatten=False)
+    inside = grouped(found["modules"], children(verilog), "lut_core", CORE)
+    return dict(part="LUT core", um2=round(found["area"]),
+                gate_equivalents=round(found["gate_equivalents"]),
+                flip_flops=found["flip_flops"], sha256=sha256,
+                inside={name: round(area) for name, area in inside.items() if area})
+
+
+def between(measure: Measure, known: Known, verilog: str) -> dict[str, Any]:
     """What modules that hold parts have for themselves."""
     texts = [alone(verilog, module) for module in HOLD]
+    sha256 = hash_of("".join(texts))
+    if sha256 in known:
+        return known[sha256]
     areas = [measure(Design(f"{module}, its own", text, module), "plain", flatten=False)
              for module, text in zip(HOLD, texts, strict=True)]
     um2 = sum(area["modules"][module] for module, area in zip(HOLD, areas, strict=True))
     whole = areas[0]
     return dict(part="between the parts", um2=round(um2),
                 gate_equivalents=round(um2 / whole["area"] * whole["gate_equivalents"]),
-                flip_flops=None, sha256=hashlib.sha256("".join(texts).encode()).hexdigest())
+                flip_flops=None, sha256=sha256)
 
 
-def design(measure: Measure, flags: str) -> dict[str, Any]:
+def design(measure: Measure, known: Known, flags: str) -> dict[str, Any]:
     """All parts of an accelerator."""
-    p = parameters(flags)
+    p = parse(f"accel {flags}")
+    assert isinstance(p, AccelParameters)
     emitted = emit(replace(p, memory="blackbox"))
     verilog = emitted.verilog
-    rows = [part(measure, name, with_children(verilog, module), module)
+    rows = [part(measure, known, name, with_children(verilog, module), module)
             for module, name in PARTS.items()]
-    rows.append(between(measure, verilog))
-    core = with_children(verilog, "lut_core")
-    rows.append(part(measure, "LUT core", core, "lut_core", flatten=False))
-    found = measure(Design("LUT core (lut_core)", core, "lut_core"), "plain", flatten=False)
-    inside = grouped(found["modules"], children(core), "lut_core", CORE)
+    rows.append(between(measure, known, verilog))
+    rows.append(core(measure, known, with_children(verilog, "lut_core")))
     memories = [dict(name=m["name"], bits=m["banks"] * m["depth"] * m["width"])
                 for m in emitted.manifest["memories"]]
     return dict(design=f"accel {flags}".rstrip(), core=p.core.flags(), parts=rows,
-                inside_core={name: round(area) for name, area in inside.items() if area},
-                memories=memories,
-                um2=sum(row["um2"] for row in rows),
+                memories=memories, um2=sum(row["um2"] for row in rows),
                 gate_equivalents=sum(row["gate_equivalents"] for row in rows))
+
+
+def recorded(path: Path | None, conditions: dict[str, Any]) -> Known:
+    """Parts of an older record of the same conditions by their hashes."""
+    if path is None or not path.exists():
+        return {}
+    old = json.loads(path.read_text(encoding="utf-8"))
+    if old["conditions"] != conditions:
+        return {}
+    return {one["sha256"]: one for row in old["designs"] for one in row["parts"]}
 
 
 def show(row: dict[str, Any]) -> None:
@@ -134,34 +158,34 @@ def show(row: dict[str, Any]) -> None:
     for one in row["parts"]:
         print(f"  {one['part']:34} {one['um2']:9,} µm² {one['gate_equivalents']:8,} GE "
               f"{100 * one['um2'] / row['um2']:5.1f} %")
-    whole = sum(row["inside_core"].values())
+    inside = row["parts"][-1]["inside"]
     print("  inside the core: " + ", ".join(
-        f"{name} {100 * area / whole:.1f} %" for name, area in row["inside_core"].items()))
+        f"{name} {100 * area / sum(inside.values()):.1f} %" for name, area in inside.items()))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     shared = os.environ.get("LOWBIT_SHARED") or Path(__file__).resolve().parents[3] / "shared"
     parser.add_argument("--liberty", type=Path, nargs="+",
                         default=[Path(shared) / "pdk" / "sky130hd_tt.lib.gz"])
     parser.add_argument("--designs", nargs="+", default=DESIGNS, metavar="FLAGS",
                         help="flags of gen accel, each design's in quotes")
-    parser.add_argument("--cache", type=Path, default=Path(base) / "lowbit" / "area")
+    parser.add_argument("--cache", type=Path, default=area_cache())
     parser.add_argument("--json", type=Path, help="write the record there")
     args = parser.parse_args()
     library = liberty.load(args.liberty)
-    measure = Measure(library, args.cache, 1.0)
-    rows = []
+    measure = Measure(library, args.cache,
+                      say=lambda text: print(text, file=sys.stderr, flush=True))
+    conditions = {"yosys": f"pyosys {yosys_version()}", "libraries": library.describe(),
+                  "recipe": "plain", "flatten": "parts of the frame each alone, early; the core "
+                                                "module by module"}
+    known, rows = recorded(args.json, conditions), []
     for flags in args.designs:
-        rows.append(design(measure, flags))
+        rows.append(design(measure, known, flags))
         show(rows[-1])
     if args.json:
-        record = {"conditions": {"yosys": f"pyosys {yosys_version()}",
-                                 "libraries": library.describe(), "recipe": "plain",
-                                 "flatten": "parts of the frame each alone, early; the core "
-                                            "module by module"}, "designs": rows}
-        args.json.write_text(json.dumps(record, indent=1) + "\n")
+        args.json.write_text(json.dumps({"conditions": conditions, "designs": rows}, indent=1)
+                             + "\n", encoding="utf-8")
     return 0
 
 
