@@ -13,7 +13,11 @@ from typing import Any
 
 from lowbit.golden.accelerator.isa import BLOCK, INSTRUCTION_BITS, to_bytes
 from lowbit.golden.accelerator.layout import Matrix
-from lowbit.golden.accelerator.linear import row_blocks_of_bytes, rows_per_pass
+from lowbit.golden.accelerator.linear import (
+    instructions_of_pass,
+    row_blocks_of_bytes,
+    rows_per_pass,
+)
 from lowbit.golden.accelerator.parameters import AccelParameters
 
 from ..errors import UsageError
@@ -129,8 +133,7 @@ class Program:
         for names in self.calls:
             matrices = [self.weights[name].matrix for name in names]
             passes = -(-rows // rows_per_pass(self.p, matrices[0].k))
-            # of a chunk its loads, LMMA, ST; of a matrix LDA and SYNC
-            most = 1 + passes * sum(5 * len(m.chunks) + 2 for m in matrices)
+            most = 1 + passes * sum(instructions_of_pass(self.p, m) for m in matrices)
             last = result_places(self.p, rows, matrices)[-1] \
                 + rows * result_pitch(self.p, matrices[-1].n)
             for name, size in (("program", most * INSTRUCTION_BITS // 8),

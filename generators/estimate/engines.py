@@ -1,9 +1,9 @@
 """Engines of equal area on one memory: LUT, FP16 multiply-accumulate, BitMoD.
 
-Each is as many copies (a fraction too) of a measured tile as fit the area of the measured LUT
-core, at one clock, with as many bytes a cycle from memory. A call takes the longer of its
-multiply-accumulates and its bytes: a roofline, with buffers that never make anything cross twice.
-The LUT core works on whole blocks of M rows; the others are taken to be full at any batch.
+Each is as many copies (a fraction too) of a measured tile as fit the area of the measured LUT core
+with its group scales, at one clock, with as many bytes a cycle from memory. A call takes the longer
+of its multiply-accumulates and its bytes: a roofline, with buffers that never make anything cross
+twice. The LUT core works on whole blocks of M rows; the others are taken to be full at any batch.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.bitmod.datatypes import DataType, get_data_type
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 
 from ..compiler.image import matrix_of
 from ..compiler.model import Shape
 from .workload import Call, Step, Workload
 
-__all__ = ["NAMES", "Engine", "areas", "bitmod_type", "call_bytes", "engines", "roofline",
-           "weight_bits"]
+__all__ = ["NAMES", "Engine", "accelerator", "areas", "bitmod_type", "call_bytes", "engines",
+           "roofline", "weight_bits"]
 
 #: kinds of engines, and what their weights are in memory
 NAMES = {"lut": "LUT", "fp16": "FP16 MAC, FP16 weights",
@@ -74,17 +74,22 @@ def weight_bits(p: AccelParameters, shape: Shape, kind: str) -> float:
                      None).data / shape.k
 
 
-def engines(p: AccelParameters, bits: int) -> tuple[list[Engine], list[str]]:
-    """Engines of the area of the design's core for weights of ``bits`` bits, and what is missing
-    for want of a record."""
+def accelerator(p: AccelParameters) -> Any:
+    """The record of an accelerator whose core is that of the design; None: there is none."""
+    return next((row for row in areas()["accel"]
+                 if AccelParameters(**row["parameters"]).core == p.core), None)
+
+
+def engines(p: AccelParameters) -> tuple[list[Engine], list[str]]:
+    """Engines of the area of the design's core, and what is missing for want of a record."""
     found, missing = areas(), []
-    core = next((row for row in found["lut"] if p.a_format == "fp16" and all(
-        getattr(p, name) == row["parameters"][name] for name in ("M", "N", "K", "groups"))), None)
-    if core is None or core["parameters"]["w_bits"] < bits:
-        return [], [f"no area of a LUT core of --M {p.M} --N {p.N} --K {p.K} --groups {p.groups} "
-                    f"--a-format {p.a_format} for weights of {bits} bits is recorded"]
-    area = core["um2"]
-    out = [Engine("lut", core["design"], core["record"], area, 1, p.M * p.N * p.per_beat, p.M)]
+    row = accelerator(p)
+    if row is None:
+        known = ", ".join(one["design"] for one in found["accel"])
+        return [], [f"no area of the core of accel {p.flags()} is recorded; there are {known}"]
+    area = row["core"]
+    out = [Engine("lut", f"core of {row['design']}, with its table unit and group scales",
+                  row["record"], area, 1, p.M * p.N * p.per_beat, p.M)]
     for kind, name in (("fp16", "fp16"), ("dequantised", "fp16"), ("bitmod", "bitmod")):
         row = found.get(name)
         if row is None:

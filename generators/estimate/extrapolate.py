@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from lowbit.golden.accelerator.isa import to_bytes
-from lowbit.golden.accelerator.layout import Matrix
-from lowbit.golden.accelerator.linear import rows_per_pass
+from lowbit.golden.accelerator.layout import Matrix, is_sliced
+from lowbit.golden.accelerator.linear import blocks_at_once, rows_per_pass, slices
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.parameters import ParameterError
 
@@ -31,22 +31,16 @@ __all__ = ["PERIOD", "WARM", "call_cost", "check_call", "chosen_slot", "whole_co
 
 #: column blocks of each matrix until the pace is steady
 WARM = 4
-#: column blocks by which the steady pace is measured
+#: column blocks by which the steady pace is measured; where k goes in slices, as many as take a
+#: slice together
 PERIOD = 8
 
 
 def check_call(p: AccelParameters, model: str, call: Call) -> None:
     """:class:`UsageError` names what to raise where the buffers do not take a call."""
-    words = call.k // p.per_beat
-    if words > p.a_depth:
-        need = -(-words * p.M * p.a_word // 8192)
-        raise UsageError(f"{model}, {call.name}: {p.M} rows of k = {call.k} must fit the "
-                         f"activation buffer, and k is not split; raise a_kib of --target from "
-                         f"{p.a_kib} to {need}")
     try:
-        rows_per_pass(p, call.k)
         for shape in call.products:
-            _matrix(p, shape, min(shape.n, p.N), p.w_slot)
+            slices(p, _matrix(p, shape, min(shape.n, p.N), p.w_slot))
     except ParameterError as error:
         raise UsageError(f"{model}, {call.name}: {error}") from None
 
@@ -72,13 +66,16 @@ def call_cost(p: AccelParameters, products: tuple[Shape, ...], rows: int, latenc
 def _blocks(p: AccelParameters, products: tuple[Shape, ...], rows: int, latency: int,
             slot: int) -> Cost:
     """Of some passes, extrapolated along the column blocks of each matrix."""
-    steps = [max((-(-shape.n // p.N) - WARM) // PERIOD, 0) for shape in products]
-    cut = [shape.n - count * PERIOD * p.N for shape, count in zip(products, steps, strict=True)]
+    period = PERIOD
+    if is_sliced(p, products[0].k):
+        period = blocks_at_once(p) * -(-PERIOD // blocks_at_once(p))
+    steps = [max((-(-shape.n // p.N) - WARM) // period, 0) for shape in products]
+    cut = [shape.n - count * period * p.N for shape, count in zip(products, steps, strict=True)]
     base = _program(p, products, tuple(cut), rows, latency, slot)
     total = base
     for i, count in enumerate(steps):
         if count:
-            longer = tuple(n + PERIOD * p.N * (i == j) for j, n in enumerate(cut))
+            longer = tuple(n + period * p.N * (i == j) for j, n in enumerate(cut))
             more = _program(p, products, longer, rows, latency, slot)
             total += _line(Cost(), Cost(*(b - a for a, b in zip(
                 vars(base).values(), vars(more).values(), strict=True))), count)

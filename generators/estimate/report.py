@@ -3,14 +3,14 @@ area, and how far public numbers explain the published figures."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from lowbit.golden.accelerator.linear import rows_per_pass
 from lowbit.golden.accelerator.parameters import AccelParameters
 
 from . import sensitivity
-from .engines import NAMES, areas, call_bytes, engines, roofline
+from .engines import NAMES, accelerator, areas, call_bytes, engines, roofline
 from .engines import weight_bits as bits_of
 from .extrapolate import call_cost, check_call, chosen_slot
 from .workload import Call, Step, Workload
@@ -61,8 +61,7 @@ def _step(p: AccelParameters, work: Workload, step: Step, slots: dict[Call, int]
 
 
 def _engines(p: AccelParameters, work: Workload, prompt: int) -> dict[str, Any]:
-    bits = max(shape.bits for _, shape in work.shapes())
-    found, missing = engines(p, bits)
+    found, missing = engines(p)
     steps = [Step(f"decode, batch {batch}", batch, 1, prompt) for batch in BATCHES]
     shape = max((s for _, s in work.shapes()), key=lambda s: s.n * s.k)
     rows = []
@@ -77,6 +76,17 @@ def _engines(p: AccelParameters, work: Workload, prompt: int) -> dict[str, Any]:
     records = areas()
     return dict(library=records["library"], recipe=records["recipe"],
                 bytes_a_cycle=p.axi_data // 8, engines=rows, missing=missing)
+
+
+def _area(p: AccelParameters) -> dict[str, Any] | None:
+    """Area of the accelerator, part by part; None: not recorded."""
+    row = accelerator(p)
+    if row is None or AccelParameters(**row["parameters"]) != replace(p, memory="inferred"):
+        return None
+    records = areas()
+    return dict(library=records["library"], recipe=records["recipe"],
+                **{name: row[name] for name in ("design", "record", "core", "inside_core", "frame",
+                                                "memories")})
 
 
 def _sensitivity(work: Workload) -> dict[str, Any]:
@@ -106,5 +116,5 @@ def estimate(p: AccelParameters, work: Workload, *, batch: int = 1, prompt: int 
         macs_a_cycle={str(bits): p.M * p.N * p.per_beat / bits
                       for bits in sorted({shape.bits for _, shape in work.shapes()})},
         steps=[_step(p, work, step, slots, latency) for step in steps],
-        not_counted=list(NOT_COUNTED), equal_area=_engines(p, work, prompt),
+        not_counted=list(NOT_COUNTED), area=_area(p), equal_area=_engines(p, work, prompt),
         sensitivity=_sensitivity(work) if decoder and work.attention else None)

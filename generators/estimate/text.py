@@ -46,6 +46,28 @@ def _step(step: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _area(found: dict[str, Any] | None) -> list[str]:
+    """Shares of the accelerator's area, the largest parts of the frame by name."""
+    if found is None:
+        return ["", "area of the accelerator: not recorded for this design"]
+    core, frame = found["core"], found["frame"]
+    whole = core + sum(frame.values())
+
+    def shares(parts: dict[str, float], of: float, least: float) -> str:
+        some = sorted(parts.items(), key=lambda part: -part[1])
+        return ", ".join(f"{name} {100 * area / of:.1f} %" for name, area in some
+                         if area >= least * of)
+
+    return ["", f"area of {found['design']}: {whole:,} µm² ({found['library']}, "
+            f"{found['recipe']}; {found['record']})",
+            f"  core {100 * core / whole:.1f} %, of it "
+            + shares(found["inside_core"], sum(found["inside_core"].values()), 0),
+            f"  frame {100 * (1 - core / whole):.1f} %, of all " + shares(frame, whole, 0.005),
+            f"  and {sum(found['memories'].values()) / 8192:,.1f} KiB of memories, whose area is "
+            "the technology's: " + ", ".join(f"{name} {bits / 8192:,.1f}"
+                                             for name, bits in found["memories"].items())]
+
+
 def _engines(found: dict[str, Any]) -> list[str]:
     lines = [""]
     if found["engines"]:
@@ -66,9 +88,8 @@ def _engines(found: dict[str, Any]) -> list[str]:
         for one in found["engines"]:
             if one["name"] != NAMES["dequantised"]:
                 lines.append(f"  {one['record']}: {one['design']}, {one['area_um2']:,} µm²")
-        lines.append("  not recorded, so left out: scaling of groups in the LUT core (whose record "
-                     "is of an older form: docs/results.md),")
-        lines.append("  a dequantiser before FP16, buffers, bus; BitMoD's tile scales its groups")
+        lines.append("  left out: a dequantiser before FP16, which has no record; buffers, control "
+                     "and bus, which each would need")
     lines += [f"engines of equal area left out: {reason}" for reason in found["missing"]]
     return lines
 
@@ -96,6 +117,7 @@ def text(found: dict[str, Any]) -> str:
     for step in found["steps"]:
         lines += _step(step)
     lines += ["", "not counted at all: " + ", ".join(found["not_counted"])]
+    lines += _area(found["area"])
     lines += _engines(found["equal_area"])
     if found["sensitivity"]:
         lines += _sensitivity(found["sensitivity"])

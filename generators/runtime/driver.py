@@ -49,7 +49,7 @@ class Interrupting(Protocol):
     """Registers that know of the interrupt; others are polled."""
 
     def wait(self) -> bool:
-        """Wait for the interrupt; False where it does not come in time."""
+        """Wait for the interrupt for a while; False where it has not come."""
 
 
 class DeviceError(RuntimeError):
@@ -78,7 +78,7 @@ class Driver:
 
     ``bases``: the eight base addresses in bytes, written before each program; ``origin``: the bus
     address of the first byte of the device's memory, added to all addresses; ``timeout``: seconds
-    after which a device that is polled has failed. :class:`UsageError` for a device of other
+    after which a program that is not over has failed. :class:`UsageError` for a device of other
     parameters.
     """
 
@@ -147,12 +147,9 @@ class Driver:
         self.write("CTRL", self._mask("CTRL", "abort", "irq_en"))
 
     def finish(self) -> Error:
-        """Wait for the program's end, and clear it; the error with which it ended."""
-        if isinstance(self.device, Interrupting):
-            over = self.device.wait()
-        else:
-            over = self._poll()
-        if not over:
+        """Wait for the program's end, and clear it; the error with which it ended. An END that
+        does not interrupt is found by its status."""
+        if not self._is_over():
             raise DeviceError(f"the program does not end; {self.read('PC')} instructions have gone "
                               "to their units")
         status = self.fields("STATUS")
@@ -188,9 +185,11 @@ class Driver:
         self.write(f"{name}_LO", address & 0xFFFFFFFF)
         self.write(f"{name}_HI", address >> 32)
 
-    def _poll(self) -> bool:
+    def _is_over(self) -> bool:
+        """By the interrupt or the status, whichever is there first; False after ``timeout``."""
+        device = self.device if isinstance(self.device, Interrupting) else None
         end, pause = time.monotonic() + self.timeout, 0.0
-        while not self.fields("STATUS")["done"]:
+        while not (device and device.wait()) and not self.fields("STATUS")["done"]:
             if time.monotonic() > end:
                 return False
             time.sleep(pause)       # short programs at once, long ones without a busy core

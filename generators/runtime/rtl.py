@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,13 @@ def build_rtl(p: AccelParameters, *, as_emitted: bool = False, optimize: str = "
 
 
 def rtl(p: AccelParameters, memory: NDArray[np.uint8], native: Native | None = None, *,
-        latency: int = 20, stall: float = 0.0, seed: int = 1) -> Driver:
+        latency: int = 20, stall: float = 0.0, seed: int = 1,
+        timeout: float = math.inf) -> Driver:
     """A driver of the simulated RTL with this memory, which is shared.
 
     ``native``: of :func:`build_rtl` (default: made here); ``latency``, ``stall``, ``seed`` as of
-    :class:`~..flow.native.Board`.
+    :class:`~..flow.native.Board`; ``timeout``: of the driver, here none: a simulation is slow, and
+    programs whose tokens cannot come end with an error.
     """
-    return Driver(p, Board(native or build_rtl(p), memory, latency=latency, stall=stall, seed=seed))
+    return Driver(p, Board(native or build_rtl(p), memory, latency=latency, stall=stall, seed=seed),
+                  timeout=timeout)

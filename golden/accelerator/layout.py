@@ -9,6 +9,7 @@ t * chains + c of the matrix: so the results that leave together are neighbours 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,11 @@ from ..group_scale import Codes, exact_codes
 from ..grouped import GroupedWeights
 from ..lut.packing import fold
 from ..parameters import ParameterError
-from .isa import BLOCK
+from .isa import BLOCK, FIELDS, Op
 from .parameters import AccelParameters
 
-__all__ = ["Chunk", "Matrix", "Packed", "blocks", "codes_of", "group_of", "pack", "plan"]
+__all__ = ["Chunk", "Matrix", "Packed", "blocks", "codes_of", "group_of", "groups_apart",
+           "is_sliced", "pack", "plan", "row_words"]
 
 Array = NDArray[Any]
 
@@ -92,6 +94,21 @@ def group_of(p: AccelParameters, k: int, size: int | None) -> int:
                 if size % part == 0)
 
 
+def row_words(p: AccelParameters) -> int:
+    """Words of M rows of activations that the buffer holds, and that an instruction can say."""
+    return min(p.a_depth, (1 << FIELDS[Op.LDA]["words"]) - 1)
+
+
+def is_sliced(p: AccelParameters, k: int) -> bool:
+    """Are M rows of k activations more than the activation buffer holds?"""
+    return k // p.per_beat > row_words(p)
+
+
+def groups_apart(p: AccelParameters, group_size: int) -> int:
+    """Groups of a row from one that begins a block of memory to the next that does."""
+    return BLOCK // math.gcd(BLOCK, group_size * p.a_bits // 8)
+
+
 def plan(p: AccelParameters, n: int, k: int, planes: int, group_size: int | None, codes: Codes,
          has_offsets: bool, slot_words: int | None = None) -> Matrix:
     """Lay a matrix out without its numbers; ``slot_words``: of the weight buffer, that a chunk may
@@ -107,6 +124,9 @@ def plan(p: AccelParameters, n: int, k: int, planes: int, group_size: int | None
     if fits < 1:
         raise ParameterError(f"a group of {size} weights of {planes} bits must fit a slot of the "
                              "buffers; raise --w-kib or --s-kib")
+    if is_sliced(p, k):
+        # a chunk's activations are in their buffer together, from a block of memory on
+        fits = max(min(fits, row_words(p) * p.per_beat // size - groups_apart(p, size) + 1), 1)
     fits = -(-groups // -(-groups // fits))             # chunks alike: none waits for a larger one
     of_group = {"patterns": words * p.w_word, "scales": p.drain * p.s_word}     # bits
     per_group = p.core.scale_format.bits

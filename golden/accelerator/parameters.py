@@ -87,9 +87,12 @@ class AccelParameters(TargetParameters):
         largest = self.w_bits << self.steps_range[1]
         for name, slot, words in (
                 ("w_kib", self.w_slot, largest), ("s_kib", self.s_slot, self.drain),
-                ("p_kib", self.p_slot, self.drain), ("a_kib", self.a_depth, self.steps_range[1])):
+                ("p_kib", self.p_slot, self.drain)):
             if slot < words:
                 self.refuse(name, f"must hold two slots of the largest group, {words} words")
+        if self.a_depth < 1 << self.steps_range[1]:
+            self.refuse("a_kib", f"must hold M = {self.M} rows of the largest group, "
+                        f"{self.max_group} activations")
 
     def _check_core(self) -> None:
         try:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from ..timing import Timing
 from .datatypes import DataType
-from .parameters import BitmodMeshParameters
+from .tile_parameters import BitmodMeshParameters
 
 __all__ = ["LayerCycles", "Operation", "group_interval", "layer_cycles", "operation_cycles",
            "operation_timing", "stream_cycles"]

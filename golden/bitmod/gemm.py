@@ -20,10 +20,10 @@ from lowbit.golden.parameters import ParameterError
 
 from .cycles import LayerCycles, layer_cycles
 from .datatypes import MAX_SPECIAL_VALUES, DataType, check_special_values
-from .parameters import BitmodMeshParameters
 from .pe import layer
 from .ports import Weights, stream_beats
 from .quantizer import QuantizedTensor
+from .tile_parameters import BitmodMeshParameters
 from .zero_points import running_tensor
 
 __all__ = ["Gemm", "Operands"]

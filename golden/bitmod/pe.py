@@ -27,7 +27,7 @@ from lowbit.golden.formats import FP16, FP32, bit_length
 from lowbit.golden.parameters import ParameterError
 
 from .datatypes import DataType
-from .parameters import ACTIVATION_BIAS, BitmodPeParameters
+from .pe_parameters import ACTIVATION_BIAS, BitmodPeParameters
 from .quantizer import QuantizedTensor
 from .row_alignment import align_rows
 from .terms import Terms, terms_of

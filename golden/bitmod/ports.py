@@ -13,9 +13,9 @@ from lowbit.golden.bits import pack_bits, rows_to_ints, unpack_bits
 from lowbit.golden.formats import FP16, FP32
 
 from .datatypes import DataType, check_special_values
-from .parameters import BitmodMeshParameters
 from .row_alignment import group_exponents
 from .terms import Terms
+from .tile_parameters import BitmodMeshParameters
 
 __all__ = ["Weights", "activation_beats", "channel_beats", "clipped_words", "port_codes",
            "group_beats", "layer_beats", "layer_results", "pack_terms", "results_of",

@@ -11,8 +11,8 @@ from lowbit.golden.workload import Beat, Progress, StreamPass, Workload
 
 from .datatypes import get_data_type
 from .gemm import Gemm, Operands
-from .parameters import BitmodMeshParameters
 from .ports import layer_results, special_value_word
+from .tile_parameters import BitmodMeshParameters
 
 __all__ = ["BitmodWorkload"]
 

@@ -26,7 +26,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodPeParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
 from lowbit.golden.formats import FP16
 
 from ..common.adders import Adders

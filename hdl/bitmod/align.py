@@ -12,7 +12,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
-from lowbit.golden.bitmod.parameters import ACTIVATION_BITS, BitmodPeParameters
+from lowbit.golden.bitmod.pe_parameters import ACTIVATION_BITS, BitmodPeParameters
 
 from ..common.adders import Adders
 from ..common.lzc import shift_right_sticky

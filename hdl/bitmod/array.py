@@ -15,8 +15,8 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, memory
 
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.cycles import operation_timing
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters
 from lowbit.golden.formats import FP16
 from lowbit.golden.timing import Timing
 

@@ -12,7 +12,7 @@ from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.formats import FP32
 
 from ..common.adders import Adders

@@ -9,7 +9,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodPeParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
 
 from ..common.pipeline import delayed, register
 from ..common.struct import StructComponent

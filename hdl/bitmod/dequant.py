@@ -11,7 +11,7 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodDequantParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodDequantParameters
 from lowbit.golden.formats import FP32
 from lowbit.golden.timing import Timing
 

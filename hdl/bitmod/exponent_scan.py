@@ -9,7 +9,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodMeshParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters
 from lowbit.golden.formats import FP16
 
 from ..common.largest import largest

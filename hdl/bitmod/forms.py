@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Module, Value
 from amaranth.lib.wiring import In, Member
 
-from lowbit.golden.bitmod.parameters import BitmodPeParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
 
 from ..common.shared import Shared
 from .align import ACTIVATION, TERM

@@ -8,7 +8,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodPeParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
 from lowbit.golden.formats import FP32
 
 from ..common.adders import Adders

@@ -14,7 +14,8 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Value
 
-from lowbit.golden.bitmod.parameters import BitmodMeshParameters, BitmodTermGeneratorParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodTermGeneratorParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters
 from lowbit.golden.formats import FP16
 
 from ..common.adders import Adders

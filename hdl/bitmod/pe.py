@@ -11,7 +11,7 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodPeParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
 from lowbit.golden.formats import FP16
 from lowbit.golden.timing import Timing
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Array, Cat, Module, Signal, Value
 
-from lowbit.golden.bitmod.parameters import BitmodMeshParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters
 
 from ..common.pipeline import register
 from ..common.shared import Shared

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 
 __all__ = ["RowFlags"]
 

@@ -4,7 +4,7 @@ All activations of a row and group are integers of one unit, so a term adds an a
 by its power of two, and nothing is aligned, normalised or cut. The tree adds words in offset form
 (:mod:`..common.compressor`): a lane's magnitude t of n bits enters as 2**n + t, or as 2**n - 1 - t
 and a carry where it is negative. Contract: docs/numerics.md, section 7; widths:
-:mod:`lowbit.golden.bitmod.parameters`.
+:mod:`lowbit.golden.bitmod.pe_parameters`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import MAX_TERM_EXPONENT, BitmodPeParameters
+from lowbit.golden.bitmod.pe_parameters import MAX_TERM_EXPONENT, BitmodPeParameters
 
 from ..common.adders import Adders
 from ..common.compressor import compress, filled, offset_form

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodMeshParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters
 
 from ..common.struct import StructComponent
 from .streams import chunk_bits

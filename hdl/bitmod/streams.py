@@ -8,11 +8,8 @@ from __future__ import annotations
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import (
-    BitmodMeshParameters,
-    BitmodPeOptions,
-    BitmodTermGeneratorParameters,
-)
+from lowbit.golden.bitmod.pe_parameters import BitmodPeOptions, BitmodTermGeneratorParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters
 from lowbit.golden.formats import FP16, FP32
 
 from ..common.field import Field, flag

@@ -23,7 +23,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.datatypes import is_two_term
-from lowbit.golden.bitmod.parameters import BitmodTermGeneratorParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodTermGeneratorParameters
 from lowbit.golden.bitmod.ports import pack_terms
 from lowbit.golden.bitmod.terms import fixed_point_terms
 from lowbit.golden.timing import Timing

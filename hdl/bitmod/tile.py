@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 
 from lowbit.golden.bitmod.cycles import operation_timing
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.formats import FP16
 from lowbit.golden.timing import Timing
 

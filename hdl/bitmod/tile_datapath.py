@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.formats import FP16
 
 from ..common.adders import Adders

@@ -32,14 +32,11 @@ from lowbit.generators.errors import CheckFailed, UsageError
 from lowbit.generators.flow.product import simulate_product
 from lowbit.generators.progress import Progress
 from lowbit.generators.running import differing
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.gemm import Operands
-from lowbit.golden.bitmod.parameters import (
-    BitmodArrayParameters,
-    BitmodMeshParameters,
-    BitmodTileParameters,
-)
 from lowbit.golden.bitmod.quantizer import quantize
+from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters, BitmodTileParameters
 from lowbit.golden.bitmod.workload import BitmodWorkload
 from lowbit.golden.formats import FP16
 

@@ -3,9 +3,9 @@
 
     .venv/bin/python scripts/docs/areas.py [--check]
 
-Writes generators/estimate/areas.json, which the package carries. The recipe is the one that all
-three records have for whole designs: plain. ``--check`` changes nothing and has exit status 1 when
-the file is not what the records say.
+Writes generators/estimate/areas.json, which the package carries. The recipe is the one that both
+records have for whole designs: plain. ``--check`` changes nothing and has exit status 1 when the
+file is not what the records say.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
 TARGET = ROOT / "generators" / "estimate" / "areas.json"
-#: LUT cores that, as that of an accelerator, add in FP32 and have a second buffer for results
-LUT = re.compile(r"lut_core (?P<flags>.*) --acc fp32 --buffer double")
 #: whole tiles by their part in the record of the BitMoD tile
 TILES = {"fp16": "baseline whole", "bitmod": "whole"}
 
@@ -34,17 +32,18 @@ def numbers(flags: str) -> dict[str, int]:
 
 def areas() -> dict[str, Any]:
     """Engines: µm², what is known of their size, and where that is recorded."""
-    lut, tiles = (json.loads((RESULTS / name).read_text(encoding="utf-8"))
-                  for name in ("area.json", "bitmod_area.json"))
-    conditions = [record["conditions"]["libraries"][0]["library"] for record in (lut, tiles)]
+    whole, tiles = (json.loads((RESULTS / name).read_text(encoding="utf-8"))
+                    for name in ("accel_whole.json", "bitmod_area.json"))
+    conditions = [record["conditions"]["libraries"][0] for record in (whole, tiles)]
     assert conditions[0] == conditions[1], conditions
-    found: dict[str, Any] = {"library": conditions[0], "recipe": "plain", "lut": []}
-    for row in lut.get("core", ()):
-        if match := LUT.fullmatch(row["design"]):
-            found["lut"].append(dict(
-                design=row["design"] + ", with table unit", um2=round(row["with_table"]),
-                record="docs/results/area.json",
-                parameters={"groups": 1} | numbers(match["flags"])))
+    found: dict[str, Any] = {"library": conditions[0]["library"], "recipe": "plain", "accel": []}
+    for row in whole["designs"]:
+        parts = {part["part"]: part["um2"] for part in row["parts"]}
+        found["accel"].append(dict(
+            design=row["design"], record="docs/results/accel_whole.json",
+            parameters=numbers(row["design"]), core=parts.pop("LUT core"),
+            inside_core=row["parts"][-1]["inside"], frame=parts,
+            memories={memory["name"]: memory["bits"] for memory in row["memories"]}))
     for name, part in TILES.items():
         for row in tiles.get("tile", ()):
             if row["part"] == part:

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from canvas import Canvas
 
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
 from lowbit.golden.bitmod.terms import terms_of
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 
 __all__ = ["PICTURES"]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from canvas import Canvas
 
+from lowbit.generators.estimate.engines import accelerator, areas
 from lowbit.generators.estimate.report import estimate
 from lowbit.generators.estimate.shapes import open_workload
 from lowbit.golden.accelerator.parameters import AccelParameters
@@ -102,4 +103,34 @@ def layer() -> Canvas:
     return c
 
 
-PICTURES = {"estimate_roofline.svg": roofline, "estimate_layer.svg": layer}
+def area() -> Canvas:
+    """Where the area of the default accelerator is: logic in µm², memories in KiB."""
+    row = accelerator(DESIGN)
+    frame = sorted(row["frame"].items(), key=lambda part: -part[1])
+    panels: list[tuple[str, list[tuple[str, float]], str]] = [
+        ("logic: the core, and what is around it", [("core", row["core"]), *frame], "µm²"),
+        ("inside the core", sorted(row["inside_core"].items(), key=lambda part: -part[1]), "µm²"),
+        ("memories", [(name, bits / 8192) for name, bits in row["memories"].items()], "KiB")]
+    left, room, step = 190, 430, 18
+    c = Canvas(820, 40 + sum(40 + step * len(parts) for _, parts, _ in panels),
+               "Area of the default accelerator")
+    c.label(16, 24, f"Area of the default accelerator ({areas()['library']}, plain recipe)", "bold")
+    y = 34
+    for k, (title, parts, unit) in enumerate(panels):
+        whole = sum(value for _, value in parts)
+        largest = max(value for _, value in parts)
+        form = "{:,.0f}" if unit == "µm²" else "{:,.1f}"
+        y += 24
+        c.label(16, y, f"{title}: {form.format(whole)} {unit}", "bold")
+        for name, value in parts:
+            c.label(left - 10, y + 18, name, "small", anchor="end")
+            c.bar(left, y + 8, max(value / largest * room, 0.5), 12, "bar2" if k == 2 else "bar1")
+            c.label(left + value / largest * room + 6, y + 18,
+                    f"{form.format(value)}, {100 * value / whole:.1f} %", "small")
+            y += step
+        y += 16
+    return c
+
+
+PICTURES = {"estimate_roofline.svg": roofline, "estimate_layer.svg": layer,
+            "estimate_area.svg": area}

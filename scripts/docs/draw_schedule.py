@@ -8,9 +8,9 @@ from waves import Trace, record
 
 from lowbit.golden.bitmod.cycles import Operation, stream_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
 from lowbit.golden.bitmod.pe import layer
 from lowbit.golden.bitmod.ports import Weights, layer_beats, layer_results, special_value_word
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.formats import FP16, FP32
 from lowbit.hdl.bitmod.tile import BitmodTile
 

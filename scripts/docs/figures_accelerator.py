@@ -14,6 +14,7 @@ Json = Any
 RESULTS = {
     "llm_rtl.json": "demos/demo_llm.py --json",
     "accel_area.json": "studies/bench_accel.py --liberty sky130hd_tt.lib.gz --json",
+    "accel_whole.json": "studies/bench_whole.py --json",
     "campaign_accel.json": "studies/campaign_accel.py [--seed 2] --words 100 --json"}
 
 
@@ -47,6 +48,28 @@ def area(r: Json) -> str:
     return text
 
 
+def whole(r: Json) -> str:
+    """Areas of whole accelerators, part by part."""
+    designs = r["designs"]
+    library, = r["conditions"]["libraries"]
+    head = ("part, memories left out", *(f"`{d['design']}`, µm²" for d in designs), "GE", "share")
+    last = designs[-1]
+    rows = [(part["part"], *(f"{d['parts'][i]['um2']:,}" for d in designs),
+             f"{part['gate_equivalents']:,}", f"{100 * part['um2'] / last['um2']:.1f} %")
+            for i, part in enumerate(last["parts"])]
+    rows.append(("all", *(f"{d['um2']:,}" for d in designs), f"{last['gate_equivalents']:,}", ""))
+    cores = [d["parts"][-1]["inside"] for d in designs]
+    inside = [(name, *(f"{core[name]:,}" for core in cores),
+               f"{100 * area / sum(cores[-1].values()):.1f} %")
+              for name, area in cores[-1].items()]
+    bits = ", ".join(f"{m['name']} {m['bits']:,}" for m in last["memories"])
+    return (f"{r['conditions']['yosys']}, {library['library']} (sha256 {library['sha256'][:12]}), "
+            f"recipe {r['conditions']['recipe']}; {r['conditions']['flatten']}. GE and shares are "
+            f"of the last design.\n\n{table(head, rows)}\n\n"
+            f"{table(('inside the core', *head[1:-2], 'share'), inside)}\n\n"
+            f"Bits of memories: {bits}.")
+
+
 def campaign(r: Json) -> str:
     """Designs and programs of the longer regression."""
     failed = sum(not row["passed"] for row in r)
@@ -59,4 +82,5 @@ def campaign(r: Json) -> str:
 #: table -> result file and its text
 RECORDED = {"accelerator model": ("llm_rtl.json", model),
             "accelerator area": ("accel_area.json", area),
+            "accelerator whole": ("accel_whole.json", whole),
             "accelerator campaign": ("campaign_accel.json", campaign)}

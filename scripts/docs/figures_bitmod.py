@@ -12,9 +12,10 @@ from typing import Any
 from tables import number, table
 
 from lowbit.generators.registry import find
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.cycles import group_interval, layer_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.parameters import default_text, flag_name
 
 __all__ = ["COMPUTED", "RECORDED", "WITH_COMMAND"]

@@ -29,13 +29,11 @@ from lowbit.generators.errors import CheckFailed
 from lowbit.generators.flow.simulate import simulate
 from lowbit.generators.registry import find
 from lowbit.generators.verilog.emit import emit, emit_component
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.cycles import layer_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import (
-    BitmodArrayParameters,
-    BitmodPeParameters,
-    BitmodTileParameters,
-)
+from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.formats import FP16
 from lowbit.hdl.common.adders import Adders
 from lowbit.hdl.common.aligner import Aligner

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from lowbit.golden.bitmod.pe import GroupSums, dequantize_groups, group_sums, group_terms
+from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
 from lowbit.golden.formats import FP16, FP32
 
 __all__ = ["BOUNDS", "CONFIGURATIONS", "KINDS", "accuracy", "group_error"]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, get_data_type
 from lowbit.golden.bitmod.gemm import Operands
-from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 from lowbit.golden.bitmod.quantizer import QuantizedTensor
+from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters
 from lowbit.golden.bitmod.workload import BitmodWorkload
 from lowbit.golden.parameters import Parameters
 

@@ -33,13 +33,13 @@ class Board:
     ``memory``: uint8, shared, from address 0 on; beyond it the bus answers with DECERR.
     ``latency``: cycles from an address to its first beat, and from a write to its response;
     ``stall``: how often a channel waits that could move; ``seed`` of the stalls and of what
-    registers hold before the reset (0: zeros). ``limit``: cycles after which :meth:`wait` gives up.
+    registers hold before the reset (0: zeros). ``limit``: cycles of one :meth:`wait`.
     """
 
     _board: int | None = None       # closed, or not yet made
 
     def __init__(self, native: Native | Path, memory: NDArray[np.uint8], *, latency: int = 20,
-                 stall: float = 0.0, seed: int = 1, limit: int = 1 << 40) -> None:
+                 stall: float = 0.0, seed: int = 1, limit: int = 1 << 16) -> None:
         if memory.dtype != np.uint8 or memory.ndim != 1 or not memory.flags.c_contiguous \
                 or not memory.flags.writeable:
             raise ValueError("memory must be a writable array of bytes in one piece")

@@ -8,8 +8,8 @@ import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge
 
-from lowbit.golden.bitmod.parameters import BitmodDequantParameters
 from lowbit.golden.bitmod.pe import GroupSums, dequantize_groups
+from lowbit.golden.bitmod.pe_parameters import BitmodDequantParameters
 from lowbit.tb.benches.streams import Bench, load_plan
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge
 
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import BitmodPeParameters
 from lowbit.golden.bitmod.pe import group_sums, group_terms
+from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
 from lowbit.golden.bitmod.row_alignment import align_rows, group_exponents
 from lowbit.golden.bits import pack_bits, rows_to_ints
 from lowbit.golden.formats import FP16

@@ -12,7 +12,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from numpy.typing import NDArray
 
 from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, DataType, get_data_type, is_two_term
-from lowbit.golden.bitmod.parameters import BitmodTermGeneratorParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodTermGeneratorParameters
 from lowbit.golden.bitmod.ports import pack_terms, port_codes, special_value_word
 from lowbit.golden.bitmod.terms import terms_of
 from lowbit.golden.bits import pack_bits, rows_to_ints

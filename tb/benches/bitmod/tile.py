@@ -18,10 +18,9 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.bitmod import parameters as parameter_classes
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.cycles import Operation, stream_cycles
 from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, DataType, get_data_type
-from lowbit.golden.bitmod.parameters import BitmodMeshParameters
 from lowbit.golden.bitmod.pe import layer
 from lowbit.golden.bitmod.ports import (
     Weights,
@@ -30,6 +29,7 @@ from lowbit.golden.bitmod.ports import (
     layer_results,
 )
 from lowbit.golden.bitmod.row_alignment import align_rows, group_exponents
+from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters, BitmodTileParameters
 from lowbit.golden.formats import FP16, FP32
 from lowbit.tb.benches.bitmod.stimulus import (
     GROUP_KINDS,
@@ -261,8 +261,8 @@ async def _named_layers(bench: Bench, p: BitmodMeshParameters, named: list[list[
 async def equals_golden(dut: Any) -> None:
     """Every result of every operation, bit for bit; cycles of the cycle model."""
     plan = load_plan()
-    generator = {"bitmod_tile": "BitmodTileParameters", "bitmod_array": "BitmodArrayParameters"}
-    p = getattr(parameter_classes, generator[plan["generator"]])(**plan["parameters"])
+    parameters = {"bitmod_tile": BitmodTileParameters, "bitmod_array": BitmodArrayParameters}
+    p: BitmodMeshParameters = parameters[plan["generator"]](**plan["parameters"])
     numbers, rng = np.random.default_rng(plan["seed"]), random.Random(plan["seed"])
     special = numbers.choice(SPECIAL_VALUES, 4, replace=False)
     bench = Bench(dut)

@@ -151,8 +151,8 @@ def test_models_that_are_refused(tmp_path: Path, target: Path, make: Make, error
      "--offset"),
     (dict(min_group=64), "blk.0.attn_q.weight: k = 64 in groups of 32 must be whole groups of a "
      "multiple of --min-group 64"),
-    (dict(a_kib=1, M=8, max_group=32), "blk.0.ffn_down.weight: 8 rows of k = 96 must fit the "
-     "activation buffer"),
+    (dict(a_kib=1, M=16, p_kib=8), "accel.json: --a-kib must hold M = 16 rows of the largest "
+     "group, 128 activations"),
     (dict(N=24), "accel.json: --N makes words of 96 bits"),
     (dict(M="2"), "accel.json: --M must be an integer"),
     (dict(speed=1), "accel of this version does not: speed")])

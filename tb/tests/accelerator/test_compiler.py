@@ -27,6 +27,7 @@ from lowbit.generators.runtime.accelerator import Accelerator
 from lowbit.golden.accelerator.assembly import assemble
 from lowbit.golden.accelerator.device import Device
 from lowbit.golden.accelerator.isa import to_bytes
+from lowbit.golden.accelerator.layout import is_sliced
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.grouped import GroupedWeights
@@ -69,8 +70,8 @@ def rows_of(rng: np.random.Generator, rows: int, k: int) -> Array:
 
 
 def golden_product(program: Program, weights: GroupedWeights, x: Array) -> Array:
-    return FP32.to_array(expected(program.p, FP16.from_array(x), weights,
-                                  min(weights.group_size or x.shape[1], 128)))
+    return FP32.to_array(expected(program.p, FP16.from_array(x), weights, min(
+        weights.group_size or x.shape[1], program.p.max_group)))
 
 
 def test_precomputes_of_a_llama_layer(compiled: Compiled) -> None:
@@ -129,6 +130,21 @@ def test_many_rows(compiled: Compiled, model_file: Path) -> None:
     x = rows_of(np.random.default_rng(1), 70, WIDTH)
     y, = Accelerator(compiled.program).linear(names, x)
     assert np.array_equal(y, golden_product(compiled.program, weights_of(model_file, names[0]), x))
+
+
+def test_k_in_slices(tmp_path: Path, model_file: Path) -> None:
+    """The activation buffer holds 64 inputs of M rows; "down" has 96. A program of more rows than
+    were compiled has room where the runtime puts it."""
+    small = read_target(target_file(tmp_path / "accel.json", a_kib=1, M=8, max_group=32))
+    compiled = compile_model(small, open_model(model_file), (1,))
+    accelerator = Accelerator(compiled.program)
+    for names, k in ((("blk.0.ffn_down.weight",), WIDE), (("blk.1.attn_output.weight",), WIDTH)):
+        assert is_sliced(small, k) == (k == WIDE)
+        for rows in (1, 11, 64):
+            x = rows_of(np.random.default_rng(rows), rows, k)
+            y, = accelerator.linear(names, x)
+            assert np.array_equal(y, golden_product(compiled.program,
+                                                    weights_of(model_file, names[0]), x))
 
 
 @pytest.mark.parametrize("skip", [("share",), ("fuse",), ("share", "fuse")])

@@ -24,6 +24,7 @@ from lowbit.generators.estimate.extrapolate import call_cost, whole_cost
 from lowbit.generators.estimate.report import estimate
 from lowbit.generators.estimate.shapes import known, open_workload
 from lowbit.generators.estimate.workload import Step, Workload, of_model
+from lowbit.golden.accelerator.layout import is_sliced
 from lowbit.golden.accelerator.linear import rows_per_pass
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.tb.support.tiny_models import KEYS, LAYERS, TOKENS, WIDE, WIDTH, llama_gguf, target_file
@@ -43,7 +44,8 @@ LINE = {"type": "object", "required": ["cycles", "bound", "bytes_read", "bytes_w
                        "limit": {"enum": ["compute", "memory"]}}}
 SCHEMA = {"type": "array", "minItems": 1, "items": {
     "type": "object",
-    "required": ["model", "source", "design", "steps", "not_counted", "equal_area", "sensitivity"],
+    "required": ["model", "source", "design", "steps", "not_counted", "area", "equal_area",
+                 "sensitivity"],
     "properties": {
         "not_counted": {"type": "array", "minItems": 5},
         "steps": {"type": "array", "minItems": 1, "items": {
@@ -54,7 +56,8 @@ SCHEMA = {"type": "array", "minItems": 1, "items": {
 
 @pytest.mark.parametrize(("p", "bits", "all_rows", "latency"), [
     (DEFAULT, 4, (1, 16, 53), 60), (AccelParameters(N=32, chains=2, axi_data=64), 2, (1, 3), 200),
-    (AccelParameters(axi_data=512, w_kib=100, a_kib=20), 1, (2, 29), 20)])
+    (AccelParameters(axi_data=512, w_kib=100, a_kib=20), 1, (2, 29), 20),
+    (AccelParameters(a_kib=4), 2, (1, 7), 60)])         # k of "down" goes in slices
 def test_extrapolation(p: AccelParameters, bits: int, all_rows: Sequence[int],
                        latency: int) -> None:
     """SmolLM2-135M: every call within 1 % of the timeline of its whole program, the rest exact."""
@@ -150,11 +153,11 @@ def test_engines(monkeypatch: pytest.MonkeyPatch) -> None:
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     work = open_workload("Llama-2-7B", 2, 128)
-    found, missing = engines.engines(DEFAULT, 2)
+    found, missing = engines.engines(DEFAULT)
     assert [e.kind for e in found] == list(engines.NAMES) and not missing
-    area = json.loads((ROOT / "docs/results/area.json").read_text())["core"]
-    assert round(next(row["with_table"] for row in area
-                      if found[0].design.startswith(row["design"] + ","))) == found[0].area
+    record = json.loads((ROOT / "docs/results/accel_whole.json").read_text())["designs"]
+    own = next(row for row in record if row["core"] == DEFAULT.core.flags())
+    assert next(part["um2"] for part in own["parts"] if part["part"] == "LUT core") == found[0].area
     assert all(e.copies * e.area == pytest.approx(found[0].area) for e in found)
     lut, dense, free, bitmod = (
         [engines.roofline(DEFAULT, e, work, Step("", batch, 1, 1)) for batch in (1, 1024)]
@@ -165,11 +168,29 @@ def test_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dense[1] == free[1] == pytest.approx(1024 * work.weights / (48 * found[1].copies))
     assert lut[1] == pytest.approx(1024 * work.weights / 256)
     assert bitmod[1] == pytest.approx(1024 * work.weights / (8 * 8 * 4 / 2 * found[3].copies))
-    assert engines.engines(DEFAULT, 3)[0] == []             # the record has two planes
+    # the core is what counts, and any bits that it takes; another core has no record
+    assert engines.engines(AccelParameters(a_kib=112, axi_data=512))[0] == found
+    none, missing = engines.engines(AccelParameters(w_bits=3))
+    assert none == [] and "no area of the core of accel --w-bits 3 is recorded" in missing[0]
     short = engines.areas() | {"bitmod": None}
     monkeypatch.setattr(engines, "areas", lambda: short)
-    found, missing = engines.engines(DEFAULT, 2)
+    found, missing = engines.engines(DEFAULT)
     assert len(found) == 3 and missing == ["no area of BitMoD is recorded"]
+
+
+def test_area() -> None:
+    """Parts add up to the record's whole; designs that it does not have are said to have none."""
+    work = open_workload("SmolLM2-135M", 2, 32)
+    record = json.loads((ROOT / "docs/results/accel_whole.json").read_text())["designs"]
+    for row in record:
+        p = next(p for p in (DEFAULT, AccelParameters(w_bits=2)) if p.core.flags() == row["core"])
+        area = estimate(p, work, prompt=1)["area"]
+        assert area["core"] + sum(area["frame"].values()) == row["um2"]
+        assert sum(area["inside_core"].values()) == pytest.approx(area["core"], abs=9)
+        # buffers as the parameters say
+        assert sum(area["memories"].values()) >= 8192 * (p.a_kib + p.w_kib + 2 * p.s_kib + p.p_kib)
+    assert estimate(AccelParameters(a_kib=112), work, prompt=1)["area"] is None
+    assert estimate(AccelParameters(memory="blackbox"), work, prompt=1)["area"] is not None
 
 
 def test_sensitivity() -> None:
@@ -187,8 +208,9 @@ def test_sensitivity() -> None:
 
 
 @pytest.mark.parametrize(("model", "changes", "words", "error"), [
-    ("Llama-2-70B", {}, [], "down: 2 rows of k = 28672 must fit the activation buffer, and k is "
-     "not split; raise a_kib of --target from 48 to 112"),
+    ("SmolLM2-135M", dict(M=32, a_kib=1, a_format="int8", offset="none", min_group=16,
+                          max_group=16, p_kib=128), ["--group", "16"],
+     "q, k, v: 32 rows of 1 groups of 16 must fit the activation buffer; raise --a-kib 1"),
     ("Llama-2-7B", {}, ["--bits", "8"], "weights of 8 bits need --w-bits 8; this design has 4"),
     ("Llama-2-7B", dict(min_group=64), ["--group", "32"], "whole groups of a multiple of "
      "--min-group 64"),
@@ -215,11 +237,19 @@ def test_refusals(tmp_path: Path, model: str | dict[str, Any], changes: dict[str
     assert error in shown.err and shown.err.count("\n") == 1 and not shown.out
 
 
-def test_what_is_raised_is_enough() -> None:
-    """The refusal of Llama-2-70B names the least buffer that does."""
+def test_slices() -> None:
+    """k of Llama-2-70B goes in slices: the same beats, few more bytes and cycles than a buffer of
+    all of k would take, and the whole program's as extrapolated."""
     call = open_workload("Llama-2-70B", 2, None).calls[3]
-    assert rows_per_pass(AccelParameters(a_kib=112), call.k) == 2
-    assert AccelParameters(a_kib=111).a_depth < call.k // DEFAULT.per_beat
+    wide = AccelParameters(a_kib=112)
+    assert is_sliced(DEFAULT, call.k) and not is_sliced(wide, call.k)
+    some, less = (call_cost(p, call.products, 1, 60, p.w_slot) for p in (DEFAULT, wide))
+    assert some.beats == less.beats and some.bytes_written == less.bytes_written
+    assert less.cycles < some.cycles < 1.04 * less.cycles
+    assert less.bytes_read < some.bytes_read < 1.01 * less.bytes_read
+    whole = whole_cost(DEFAULT, call.products, 1, 60, DEFAULT.w_slot)
+    assert some.cycles == pytest.approx(whole.cycles, rel=0.01)
+    assert some.instructions == whole.instructions and some.bytes_read == whole.bytes_read
 
 
 def test_json_and_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,7 +273,7 @@ def test_json_and_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main(words) == 0
     text = capsys.readouterr().out
     for part in ("not counted at all: embedding, norms", "sensitivity, not a reproduction",
-                 "docs/results/area.json", "engines of equal area left out: no area of a LUT core",
+                 "docs/results/accel_whole.json", "  and 129.0 KiB of memories",
                  "not in these cycles, on the host: attention"):
         assert part in text
 
@@ -256,6 +286,6 @@ def test_page(tmp_path: Path) -> None:
     examples = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(examples)
     pairs = examples.examples((ROOT / "docs" / "estimate.md").read_text(encoding="utf-8"))
-    assert len(pairs) == 6
+    assert len(pairs) == 5
     for command, shown in pairs:
         assert examples.stable(examples.run(command, tmp_path)) == examples.stable(shown), command

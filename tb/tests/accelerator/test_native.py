@@ -147,16 +147,29 @@ def test_polling_and_time(pair: Pair) -> None:
     polled.bases = program.bases
     assert polled.run(program.address, count) is pair.golden.run(program.address, count)
     assert (pair.golden.memory == pair.memory).all()
-    pair.board.limit = 20
+    pair.board.limit, pair.driver.timeout = 20, 0
     with pytest.raises(DeviceError, match="the program does not end; 0 instructions have gone"):
         pair.driver.run(program.address, count)
     with pytest.raises(DeviceError, match="the device runs a program"):
         pair.driver.start(program.address, count)
-    pair.board.limit = 200_000
+    pair.driver.timeout = 60        # in waits of 20 cycles
     assert pair.driver.finish() is Error.NONE
+    pair.board.limit = 200_000
     start = pair.board.cycles
     pair.board.run(1000)
     assert pair.board.cycles == start + 1000
+
+
+def test_end_without_interrupt(pair: Pair) -> None:
+    """Found by the status; the interrupt of the program before is gone, that of the next comes."""
+    for irq in (1, 0, 1):
+        pair.driver.load([Instruction(Op.END, {"irq": irq})], 0)
+        pair.board.limit = 5000
+        assert pair.driver.run(0, 1) is Error.NONE
+        assert not pair.board.interrupt
+    pair.driver.load([Instruction(Op.END)], 0)
+    pair.driver.start(0, 1)
+    assert not pair.board.wait() and pair.driver.fields("STATUS")["done"]
 
 
 def test_differences_show(pair: Pair) -> None:

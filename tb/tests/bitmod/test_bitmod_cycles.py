@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.cycles import (
     Operation,
     group_interval,
@@ -15,7 +16,7 @@ from lowbit.golden.bitmod.cycles import (
     stream_cycles,
 )
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 
 
 @pytest.mark.parametrize(("name", "terms"), [("int8", 4), ("int6", 3), ("bitmod4", 2), ("fp3", 2)])

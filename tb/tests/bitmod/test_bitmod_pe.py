@@ -8,16 +8,13 @@ from functools import partial
 import numpy as np
 import pytest
 
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import (
-    BitmodArrayParameters,
-    BitmodPeParameters,
-    BitmodTermGeneratorParameters,
-    BitmodTileParameters,
-)
 from lowbit.golden.bitmod.pe import dequantize_groups, group_sums, group_terms, layer, tensor_layer
+from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters, BitmodTermGeneratorParameters
 from lowbit.golden.bitmod.quantizer import quantize
 from lowbit.golden.bitmod.row_alignment import align_rows, group_exponents
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.parameters import ParameterError
 from lowbit.tb.support.bitmod_accuracy import BOUNDS, CONFIGURATIONS, KINDS, accuracy, group_error

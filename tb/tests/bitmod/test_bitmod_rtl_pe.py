@@ -15,7 +15,7 @@ from lowbit.generators.flow.prove import prove_equal
 from lowbit.generators.flow.simulate import simulate
 from lowbit.generators.verifying import verify
 from lowbit.generators.verilog.emit import emit, emit_component
-from lowbit.golden.bitmod.parameters import BitmodDequantParameters, BitmodPeParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodDequantParameters, BitmodPeParameters
 from lowbit.hdl.bitmod.accumulate import uses_digits
 from lowbit.hdl.bitmod.align import ACTIVATION, FINE, TERM, AlignedSum, sum_bits
 from lowbit.hdl.bitmod.cycle_pe import DecodeActivation, DecodeTerm

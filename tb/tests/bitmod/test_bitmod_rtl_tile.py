@@ -13,9 +13,10 @@ from lowbit.generators.flow.simulate import simulate
 from lowbit.generators.registry import find
 from lowbit.generators.verifying import verify
 from lowbit.generators.verilog.emit import emit
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.cycles import Operation, stream_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.parameters import ParameterError
 
 SMALL = BitmodTileParameters(rows=2, columns=2)

@@ -13,7 +13,7 @@ from lowbit.generators.flow.yosys import run_yosys
 from lowbit.generators.verifying import verify
 from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.bitmod.datatypes import get_data_type
-from lowbit.golden.bitmod.parameters import BitmodTermGeneratorParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodTermGeneratorParameters
 from lowbit.golden.bitmod.ports import port_codes, special_value_word
 from lowbit.golden.parameters import ParameterError
 from lowbit.hdl.bitmod.term_generator import SpecialValues, TermLanes, shared_significance

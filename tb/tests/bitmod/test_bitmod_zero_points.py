@@ -11,9 +11,9 @@ import pytest
 from lowbit.golden.bitmod.cycles import layer_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.gemm import Gemm, Operands
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
 from lowbit.golden.bitmod.pe import tensor_layer
 from lowbit.golden.bitmod.quantizer import QuantizedTensor, quantize
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.bitmod.workload import BitmodWorkload
 from lowbit.golden.bitmod.zero_points import running_tensor
 from lowbit.golden.formats import FP16

@@ -15,8 +15,8 @@ from lowbit.generators.weights.formats import load_tensor
 from lowbit.golden.bitmod import gemm as gemm_module
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.gemm import Gemm, Operands
-from lowbit.golden.bitmod.parameters import BitmodTileParameters
 from lowbit.golden.bitmod.pe import tensor_layer
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.formats import FP16, FP32
 
 Array = NDArray[Any]

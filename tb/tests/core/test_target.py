@@ -17,7 +17,8 @@ from lowbit.golden.baselines.parameters import (
     Fp16PeParameters,
     Fp16TileParameters,
 )
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodPeParameters
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
+from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
 from lowbit.golden.formats import FP8_E4M3, FP8_E5M2
 from lowbit.golden.lut.parameters import LutCoreParameters, LutDotParameters, LutTableParameters
 from lowbit.golden.parameters import ParameterError, Parameters, TargetParameters

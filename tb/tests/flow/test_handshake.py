@@ -14,7 +14,8 @@ import pytest
 from lowbit.generators.flow.handshake import cones, forbidden_paths, prove_handshake, streams_of
 from lowbit.generators.registry import GENERATORS
 from lowbit.generators.verilog.emit import Emitted, emit
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
 from lowbit.golden.parameters import Parameters
 from lowbit.tb.support.designs import LINES, emitted

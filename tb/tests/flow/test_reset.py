@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from lowbit.generators.verilog.emit import emit
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
 from lowbit.golden.parameters import Parameters
 

@@ -16,7 +16,8 @@ import pytest
 
 from lowbit.generators import cli, registry
 from lowbit.generators.verilog.emit import emit
-from lowbit.golden.bitmod.parameters import BitmodArrayParameters, BitmodTileParameters
+from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
+from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.lut.parameters import (
     LutCoreParameters,
     LutDotParameters,
