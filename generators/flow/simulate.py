@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ class Outcome:
 
 
 def _call(commands: Sequence[Sequence[str]], folder: Path, log: Path,
-          extra: Mapping[str, str]) -> bool:
+          extra: dict[str, str]) -> bool:
     """Run ``commands`` in ``folder`` until one fails; their output goes to ``log``."""
     with log.open("w") as out:
         return all(subprocess.run(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT,
