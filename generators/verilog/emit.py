@@ -6,13 +6,15 @@ The modules of :mod:`.convert`, made tidy, one Yosys run for the whole design, t
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import json
 import re
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version as package_version
 from typing import Any
 
@@ -34,7 +36,7 @@ from .ports import Port, check_identifier, component_ports, component_streams
 from .prune import open_unread_pins
 from .simplify import simplify
 
-__all__ = ["Emitted", "emit", "emit_component", "emit_ports", "RESETS"]
+__all__ = ["Emitted", "emit", "emit_component", "emit_ports", "forget", "RESETS"]
 
 #: what a user of a reset has to know
 RESET_NOTES = {
@@ -224,8 +226,22 @@ def emit(parameters: Parameters, top: str | None = None, prefix: str = "",
     ``top`` defaults to prefix + generator name; every other module gets ``prefix``. ``command``
     is the command line named in the header; by default the one that rebuilds the same bytes.
     ``file`` is the Verilog file's name and ``clock_ns`` the clock period that the user aims at,
-    both for the manifest.
+    both for the manifest. The process remembers its last designs (:func:`forget`).
     """
+    found = _emit(parameters, top, prefix, command, file, clock_ns)
+    return replace(found, manifest=copy.deepcopy(found.manifest))
+
+
+def forget() -> None:
+    """Forget the designs that this process has emitted."""
+    _emit.cache_clear()
+
+
+# A process cannot change its own sources: the arguments alone say what the design is. That serves
+# verification with several seeds.
+@functools.lru_cache(maxsize=32, typed=True)
+def _emit(parameters: Parameters, top: str | None, prefix: str, command: str, file: str,
+          clock_ns: float | None) -> Emitted:
     generator = registry.find(parameters.generator)
     component = generator.component_class()(parameters)
     if not command:

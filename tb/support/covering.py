@@ -11,11 +11,13 @@ same factors, same rule, same seed, same array.
 from __future__ import annotations
 
 import itertools
+import math
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["pairwise", "pairs_of", "random_legal", "Row"]
+__all__ = ["missing", "pairs_of", "pairwise", "random_legal", "shortened", "Row"]
 
 #: one combination: a value for every factor
 Row = dict[str, Any]
@@ -29,6 +31,8 @@ Factors = Mapping[str, Sequence[Any]]
 WALKS, STEPS = 6, 60
 #: candidates of which each row of the array is the best
 _CANDIDATES = 16
+#: how many pairs more a move may leave open, about, when an array is shortened
+_TEMPERATURE = 0.4
 
 
 def _row(factors: Factors, indices: Sequence[int]) -> Row:
@@ -63,6 +67,25 @@ def pairwise(factors: Factors, complaint: Complaint, seed: int = 1) -> list[Row]
     return _Search(factors, complaint, seed).run()
 
 
+def missing(factors: Factors, complaint: Complaint, rows: Sequence[Row],
+            seed: int = 1) -> Row | None:
+    """A legal combination with a pair that no row of ``rows`` holds, None where none is found."""
+    return _Search(factors, complaint, seed).missing(_indices(factors, rows))
+
+
+def shortened(factors: Factors, complaint: Complaint, rows: Sequence[Row], moves: int,
+              seed: int = 1) -> list[Row]:
+    """As few rows as ``moves`` changes of a row lead to, with all pairs that ``rows`` hold.
+
+    Simulated annealing: a row is taken away, and others are changed until they hold its pairs.
+    """
+    return _Search(factors, complaint, seed).shortened(_indices(factors, rows), moves)
+
+
+def _indices(factors: Factors, rows: Sequence[Row]) -> list[list[int]]:
+    return [[list(values).index(row[name]) for name, values in factors.items()] for row in rows]
+
+
 class _Search:
     def __init__(self, factors: Factors, complaint: Complaint, seed: int) -> None:
         self.factors, self.complaint, self.rng = factors, complaint, random.Random(seed)
@@ -78,15 +101,7 @@ class _Search:
             pair = next(iter(self.open))
             fixed = {pair[0]: pair[1], pair[2]: pair[3]}
             found = [c for c in (self._candidate(fixed) for _ in range(_CANDIDATES)) if c]
-            # a legal row with one value of the pair is nearly a row with both
-            starts = [row for row in rows if any(row[f] == i for f, i in fixed.items())]
-            starts = self.rng.sample(starts, min(WALKS, len(starts)))
-            starts += [[self.rng.randrange(n) for n in self.sizes] for _ in range(WALKS)]
-            for start in starts:
-                if found:
-                    break
-                legal = self._walk(start, fixed)
-                found = [legal] if legal else []
+            found = found or [row for row in [self._reach(fixed, rows)] if row]
             if not found:
                 del self.open[pair]
                 continue
@@ -95,6 +110,58 @@ class _Search:
                 self.open.pop(covered, None)
             rows.append(best)
         return [_row(self.factors, row) for row in rows]
+
+    def _reach(self, fixed: Mapping[int, int], rows: Sequence[list[int]]) -> list[int] | None:
+        """A legal combination with the ``fixed`` values, or None after many walks."""
+        # a legal row with one value of the pair is nearly a row with both
+        starts = [row for row in rows if any(row[f] == i for f, i in fixed.items())]
+        starts = self.rng.sample(starts, min(WALKS, len(starts)))
+        starts += [[self.rng.randrange(n) for n in self.sizes] for _ in range(WALKS)]
+        walks = (self._walk(start, fixed) for start in starts)
+        return next((row for row in walks if row), None)
+
+    def missing(self, rows: Sequence[list[int]]) -> Row | None:
+        for row in rows:
+            for pair in _pairs(row):
+                self.open.pop(pair, None)
+        for f, i, g, j in self.open:
+            found = self._reach({f: i, g: j}, rows)
+            if found:
+                return _row(self.factors, found)
+        return None
+
+    def shortened(self, rows: list[list[int]], moves: int) -> list[Row]:
+        rng, best = self.rng, rows
+        held = Counter(pair for row in rows for pair in _pairs(row))
+        while moves > 0:
+            # the row that is alone with the fewest pairs
+            rows = sorted(best, key=lambda row: sum(held[pair] == 1 for pair in _pairs(row)))[1:]
+            held = Counter(pair for row in rows for pair in _pairs(row))
+            holes = dict.fromkeys(p for row in best for p in sorted(_pairs(row)) if not held[p])
+            while holes and moves > 0:
+                moves -= 1
+                f, i, g, j = rng.choice(list(holes))
+                near = [n for n, row in enumerate(rows) if (row[f] == i) != (row[g] == j)]
+                n = rng.choice(near if near and rng.random() < 0.8 else range(len(rows)))
+                changed = self._walk(rows[n], {f: i, g: j}, 12)
+                if changed is None:
+                    continue
+                old, new = _pairs(rows[n]), _pairs(changed)
+                lost = [pair for pair in sorted(old - new) if held[pair] == 1]
+                worse = len(lost) - sum(pair in holes for pair in new)
+                if worse > 0 and rng.random() >= math.exp(-worse / _TEMPERATURE):
+                    continue
+                held.subtract(old)
+                held.update(new)
+                rows[n] = changed
+                for pair in new:
+                    holes.pop(pair, None)
+                holes |= dict.fromkeys(lost)
+            if not holes:
+                best = rows
+            else:
+                held = Counter(pair for row in best for pair in _pairs(row))
+        return [_row(self.factors, row) for row in best]
 
     def _gain(self, indices: Sequence[int]) -> int:
         return sum(pair in self.open for pair in _pairs(indices))
@@ -113,11 +180,12 @@ class _Search:
             chosen.append(f)
         return self._walk(indices, fixed)
 
-    def _walk(self, start: Sequence[int], fixed: Mapping[int, int]) -> list[int] | None:
+    def _walk(self, start: Sequence[int], fixed: Mapping[int, int],
+              steps: int = STEPS) -> list[int] | None:
         """``start`` made legal by redrawing values that are not ``fixed``; None: not found."""
         indices = [fixed.get(f, i) for f, i in enumerate(start)]
         free = [f for f in range(len(self.sizes)) if f not in fixed]
-        for _ in range(STEPS):
+        for _ in range(steps):
             blamed = self.complaint(_row(self.factors, indices))
             if blamed is None:
                 return indices

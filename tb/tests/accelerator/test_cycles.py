@@ -31,7 +31,7 @@ SLICED = ((2, 4096, 64, 2, 64), (3, 2112, 300, 1, 32))
 
 @pytest.fixture(scope="module")
 def native() -> Native:
-    return build_rtl(P)
+    return build_rtl(P, optimize="-O0")      # the compiler would take longer than the runs
 
 
 @pytest.mark.parametrize(("shape", "latency"), [

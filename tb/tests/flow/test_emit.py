@@ -14,8 +14,10 @@ from lowbit.generators.errors import UsageError
 from lowbit.generators.files import MARK
 from lowbit.generators.flow.lint import lint
 from lowbit.generators.flow.yosys import YosysError, run_yosys
+from lowbit.generators.verilog import emit as emission
 from lowbit.generators.verilog.emit import emit_component
 from lowbit.generators.version import version
+from lowbit.golden.lut.parameters import LutDotParameters
 from lowbit.tb.support.toys import Accumulator, Alu, Grid, ReadsReset, Register, unused
 
 TOYS = [Accumulator, Alu, Grid, Register]
@@ -29,6 +31,32 @@ def emitted():
 def test_same_bytes_again(emitted):
     again = emit_component(Grid(), top="toy", prefix="p_")
     assert again == emitted[Grid]
+
+
+def test_designs_are_remembered(monkeypatch):
+    """The same parameters and names: emitted once; others, or after forget(): emitted again."""
+    calls = []
+
+    def counted(*arguments, **options):
+        calls.append(options["top"])
+        return emit_component(*arguments, **options)
+
+    monkeypatch.setattr(emission, "emit_component", counted)
+    emission.forget()
+    p = LutDotParameters(K=2, a_format="int8")
+    first = emission.emit(p)
+    first.manifest["modules"]["extra"] = 1      # the caller's own, not what is remembered
+    again = emission.emit(LutDotParameters(K=2, a_format="int8"))
+    assert len(calls) == 1 and again.verilog == first.verilog
+    assert "extra" not in again.manifest["modules"]
+    emission.forget()
+    assert emission.emit(p) == again and len(calls) == 2
+    others = [emission.emit(LutDotParameters(K=3, a_format="int8")),
+              emission.emit(LutDotParameters(K=2, a_format="int8", target="fpga")),
+              emission.emit(p, top="other"), emission.emit(p, prefix="x_"),
+              emission.emit(p, command="gen again"), emission.emit(p, file="other.v")]
+    assert len(calls) == 8
+    assert all(other != again for other in others)
 
 
 def test_header():

@@ -27,7 +27,11 @@ def design():
 
 @pytest.fixture(scope="module")
 def builds(tmp_path_factory):
-    return tmp_path_factory.mktemp("builds")
+    """A cache of their own, but for Verilator's compiled run-time library."""
+    folder = tmp_path_factory.mktemp("builds")
+    for runtime in build_cache.cache_folder().glob("runtime-*"):
+        (folder / runtime.name).symlink_to(runtime)
+    return folder
 
 
 def run(design, builds, simulator="verilator", seed=1, waves=None, **plan):

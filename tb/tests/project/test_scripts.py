@@ -297,10 +297,14 @@ def test_flock_is_missing(machine):
 
 
 # -- what scripts/test runs -----------------------------------------------------------------------
+#: tests of one file stay together, so that what they share is made once
+WORKERS = "-n 2 --dist worksteal"
+
+
 def test_arguments_go_to_pytest_alone(machine):
     machine.fake("c++", "make", "perl")
     status, out, _ = machine.run(machine.clone / "scripts" / "test", "tb/test_x.py", "-k", "a b")
-    assert (status, out) == (0, f"{machine.clone}: -n 2 tb/test_x.py -k a b\n")
+    assert (status, out) == (0, f"{machine.clone}: {WORKERS} tb/test_x.py -k a b\n")
 
 
 def test_whole_check_uses_the_environment_made(machine):
@@ -309,7 +313,7 @@ def test_whole_check_uses_the_environment_made(machine):
     status, out, _ = machine.run(machine.clone / "scripts" / "test", PYTHON="chosen")
     # the two run side by side
     assert status == 0
-    assert sorted(out.splitlines()) == [f"{machine.clone}: -n 2", "mypy by .venv/bin/python"]
+    assert sorted(out.splitlines()) == [f"{machine.clone}: {WORKERS}", "mypy by .venv/bin/python"]
 
 
 def test_failed_lint_fails_the_whole(machine):
@@ -330,7 +334,7 @@ def test_failed_types_fail_the_whole(machine):
     assert text.count("-m mypy &") == 1
     test.write_text(text.replace("-m mypy &", "-m mypy && false &"), encoding="utf-8")
     status, out, _ = machine.run(test, PYTHON="chosen")
-    assert status == 1 and f"{machine.clone}: -n 2" in out
+    assert status == 1 and f"{machine.clone}: {WORKERS}" in out
 
 
 def test_scripts_are_executable():
