@@ -25,7 +25,7 @@ activations in that order.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,7 +187,22 @@ class GroupedWeights:
         return replace(self, zero=None, minimum=minimum).check()
 
 
-def error_report(weights: Weights, quantized: GroupedWeights) -> ErrorReport:
+class Dequantizable(Protocol):
+    """Quantised weights (n, k) of any form."""
+
+    @property
+    def codes(self) -> Array: ...
+
+    @property
+    def scale(self) -> Array: ...
+
+    @property
+    def stored_bits(self) -> int: ...
+
+    def dequantize(self, rows: slice = ..., /) -> Array: ...
+
+
+def error_report(weights: Weights, quantized: Dequantizable) -> ErrorReport:
     """Error of the represented weights against the original ones, in float64."""
     report = ErrorReport(weights=quantized.codes.size, groups=quantized.scale.size,
                          stored_bits=quantized.stored_bits)

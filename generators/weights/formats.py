@@ -89,11 +89,12 @@ class WeightFormat(ABC):
 
 def _all() -> dict[str, WeightFormat]:
     from .block_formats import FORMATS  # made of the class above
+    from .olive_format import OliveFormat
 
     found: dict[str, WeightFormat] = {}
     for family in registry.families():
         found.update(family.load_formats())
-    return found | FORMATS
+    return found | FORMATS | {"olive4": OliveFormat()}
 
 
 def format_names() -> list[str]:

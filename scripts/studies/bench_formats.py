@@ -7,7 +7,7 @@ For each format the normalised mean square error (sum of squared errors over sum
 Gaussian weights and of Student's t with 5 and 3 degrees of freedom (128 x 4096, seed 0), and of all
 36 matrices of all-MiniLM-L6-v2, with the cosine of its sentence embeddings to those of the FP32
 model. Every format has the group and the scale that it is defined with, else groups of 128 with
-8-bit scales of two levels (BitMoD) or FP16 scales (OliVe).
+8-bit scales of two levels (BitMoD) or FP32 scales (OliVe).
 """
 
 from __future__ import annotations
@@ -62,11 +62,8 @@ def of_block(name: str) -> Format:
 
 
 def of_olive(weights: Array) -> tuple[Array, float]:
-    groups = weights.reshape(-1, GROUP)
-    codes, scales = olive.quantize_groups(groups)
-    stored = scales.astype(np.float16).astype(np.float64)
-    values = olive.decode(codes) * stored[:, None]
-    return values.reshape(weights.shape).astype(np.float32), 4 + 16 / GROUP
+    tensor = olive.quantize(weights, GROUP)
+    return tensor.dequantize().astype(np.float32), tensor.stored_bits / weights.size
 
 
 FORMATS = [of_block("mxint8"), *(of_bitmod(name) for name in BITMOD[:5]), of_block("mxfp4"),

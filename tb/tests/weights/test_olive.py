@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
-from lowbit.golden.olive import OUTLIERS, VICTIM, decode, quantize_groups
+import numpy as np
+import pytest
+
+from lowbit.generators.cli import main
+from lowbit.generators.weights.formats import load_tensor
+from lowbit.golden.olive import OUTLIERS, VICTIM, decode, quantize, quantize_groups
 
 
 def test_all_bytes() -> None:
@@ -47,3 +52,24 @@ def test_pairs_are_nearest_but_for_the_smaller_outlier() -> None:
 def test_zeros() -> None:
     codes, scales = quantize_groups(np.zeros((1, 8)))
     assert not codes.any() and scales.tolist() == [0.0]
+
+
+def test_file_and_its_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Odd channels, a shorter last group; no core takes the pairs, and says so in one line."""
+    rng = np.random.default_rng(2)
+    weights = rng.standard_t(3, (3, 45)).astype(np.float32)
+    np.save(tmp_path / "w.npy", weights)
+    np.save(tmp_path / "a.npy", np.ones((1, 45), np.float16))
+    out = tmp_path / "q.npz"
+    quantise = ["quantize", str(tmp_path / "w.npy"), "--dtype", "olive4", "--group-size"]
+    assert main([*quantise, "15", "-o", str(out)]) == 2 and not out.exists()
+    assert "--group-size must be even" in capsys.readouterr().err
+    assert main([*quantise, "16", "-o", str(out)]) == 0
+    kind, tensor = load_tensor(out)
+    assert kind.name == "olive4"
+    np.testing.assert_array_equal(tensor.dequantize(), quantize(weights, 16).dequantize())
+    assert np.abs(tensor.dequantize() - weights).max() < np.abs(weights).max() / 2
+    capsys.readouterr()
+    assert main(["run", "bitmod_tile", "--a", str(tmp_path / "a.npy"), "--w", str(out), "-o",
+                 str(tmp_path / "y.npy")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
