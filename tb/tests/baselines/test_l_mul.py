@@ -25,7 +25,8 @@ TYPES = {"fp16": np.float16, "bf16": ml_dtypes.bfloat16, "fp8_e4m3": ml_dtypes.f
 
 def values(name: str, codes: Array) -> Array:
     kind = np.uint8 if FORMATS[name].bits == 8 else np.uint16
-    return codes.astype(kind).view(TYPES[name]).astype(np.float64)
+    with np.errstate(invalid="ignore"):     # signalling NaN
+        return codes.astype(kind).view(TYPES[name]).astype(np.float64)
 
 
 def formula(fmt: FloatFormat, a: float, b: float) -> Fraction | str:
