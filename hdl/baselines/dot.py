@@ -88,10 +88,9 @@ class Fp16Dot(Design[Fp16DotParameters]):
         return register(m, value, f"{name}_in", reset=name == "en")
 
     def _multiply(self, m: Module, a: Value, b: Value, k: int) -> Value:
-        p = self.parameters
-        unit: Any = FpMul(FP16, FP16, p.tree_format, adders=Adders(p.adder))
-        if p.multiply == "lmul":
-            unit = LMul(FP16, Adders(p.adder))
+        p, adders = self.parameters, Adders(self.parameters.adder)
+        unit: Any = LMul(FP16, adders) if p.multiply == "lmul" else \
+            FpMul(FP16, FP16, p.tree_format, adders=adders)
         m.submodules[f"multiply_{k}"] = multiply = Shared(unit, "fp16_multiply")
         m.d.comb += [multiply.a.eq(a), multiply.b.eq(b)]
         if p.multiply == "exact" or p.tree_format == FP16:
