@@ -31,7 +31,14 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..common.field import Field, flag
-from .streams import CODE_NOTE, SELECTOR_BITS, bsig_field, special_value_ports, term_field
+from .streams import (
+    CODE_NOTE,
+    FLINT_NOTE,
+    SELECTOR_BITS,
+    bsig_field,
+    special_value_ports,
+    term_field,
+)
 
 __all__ = ["BitmodTermGenerator", "SpecialValues", "TermLanes", "one_hot", "shared_significance",
            "special_values"]
@@ -167,7 +174,8 @@ class BitmodTermGenerator(Design[BitmodTermGeneratorParameters]):
     def __init__(self, p: BitmodTermGeneratorParameters) -> None:
         super().__init__(p, {
             **{name: In(field) for name, field in special_value_ports().items()},
-            "codes": In(Field(P.code_bits, CODE_NOTE, name="code", axes={"lane": p.lanes})),
+            "codes": In(Field(P.code_bits, CODE_NOTE + FLINT_NOTE * p.flint, name="code",
+                              axes={"lane": p.lanes})),
             "floating": In(flag("codes are FP3 or FP4, not integers")),
             "selector": In(Field(SELECTOR_BITS, "special value of the group", name="unsigned")),
             "index": In(Field(INDEX_BITS, "number of the term", name="unsigned")),

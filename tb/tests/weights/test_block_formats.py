@@ -15,7 +15,8 @@ from lowbit.generators.weights.formats import load_tensor
 from lowbit.golden.bitmod.block_tensor import block_tensor
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.pe import tensor_layer
-from lowbit.golden.block_formats import E2M1, FLINT4_HALVES, quantize
+from lowbit.golden.block_formats import E2M1, quantize
+from lowbit.golden.digits import FLINT4_HALVES
 from lowbit.golden.formats import FP8_E4M3
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.parameters import ParameterError
