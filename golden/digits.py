@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from .formats import wrap_signed
 from .offset_form import offset
 
-__all__ = ["Digit", "DigitFormat", "FORMATS", "FP3_ONES", "FP4_HALVES"]
+__all__ = ["FLINT4_HALVES", "FORMATS", "FP3_ONES", "FP4_HALVES", "Digit", "DigitFormat"]
 
 Array = NDArray[Any]
 

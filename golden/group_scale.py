@@ -14,10 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .formats import E8M0, FP8_E4M3, FP16, FP32, UINT8, FloatFormat, IntFormat, ScaleFormat
+from .formats import (
+    E8M0,
+    FP8_E4M3,
+    FP16,
+    FP32,
+    UINT8,
+    ExponentFormat,
+    FloatFormat,
+    IntFormat,
+    ScaleFormat,
+)
 
-__all__ = ["SCALE_KINDS", "Codes", "added", "code_sum", "exact_codes", "scaled",
-           "share", "wide"]
+__all__ = ["SCALE_KINDS", "Codes", "added", "code_sum", "exact_codes", "parts",
+           "scaled", "share", "wide"]
 
 Array = NDArray[Any]
 
@@ -89,6 +99,19 @@ def wide(fmt: ScaleFormat, codes: Array) -> Array:
     if isinstance(fmt, IntFormat):
         return np.asarray(codes).astype(np.float32)
     return fmt.to_float64(codes).astype(np.float32)
+
+
+def parts(fmt: ScaleFormat, codes: Array) -> tuple[Array, Array, Array]:
+    """(sign, significand, exponent) of scale codes, int64: (-1)**sign significand 2**exponent.
+    Those of codes that are not finite mean nothing."""
+    codes = np.asarray(codes, np.int64)
+    zero = np.zeros_like(codes)
+    if isinstance(fmt, IntFormat):
+        return zero, codes, zero
+    if isinstance(fmt, ExponentFormat):
+        return zero, np.ones_like(codes), codes - fmt.bias
+    sign, field, significand = fmt.decode(codes)
+    return sign, significand, field - 1 + fmt.emin
 
 
 def exact_codes(fmt: ScaleFormat, values: Array) -> tuple[Array, Array]:

@@ -10,8 +10,11 @@ given       weight r                       where from
 ``zero``    d (q - z), any integer z       asymmetric; two's complement has z = 2**(b-1)
 ``minimum`` d q + m, any real m            GGUF's Q4_1, Q5_1, Q2_K, Q4_K, Q5_K
 neither     d (q - (2**b - 1) / 2)         odd levels, symmetric about 0
-``levels``  d v_q, values v of a table     codes of a floating type (E2M1 of MXFP4)
+``levels``  d v_q, values v of a table     codes of a floating type (E2M1 of MXFP4 and NVFP4)
 =========== ============================== ====================================================
+
+With levels a channel may have a second scale, its ``factor`` f: f d v_q (NVFP4's scale of the
+tensor).
 
 Codes are those of the file: nothing is quantised again, and :meth:`GroupedWeights.dequantize` is
 exact. ``order`` is for groups that are not neighbours (GPTQ's act-order): column j of everything
@@ -22,15 +25,16 @@ activations in that order.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .groups import group_count, group_spans
+from .error_report import ErrorReport
+from .groups import Weights, group_count, group_spans, row_blocks
 from .parameters import ParameterError
 
-__all__ = ["GroupedWeights", "check_codes"]
+__all__ = ["GroupedWeights", "check_codes", "error_report"]
 
 Array = NDArray[Any]
 
@@ -65,6 +69,7 @@ class GroupedWeights:
     minimum: Array | None = None    #: float32 (n, groups): m
     order: Array | None = None      #: int64 (k,): the input that column j belongs to; None: j
     levels: Array | None = None     #: float32 (2**b,): values v of codes that are not integers
+    factor: Array | None = None     #: float32 (n,): f, with levels
 
     @property
     def symmetric(self) -> bool:
@@ -107,6 +112,11 @@ class GroupedWeights:
         if self.order is not None and (self.order.shape != (k,) or
                                        (np.sort(self.order) != np.arange(k)).any()):
             raise ParameterError(f"the order of inputs must be a permutation of 0..{k - 1}")
+        if self.factor is not None and (
+                self.levels is None or self.factor.dtype != np.float32
+                or self.factor.shape != (n,) or not np.isfinite(self.factor).all()):
+            raise ParameterError(f"factors must be finite float32 of shape ({n},), of codes with "
+                                 "levels")
         if self.levels is not None and self.levels.shape != (1 << self.bits,):
             raise ParameterError(f"codes of {self.bits} bits must have {1 << self.bits} values; "
                                  f"got {self.levels.shape}")
@@ -131,6 +141,8 @@ class GroupedWeights:
                 if self.minimum is None:
                     part -= ((1 << self.bits) - 1) / 2
             part *= scale[:, groups, None]
+            if self.factor is not None:
+                part *= self.factor[rows, None, None]
             if self.minimum is not None:
                 part += self.minimum[rows, groups, None]
             out[:, columns] = part.reshape(len(codes), -1)
@@ -139,6 +151,26 @@ class GroupedWeights:
         straight = np.empty_like(out)
         straight[:, self.order] = out
         return straight
+
+    def with_integers(self) -> GroupedWeights:
+        """The same weights with integer codes in place of levels that are multiples of a half
+        within 8 bits: d v = (d / 2)(q - z), z = 2**(b-1). E2M1 takes 5 bits."""
+        if self.levels is None:
+            return self
+        if self.factor is not None:
+            raise ParameterError("integer codes have one scale a group, and these weights have a "
+                                 "second one for each channel: take a core that multiplies by it")
+        doubled = 2 * self.levels.astype(np.float64)
+        largest = int(np.abs(doubled).max())
+        half = self.scale / np.float32(2)
+        if (doubled != np.rint(doubled)).any() or largest > 127 or (2 * half != self.scale).any():
+            raise ParameterError("codes of a floating type must be multiples of a half up to 63.5, "
+                                 "of scales that float32 can halve, to be taken as integers")
+        bits = largest.bit_length() + 1
+        table = (doubled + (1 << (bits - 1))).astype(np.uint8)
+        zero = np.full(self.scale.shape, 1 << (bits - 1), np.uint8)
+        return replace(self, codes=table[self.codes], scale=half, zero=zero, bits=bits,
+                       levels=None).check()
 
     def with_minimum(self) -> GroupedWeights:
         """The same codes with a minimum in place of a zero point: m = -d z, rounded once to FP32.
@@ -153,3 +185,31 @@ class GroupedWeights:
         with np.errstate(over="ignore"):
             minimum = (0 - self.scale.astype(np.float64) * zero).astype(np.float32)
         return replace(self, zero=None, minimum=minimum).check()
+
+
+class Dequantizable(Protocol):
+    """Quantised weights (n, k) of any form."""
+
+    @property
+    def codes(self) -> Array: ...
+
+    @property
+    def scale(self) -> Array: ...
+
+    @property
+    def stored_bits(self) -> int: ...
+
+    def dequantize(self, rows: slice = ..., /) -> Array: ...
+
+
+def error_report(weights: Weights, quantized: Dequantizable) -> ErrorReport:
+    """Error of the represented weights against the original ones, in float64."""
+    report = ErrorReport(weights=quantized.codes.size, groups=quantized.scale.size,
+                         stored_bits=quantized.stored_bits)
+    for rows in row_blocks(quantized.codes.shape):
+        block = np.asarray(weights[rows]).astype(np.float64, copy=False)
+        error = quantized.dequantize(rows) - block
+        report.error += float(np.einsum("ij,ij", error, error))
+        report.energy += float(np.einsum("ij,ij", block, block))
+        report.max_error = max(report.max_error, float(np.abs(error).max()))
+    return report

@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-__all__ = ["group_count", "group_spans"]
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+__all__ = ["Weights", "group_count", "group_spans", "row_blocks"]
+
+#: weights handled at a time: bounds the float64 scratch memory
+BLOCK = 1 << 18
+
+
+class Weights(Protocol):
+    """What is quantised: an array (n, k) of floats, or a reader that gives rows on demand."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> Any: ...
+
+
+def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices of rows of a matrix, a bounded number of weights each."""
+    rows = max(1, BLOCK // shape[1])
+    for start in range(0, shape[0], rows):
+        yield slice(start, min(start + rows, shape[0]))
 
 
 def group_count(k: int, group_size: int | None) -> int:

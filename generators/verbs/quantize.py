@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         write_whole(output, lambda path: write_tensors(path, tensors(progress)))
     seconds = time.perf_counter() - started
     result = {"file": args.output, "dtype": kind.name, "bits": kind.bits,
-              "group_size": args.group_size, "bytes": output.stat().st_size,
+              "group_size": kind.block or args.group_size, "bytes": output.stat().st_size,
               "seconds": round(seconds, 3), "total": total.as_dict(), "tensors": rows}
     print(json.dumps(result, indent=2) if args.json else _text(result))
     return 0

@@ -1,7 +1,7 @@
 """Weight formats: how a matrix of floats becomes codes and scales, and stands in a tensor file.
 
-A family brings its formats (``generators/families``); ``gen quantize --dtype`` and ``gen run`` find
-them here by name.
+A family brings its formats (``generators/families``), and :mod:`.block_formats` has those that
+several families take; ``gen quantize --dtype`` and ``gen run`` find them here by name.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ class WeightFormat(ABC):
     #: entries of a tensor file beside codes, shape and group size: name -> type, shape, meaning
     FIELDS: ClassVar[Mapping[str, str]] = {}
 
+    #: weights that share a scale, where the format leaves no choice
+    block: int | None = None
+
     def __init__(self, name: str, bits: int, summary: str) -> None:
         self.name, self.bits, self.summary = name, bits, summary
 
@@ -85,10 +88,13 @@ class WeightFormat(ABC):
 
 
 def _all() -> dict[str, WeightFormat]:
+    from .block_formats import FORMATS  # made of the class above
+    from .olive_format import OliveFormat
+
     found: dict[str, WeightFormat] = {}
     for family in registry.families():
         found.update(family.load_formats())
-    return found
+    return found | FORMATS | {"olive4": OliveFormat()}
 
 
 def format_names() -> list[str]:

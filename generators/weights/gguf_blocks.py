@@ -23,8 +23,8 @@ TQ2_0   2     256          d (q - 1), ternary; a code of 3 is legal and means 2 
 MXFP4   4     32           2**(e - 127) times an E2M1 value
 ======= ===== ============ ===================================================================
 
-MXFP4 has the levels 2 v, all integers, and d = 2**(e - 128), which FP32 holds for every e; e = 255
-is NaN in the MX specification and is refused.
+MXFP4 has d = 2**(e - 127), which FP32 holds for every e; e = 255 is NaN in the MX specification and
+is refused.
 """
 
 from __future__ import annotations
@@ -36,15 +36,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.block_formats import BLOCK_KINDS
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.parameters import ParameterError
 
-__all__ = ["BLOCK_FORMATS", "BlockFormat", "E2M1_2X", "decode_rows"]
+__all__ = ["BLOCK_FORMATS", "BlockFormat", "decode_rows"]
 
 Array = NDArray[Any]
-
-#: values of E2M1 codes, doubled; sign-magnitude, as BitMoD's fp4 without special values
-E2M1_2X = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], np.float32)
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,7 @@ def _mxfp4(raw: Array) -> _Part:
     exponent = raw[:, :1].astype(np.int32)
     if (exponent == 255).any():
         raise ParameterError("scales must be finite; a block's E8M0 scale is 255, which is NaN")
-    return _Part(_fields(raw[:, 1:], 4, 16), np.ldexp(np.float32(1), exponent - 128))
+    return _Part(_fields(raw[:, 1:], 4, 16), np.ldexp(np.float32(1), exponent - 127))
 
 
 BLOCK_FORMATS = {
@@ -180,7 +178,7 @@ BLOCK_FORMATS = {
     "Q6_K": BlockFormat(6, 256, 210, 16, _q6_k, zero=32),
     "TQ1_0": BlockFormat(2, 256, 54, 256, _tq1_0, zero=1),
     "TQ2_0": BlockFormat(2, 256, 66, 256, _tq2_0, zero=1),
-    "MXFP4": BlockFormat(4, 32, 17, 32, _mxfp4, levels=E2M1_2X),
+    "MXFP4": BlockFormat(4, 32, 17, 32, _mxfp4, levels=BLOCK_KINDS["mxfp4"].levels),
 }
 
 

@@ -43,7 +43,7 @@ class Kept:
 def core_takes(bits: int, *, levels: bool = False, minimum: bool = False) -> str:
     """What takes codes of so many bits."""
     if levels:
-        return "codes of bitmod's fp4, a power of two as scale"
+        return "bitmod_tile, bitmod_array with --group-scale e8m0; lut_core, 5 planes"
     return f"lut_core, {bits} planes" + (", with minima" if minimum else "")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats import FP16, FP32, FloatFormat
+from .l_mul import l_mul
 from .parameters import BaselineParameters, Fp16DotParameters, PeOptions
 
 __all__ = ["accumulate", "dot_sum", "dot_step", "pe_step", "product"]
@@ -21,8 +22,11 @@ __all__ = ["accumulate", "dot_sum", "dot_step", "pe_step", "product"]
 Array = NDArray[Any]
 
 
-def _multiply(a: Array, b: Array, fmt: FloatFormat) -> Array:
-    """FP16 codes to codes of their product in ``fmt``: exact in FP32, rounded once in FP16."""
+def _multiply(p: BaselineParameters, a: Array, b: Array, fmt: FloatFormat) -> Array:
+    """FP16 codes to codes of their product in ``fmt``: exact in FP32, rounded once in FP16; or
+    that of L-Mul, in either."""
+    if p.multiply == "lmul":
+        return fmt.convert(l_mul(FP16, a, b), FP16)
     x, y = FP16.to_array(a), FP16.to_array(b)
     kind = np.float16 if fmt == FP16 else np.float32
     with np.errstate(all="ignore"):
@@ -44,7 +48,7 @@ def accumulate(p: BaselineParameters, acc: Array, term: Array, first: Array, en:
 def product(p: PeOptions, a: Array, b: Array) -> Array:
     """What a processing element adds: FP16 codes to codes of the accumulator's format."""
     if p.operands == "ieee":
-        return _multiply(a, b, p.acc_format)
+        return _multiply(p, a, b, p.acc_format)
     return FP32.from_array((_plain(p, a) * _plain(p, b)).astype(np.float32))
 
 
@@ -73,7 +77,7 @@ def dot_sum(p: Fp16DotParameters, a: Array, b: Array) -> Array:
     Products are rounded to the tree's format; then neighbours are added pair by pair, level by
     level (an odd last one passes to the next level), each sum rounded; the root is converted.
     """
-    level = list(np.moveaxis(_multiply(a, b, p.tree_format), -1, 0))
+    level = list(np.moveaxis(_multiply(p, a, b, p.tree_format), -1, 0))
     while len(level) > 1:
         pairs = [_add(level[i], level[i + 1], p.tree_format) for i in range(0, len(level) - 1, 2)]
         level = pairs + ([level[-1]] if len(level) % 2 else [])

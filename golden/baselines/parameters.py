@@ -17,6 +17,9 @@ class BaselineParameters(TargetParameters):
     """An FP16 x FP16 design with a floating-point accumulator."""
 
     acc: str = parameter("fp32", "accumulator format", choices=("fp32", "fp16"))
+    multiply: str = parameter("exact", "products: exact, then rounded where said; or L-Mul, which "
+                              "adds exponents and fractions as integers, to FP16",
+                              choices=("exact", "lmul"), source="lmul: Luo and Sun, 2024")
     style: str = parameter(None, "floating-point adders: least area, or short paths",
                            choices=("small", "fast"), asic="small", fpga="fast")
 
@@ -46,6 +49,8 @@ class PeOptions(BaselineParameters):
     def check(self) -> None:
         if self.operands != "ieee" and self.acc != "fp32":
             self.refuse("operands", "must be ieee with --acc fp16: a sum in FP16 may overflow")
+        if self.operands != "ieee" and self.multiply != "exact":
+            self.refuse("operands", "must be ieee with --multiply lmul")
 
     @property
     def pe(self) -> Fp16PeParameters:

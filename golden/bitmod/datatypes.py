@@ -2,7 +2,8 @@
 
 Values are handled as integers in units of one half (``2x`` in names), because the finest value
 of FP4 is 0.5. A code of FP3 or FP4 is sign-magnitude; the code of -0 (4 or 8) stands for the
-special value (SV) of the weight's group. Integer types use two's complement, asymmetric ones
+special value (SV) of the weight's group. E2M1 of MXFP4 and NVFP4 is FP4 with the special value 0;
+flint4 (ANT, halved) has 8 in the place of 6. Integer types use two's complement, asymmetric ones
 unsigned codes with a zero point. Contract: docs/numerics.md, sections 5 and 6.
 """
 
@@ -15,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.digits import FP3_ONES, FP4_HALVES
+from lowbit.golden.digits import FLINT4_HALVES, FP3_ONES, FP4_HALVES
 from lowbit.golden.parameters import ParameterError
 
 __all__ = ["DataType", "DATA_TYPE_NAMES", "MAX_SPECIAL_VALUES", "get_data_type",
@@ -29,7 +30,10 @@ MAGNITUDES2X = {3: tuple(2 * value for value in FP3_ONES), 4: FP4_HALVES}
 SPECIAL_VALUES = {
     "bitmod3": (3.0, -3.0, 6.0, -6.0), "fp3_er": (3.0, -3.0), "fp3_ea": (6.0, -6.0), "fp3": (),
     "bitmod4": (5.0, -5.0, 8.0, -8.0), "fp4_er": (5.0, -5.0), "fp4_ea": (8.0, -8.0), "fp4": (),
+    "flint4": (),
 }
+#: block formats whose elements are FP4 without a special value
+BLOCK_TYPES = ("mxfp4", "nvfp4")
 INTEGER_BITS = (3, 4, 5, 6, 7, 8)
 #: a group's selector has two bits, so the register file holds four special values
 MAX_SPECIAL_VALUES = 4
@@ -91,7 +95,12 @@ class DataType:
     @property
     def magnitudes2x(self) -> tuple[int, ...]:
         """Basic magnitudes of FP3 or FP4 in halves, by the low bits of the code."""
-        return MAGNITUDES2X[self.bits]
+        return FLINT4_HALVES if self.flint else MAGNITUDES2X[self.bits]
+
+    @property
+    def flint(self) -> bool:
+        """Whether codes of +-6 are those of +-8, which takes a decoder with --flint."""
+        return self.name == "flint4"
 
     @property
     def sv_code(self) -> int:
@@ -146,10 +155,10 @@ class DataType:
 
 def get_data_type(name: str, special_values: tuple[float, ...] | None = None) -> DataType:
     """Data type by name, with other special values if given; :class:`ParameterError` if unknown."""
-    if name not in DATA_TYPE_NAMES:
+    if name not in DATA_TYPE_NAMES + BLOCK_TYPES:
         raise ParameterError(f"--dtype must be one of {', '.join(DATA_TYPE_NAMES)}; got {name}")
-    if name in SPECIAL_VALUES:
-        values = SPECIAL_VALUES[name] if special_values is None else special_values
+    if name in SPECIAL_VALUES or name in BLOCK_TYPES:
+        values = SPECIAL_VALUES.get(name, ()) if special_values is None else special_values
         return DataType(name, 3 if "3" in name else 4, "float", values)
     kind: Literal["int", "int_asym"] = "int_asym" if name.endswith("_asym") else "int"
     return DataType(name, int(name[3]), kind, special_values or ())

@@ -46,6 +46,7 @@ class Operands:
     special_values: Array | None = None  #: (columns, g) of FP3 and FP4; None where there are none
     channel_scale: Array | None = None  #: float32 (columns,)
     stored: str | None = None           #: asymmetric type that they come from, if any
+    scale_kind: str = "int8"            #: what the scale codes are
 
     @classmethod
     def of_tensor(cls, activations: Array, tensor: QuantizedTensor) -> Operands:
@@ -61,7 +62,8 @@ class Operands:
         runs = running_tensor(tensor)
         special = runs.special_values() if runs.dtype.kind == "float" else None
         return cls(activations, runs.codes, runs.dtype, runs.group_size, tensor.scale_codes,
-                   special, runs.channel_scale, None if runs is tensor else tensor.dtype.name)
+                   special, runs.channel_scale, None if runs is tensor else tensor.dtype.name,
+                   tensor.scale_kind)
 
     @property
     def type_name(self) -> str:
@@ -125,7 +127,7 @@ class Gemm:
                 activations, x.codes[span], x.dtype, x.scale_codes[span], x.group_size,
                 special_values=None if special is None else special[span],
                 channel_scale=None if x.channel_scale is None else x.channel_scale[span],
-                out_fp16=self.p.out == "fp16", parameters=self.p.pe))
+                out_fp16=self.p.out == "fp16", parameters=self.p.pe, scale_kind=x.scale_kind))
             progress(min(start + step, self.columns), self.columns)
         return np.concatenate(parts, axis=1)
 
@@ -133,6 +135,11 @@ class Gemm:
 def _check(p: BitmodMeshParameters, x: Operands) -> None:
     dtype, (columns, k) = x.dtype, x.codes.shape
     dtype.check_runs()
+    if x.scale_kind != p.group_scale:
+        raise ParameterError(f"--group-scale must be {x.scale_kind} for these weights; got "
+                             f"{p.group_scale}")
+    if dtype.flint and not p.flint:
+        raise ParameterError("flint4 weights need a design with --flint, which decodes them")
     if x.activations.shape[1:] != (k,):
         raise ParameterError("activations and weights must have the same k; got shapes "
                              f"{x.activations.shape} and {x.codes.shape}")

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.formats import FP16, FP32, bit_length
+from lowbit.golden.formats import FP16, FP32, IntFormat, bit_length
+from lowbit.golden.group_scale import SCALE_KINDS, parts
 from lowbit.golden.parameters import ParameterError
 
 from .datatypes import DataType
@@ -188,14 +189,21 @@ def _accumulate(total: Array, addend: Array, parameters: BitmodPeParameters) -> 
     return np.where(total < 0, -magnitude, magnitude)
 
 
-def dequantize_groups(sums: GroupSums, scale_codes: Array) -> Array:
+def dequantize_groups(sums: GroupSums, scale_codes: Array, kind: str = "int8") -> Array:
     """Step 4: group sums times 8-bit ``scale_codes`` (columns, groups), exact, rounded once.
 
-    Returns FP32 codes, int64 (rows, columns, groups); a product of zero is +0.
+    ``kind`` of :data:`~lowbit.golden.group_scale.SCALE_KINDS`. Returns FP32 codes, int64 (rows,
+    columns, groups); a product of zero is +0, one with a NaN of a scale NaN.
     """
+    fmt = SCALE_KINDS[kind]
+    sign, significand, exponent = (x[None] for x in parts(fmt, scale_codes))
     # Python integers: an exact sum times a scale code may need more than 63 bits
-    product = np.abs(sums.integer).astype(object) * np.asarray(scale_codes)[None].astype(object)
-    return FP32.round((sums.integer < 0).astype(np.int64), product, sums.exponent)
+    product = np.abs(sums.integer).astype(object) * significand.astype(object)
+    result = FP32.round((sums.integer < 0).astype(np.int64) ^ sign, product,
+                        sums.exponent + exponent)
+    if isinstance(fmt, IntFormat):
+        return result
+    return np.where(fmt.is_nan(scale_codes)[None], FP32.nan, result)
 
 
 def tensor_layer(activations: Array, tensor: QuantizedTensor, *, out_fp16: bool = False,
@@ -216,18 +224,20 @@ def tensor_layer(activations: Array, tensor: QuantizedTensor, *, out_fp16: bool 
     special = tensor.special_values() if tensor.dtype.kind == "float" else None
     return layer(activations, tensor.codes, tensor.dtype, tensor.scale_codes, tensor.group_size,
                  special_values=special, channel_scale=tensor.channel_scale, out_fp16=out_fp16,
-                 parameters=parameters)
+                 parameters=parameters, scale_kind=tensor.scale_kind)
 
 
 def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,
           group_size: int, *, special_values: Array | None = None,
           channel_scale: Array | None = None, out_fp16: bool = False,
-          parameters: BitmodPeParameters = DEFAULT, exponents: Array | None = None) -> Array:
+          parameters: BitmodPeParameters = DEFAULT, exponents: Array | None = None,
+          scale_kind: str = "int8") -> Array:
     """A whole layer as the tile computes it: float32 (or float16) (rows, columns).
 
     ``activations`` float16 (rows, k); ``codes`` uint8 (columns, k); ``scale_codes`` uint8
     (columns, groups); ``special_values`` (columns, groups) of FP3 and FP4 types;
-    ``channel_scale`` float32 (columns,); ``exponents`` as in :func:`group_sums`. Group sums are
+    ``channel_scale`` float32 (columns,); ``exponents`` as in :func:`group_sums`; ``scale_kind`` as
+    in :func:`dequantize_groups`. Group sums are
     scaled and rounded to FP32, added in ascending order in FP32, multiplied by the channel's scale
     in FP32 and, if asked for, rounded to FP16: each step rounds once, to nearest even, and
     overflows to infinity. A row with an activation that is not finite gives canonical NaNs, as 0
@@ -235,7 +245,7 @@ def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,
     """
     terms = group_terms(codes, special_values, dtype, group_size)
     sums = group_sums(FP16.from_array(activations), terms, group_size, parameters, exponents)
-    scaled = FP32.to_array(dequantize_groups(sums, scale_codes))
+    scaled = FP32.to_array(dequantize_groups(sums, scale_codes, scale_kind))
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         # NumPy's float32 operations are IEEE single precision, each rounded once
         output = np.zeros(scaled.shape[:2], np.float32)

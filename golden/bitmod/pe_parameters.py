@@ -55,6 +55,9 @@ class BitmodTermGeneratorParameters(Parameters):
     lanes: int = parameter(4, "weights encoded side by side", low=1, high=64,
                            source="section IV-A")
 
+    flint: bool = parameter(False, "decode flint4 too: codes with bit 4 set have 8 in the place "
+                            "of 6", source="ANT, MICRO 2022")
+
     #: bits of a weight code: 8 for INT8, the widest type
     code_bits: ClassVar[int] = 8
     #: bits of a special value: sign, 4 integer bits, 1 fraction bit

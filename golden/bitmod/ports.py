@@ -27,10 +27,11 @@ Fields = list[dict[str, int]]
 
 def port_codes(codes: Array, dtype: DataType) -> Array:
     """Codes of a data type as the ports take them, uint8: integers sign-extended to 8 bits,
-    FP4 as it is, FP3 as the FP4 code of the same value (shifted left by one)."""
+    FP4 as it is, FP3 as the FP4 code of the same value (shifted left by one), flint4 with bit 4
+    set: 8 in the place of 6."""
     codes = np.asarray(codes).astype(np.int64)
     if dtype.kind == "float":
-        return (codes << (4 - dtype.bits)).astype(np.uint8)
+        return (codes << (4 - dtype.bits) | dtype.flint << 4).astype(np.uint8)
     return (codes - ((codes & dtype.sv_code) << 1) & 0xFF).astype(np.uint8)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.error_report import ErrorReport
+from lowbit.golden.group_scale import SCALE_KINDS, wide
 from lowbit.golden.parameters import ParameterError
 
 from .datatypes import DataType
@@ -48,6 +49,7 @@ class QuantizedTensor:
     channel_scale: Array | None   #: float32 (rows,), delta of the second level, else None
     scales: Array | None          #: float16 (rows, groups) with 16-bit scales, else None
     zero_points: Array | None     #: int32 (rows, groups) of asymmetric types, else None
+    scale_kind: str = "int8"      #: what 8-bit scales are (lowbit.golden.group_scale.SCALE_KINDS)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,7 +71,8 @@ class QuantizedTensor:
             assert self.scales is not None
             return self.scales[rows].astype(np.float64)
         assert self.channel_scale is not None
-        return self.scale_codes[rows] * self.channel_scale[rows, None].astype(np.float64)
+        scales = wide(SCALE_KINDS[self.scale_kind], self.scale_codes[rows]).astype(np.float64)
+        return scales * self.channel_scale[rows, None]
 
     def special_values(self) -> Array:
         """Special value of each group, float64 (rows, groups); 0 where the type has none."""

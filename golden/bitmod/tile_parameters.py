@@ -30,6 +30,11 @@ class BitmodMeshParameters(BitmodPeOptions, ABC):
                               "or is found by a scan as its activations are written, which wait "
                               "until it is known", choices=("given", "scan"))
     out: str = parameter("fp32", "format of the results", choices=("fp32", "fp16"))
+    group_scale: str = parameter("int8", "kind of group scales: unsigned integers, or those of "
+                                 "block formats: E8M0 (MXFP4), E4M3 (NVFP4)",
+                                 choices=("int8", "e8m0", "e4m3"), source="int8: section III-C")
+    flint: bool = parameter(False, "decode flint4 too: codes with bit 4 set have 8 in the place "
+                            "of 6", source="ANT, MICRO 2022")
     channel_scale: bool = parameter(True, "FP32 multiplier for the channels' second-level scales",
                                     source="section III-C")
     out_columns: int = parameter(1, "columns whose results leave side by side; must divide "

@@ -138,12 +138,12 @@ class Operands:
     def of(cls, codes: Array, weights: GroupedWeights) -> Operands:
         """Operands of weights in groups; activations (rows, k) in the order of the model's inputs.
 
-        Zero points that the core has no beats for, those outside 0 .. 2**b - 1, become minima.
-        :class:`ParameterError` for codes of a floating type.
+        Zero points that the core has no beats for, those outside 0 .. 2**b - 1, become minima, and
+        codes of a floating type the integers that their values are multiples of.
+        :class:`ParameterError` where there are none, and for a second scale of the channels.
         """
         if weights.levels is not None:
-            raise ParameterError("the LUT core takes integer codes; these are of a floating type: "
-                                 "quantise the dequantised weights")
+            weights = weights.with_integers()
         if weights.order is not None:
             if codes.shape[1:] != weights.order.shape:
                 raise ParameterError("activations and weights must have the same k; got shapes "

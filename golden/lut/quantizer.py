@@ -17,38 +17,19 @@ that the group size does not divide ends in a shorter group, quantised over what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..error_report import ErrorReport
 from ..grouped import GroupedWeights
-from ..groups import group_count, group_spans
+from ..groups import Weights, group_count, group_spans, row_blocks
 from ..parameters import ParameterError
 
-__all__ = ["Weights", "error_report", "quantize"]
+__all__ = ["quantize"]
 
 Array = NDArray[Any]
-
-#: weights handled at a time: bounds the float64 scratch memory
-BLOCK = 1 << 18
-
-
-class Weights(Protocol):
-    """What is quantised: an array (n, k) of floats, or a reader that gives rows on demand."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __getitem__(self, rows: slice, /) -> Array: ...
-
-
-def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    rows = max(1, BLOCK // shape[1])
-    for start in range(0, shape[0], rows):
-        yield slice(start, min(start + rows, shape[0]))
 
 
 def _check(weights: Weights, bits: int, group_size: int | None) -> None:
@@ -114,7 +95,7 @@ def quantize(weights: Weights, bits: int, group_size: int | None = None, *,
     middle = 1 << (bits - 1)
     method = _symmetric if symmetric else _asymmetric
     bad, where = 0, (0, 0)
-    for rows in _blocks((n, k)):
+    for rows in row_blocks((n, k)):
         with np.errstate(invalid="ignore"):      # signalling NaN: refused below
             block = np.asarray(weights[rows]).astype(np.float64, copy=False)
         finite = np.isfinite(block)
@@ -138,16 +119,3 @@ def quantize(weights: Weights, bits: int, group_size: int | None = None, *,
         raise ParameterError(f"weights must be finite; {bad} of {n * k} are NaN or infinite, "
                              f"the first at row {where[0]}, column {where[1]}")
     return GroupedWeights(codes, scale, None if symmetric else zero, bits, group_size)
-
-
-def error_report(weights: Weights, quantized: GroupedWeights) -> ErrorReport:
-    """Error of the represented weights against the original ones, in float64."""
-    report = ErrorReport(weights=quantized.codes.size, groups=quantized.scale.size,
-                         stored_bits=quantized.stored_bits)
-    for rows in _blocks(quantized.codes.shape):
-        block = np.asarray(weights[rows]).astype(np.float64, copy=False)
-        error = quantized.dequantize(rows) - block
-        report.error += float(np.einsum("ij,ij", error, error))
-        report.energy += float(np.einsum("ij,ij", block, block))
-        report.max_error = max(report.max_error, float(np.abs(error).max()))
-    return report

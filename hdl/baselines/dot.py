@@ -19,6 +19,7 @@ from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
 from ..common.pipeline import delayed, register
 from ..common.shared import Shared
+from .l_mul import LMul
 
 __all__ = ["Fp16Dot"]
 
@@ -51,10 +52,8 @@ class Fp16Dot(Design[Fp16DotParameters]):
             "en", "first", "activations", "weights"))
         level: list[Value] = []
         for k in range(p.K):
-            m.submodules[f"multiply_{k}"] = multiply = Shared(
-                FpMul(FP16, FP16, p.tree_format, adders=Adders(p.adder)), "fp16_multiply")
-            m.d.comb += [multiply.a.eq(a[k]), multiply.b.eq(b[k])]
-            level.append(self._stage(m, multiply.product, f"product_{k}"))
+            product = self._multiply(m, a[k], b[k], k)
+            level.append(self._stage(m, product, f"product_{k}"))
         depth = 0
         while len(level) > 1:
             following: list[Value] = []
@@ -87,6 +86,19 @@ class Fp16Dot(Design[Fp16DotParameters]):
         if not self.parameters.input_registers:
             return value
         return register(m, value, f"{name}_in", reset=name == "en")
+
+    def _multiply(self, m: Module, a: Value, b: Value, k: int) -> Value:
+        p, adders = self.parameters, Adders(self.parameters.adder)
+        unit: Any = LMul(FP16, adders) if p.multiply == "lmul" else \
+            FpMul(FP16, FP16, p.tree_format, adders=adders)
+        m.submodules[f"multiply_{k}"] = multiply = Shared(unit, "fp16_multiply")
+        m.d.comb += [multiply.a.eq(a), multiply.b.eq(b)]
+        if p.multiply == "exact" or p.tree_format == FP16:
+            return multiply.product
+        m.submodules[f"widen_{k}"] = widen = Shared(
+            FpConvert(FP16, p.tree_format, Adders(p.adder)), "fp16_widen")
+        m.d.comb += widen.code.eq(multiply.product)
+        return widen.result
 
     def _stage(self, m: Module, value: Value, name: str) -> Value:
         return register(m, value, name) if self.parameters.pipeline else value

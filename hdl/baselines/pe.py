@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 
@@ -13,10 +15,12 @@ from ..common.adders import Adders
 from ..common.design import Design
 from ..common.field import Field, flag
 from ..common.fp_add import FpAdd
+from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
 from ..common.pipeline import register
 from ..common.shared import Shared
 from .accumulate import ExactProduct, Fp32Accumulate
+from .l_mul import LMul
 
 __all__ = ["Fp16Pe"]
 
@@ -30,7 +34,7 @@ class Fp16Pe(Design[Fp16PeParameters]):
 
     FP32 accumulate is a fused multiply-add (the product is exact); for FP16 the product is
     rounded to FP16 first. Subnormals, infinities and NaNs as IEEE has them, unless ``operands``
-    leaves them out; NaNs are canonical, a zero is +0.
+    leaves them out; NaNs are canonical, a zero is +0. L-Mul (``multiply``) gives FP16 products.
     """
 
     def __init__(self, p: Fp16PeParameters) -> None:
@@ -49,8 +53,8 @@ class Fp16Pe(Design[Fp16PeParameters]):
         clear: Value = self.first & self.en
         if p.pipeline:
             clear = register(m, clear, "clear")
-        if p.acc_format == FP16:
-            total = self._fp16(m, clear)
+        if p.acc_format == FP16 or p.multiply == "lmul":
+            total = self._rounded(m, clear)
         else:
             total = self._fp32(m, clear)
         acc = Signal(p.acc_format.bits, reset_less=True)
@@ -74,14 +78,21 @@ class Fp16Pe(Design[Fp16PeParameters]):
         m.d.comb += add.product.eq(product)
         return add.sum
 
-    def _fp16(self, m: Module, clear: Value) -> Value:
-        style, adders = self.parameters.style, Adders(self.parameters.adder)
-        m.submodules.multiply = multiply = Shared(FpMul(FP16, FP16, FP16, adders=adders),
-                                                "fp16_multiply")
-        m.submodules.add = add = Shared(FpAdd(FP16, style=style, adders=adders), "fp16_add")
+    def _rounded(self, m: Module, clear: Value) -> Value:
+        """A product in FP16 and an addition."""
+        p, fmt = self.parameters, self.parameters.acc_format
+        style, adders = p.style, Adders(p.adder)
+        unit: Any = LMul(FP16, adders) if p.multiply == "lmul" else \
+            FpMul(FP16, FP16, FP16, adders=adders)
+        m.submodules.multiply = multiply = Shared(unit, "fp16_multiply")
+        m.submodules.add = add = Shared(FpAdd(fmt, style=style, adders=adders), f"{fmt.name}_add")
         m.d.comb += [multiply.a.eq(self.activation), multiply.b.eq(self.weight)]
         term: Value = multiply.product & self.en.replicate(16)
-        if self.parameters.pipeline:
+        if p.pipeline:
             term = register(m, term, "product")
-        m.d.comb += [add.a.eq(self.result & (~clear).replicate(16)), add.b.eq(term)]
+        if fmt != FP16:
+            m.submodules.widen = widen = Shared(FpConvert(FP16, fmt, adders), "fp16_widen")
+            m.d.comb += widen.code.eq(term)
+            term = widen.result
+        m.d.comb += [add.a.eq(self.result & (~clear).replicate(fmt.bits)), add.b.eq(term)]
         return add.sum

@@ -81,7 +81,7 @@ class BitmodColumns(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
-        m.submodules.group_scale = scale = GroupScale(p.pe)
+        m.submodules.group_scale = scale = GroupScale(p.pe, p.group_scale)
         chain = signals(GroupSum(p.pe).layout, "no_row")
         for column in reversed(range(p.sharing_columns)):
             terms = self.terms.word_select(column, p.lanes * term_bits(p.pe))

@@ -10,8 +10,10 @@ from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
 from lowbit.golden.formats import FP32
+from lowbit.golden.group_scale import SCALE_KINDS
 
 from ..common.adders import Adders
+from ..common.fp_operand import factor, factor_bits, factor_exponents
 from ..common.normalize import MagnitudeToFloat
 from ..common.pipeline import register
 from ..common.struct import StructComponent
@@ -26,10 +28,13 @@ class GroupScale(StructComponent):
 
     ``total``: ``operand`` of :class:`.accumulate.GroupSum`. Takes one each cycle: the bit-serial
     unit of the paper needs eight cycles, this one multiplier serves a whole column of PEs.
+
+    ``kind`` of the scale (:data:`lowbit.golden.group_scale.SCALE_KINDS`): E8M0 only adds to the
+    exponent, E4M3 has a multiplier of four bits; their NaN gives NaN.
     """
 
-    def __init__(self, p: BitmodPeParameters) -> None:
-        self.parameters = p
+    def __init__(self, p: BitmodPeParameters, kind: str = "int8") -> None:
+        self.parameters, self.format = p, SCALE_KINDS[kind]
         self.shape = GroupSum(p)
         super().__init__({"total": In(self.shape.operand), "scale": In(SCALE_BITS),
                           "scaled": Out(FP32.bits)})
@@ -39,12 +44,23 @@ class GroupScale(StructComponent):
         adders = Adders(self.parameters.adder)
         sign = self.total.word[-1]
         magnitude = group_magnitude(m, adders, self.total)[:shape.magnitude_bits]
+        low, high = shape.exponents
+        least, most = factor_exponents(self.format)
+        narrow = self.format.is_float
         m.submodules.round = finish = MagnitudeToFloat(
-            FP32, len(magnitude) + SCALE_BITS, shape.exponents, adders=adders)
-        operands: list[tuple[Signal, Value]] = [(finish.sign, sign),
-                                                (finish.magnitude, magnitude * self.scale)]
-        if shape.max_exponent:
-            operands.append((finish.exponent, shape.exponent(self.total.exponent)))
+            FP32, len(magnitude) + factor_bits(self.format), (low + least, high + most),
+            specials=narrow, adders=adders)
+        scale = factor(self.format, self.scale)
+        operands: list[tuple[Signal, Value]] = [
+            (finish.sign, sign ^ scale.sign if narrow else sign),
+            (finish.magnitude, magnitude * scale.significand if factor_bits(self.format)
+             else magnitude)]
+        if shape.max_exponent or narrow:
+            exponent = shape.exponent(self.total.exponent) if shape.max_exponent else shape.unit
+            operands.append((finish.exponent, exponent + (scale.exponent + least) if narrow
+                             else Value.cast(exponent)))
+        if narrow:
+            operands.append((finish.nan, scale.nan))
         for target, value in operands:
             m.d.comb += target.eq(register(m, value, f"{target.name}_scaled",
                                            shape=target.shape()))

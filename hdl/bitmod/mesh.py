@@ -138,7 +138,7 @@ def _flags(m: Module, p: BitmodMeshParameters, i: int, step: Any,
 def _feed_column(m: Module, p: BitmodMeshParameters, j: int, step: Any, special: Value,
                  operands: ColumnOperands, tile: Any) -> None:
     """Terms of a tile column and what goes with them, into its first ``tile``."""
-    generator = BitmodTermGeneratorParameters(lanes=p.lanes)
+    generator = BitmodTermGeneratorParameters(lanes=p.lanes, flint=p.flint)
     codes = weight_layout(p.tile)["codes"].shape(operands.codes)[0]
     selectors = group_layout(p.tile)["selectors"].shape(operands.selectors)[0]
     terms = []

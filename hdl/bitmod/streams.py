@@ -26,6 +26,8 @@ TERM_BITS = BitmodTermGeneratorParameters.term_bits
 BSIG_BITS = 4
 #: what a weight code is
 CODE_NOTE = "weight codes: a sign-extended integer, an FP4 code, or an FP3 code shifted left by one"
+#: what --flint adds to it
+FLINT_NOTE = "; with bit 4 set a flint4 code"
 
 
 def chunk_bits(p: BitmodMeshParameters) -> int:
@@ -83,7 +85,7 @@ def weight_layout(p: BitmodMeshParameters) -> data.StructLayout:
     """A chunk: ``codes``, as the term generator takes them."""
     _, across = p.tiles
     return data.StructLayout({"codes": Field(
-        CODE_BITS, CODE_NOTE, name="code",
+        CODE_BITS, CODE_NOTE + FLINT_NOTE * p.flint, name="code",
         axes={"tile_column": across, "column": p.columns, "lane": p.lanes})})
 
 

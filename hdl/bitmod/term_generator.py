@@ -10,7 +10,8 @@ Three parts, because a tile shares them differently:
 The basic values of FP4 need no detector either: by the low bits c2 c1 c0 of a code, term 0 is
 there when c2 or c1 is set, term 1 when c0 is, and both have the exponent 2 for 11x, 1 for 10x,
 else 0. FP3 is the even half of FP4, code for code (0, 1, 2, 4; -0 stays -0), so its codes arrive
-shifted left by one. Integers arrive sign-extended to 8 bits, where a Booth digit is three bits.
+shifted left by one. flint4 has 8 in the place of 6, and bit 4 of its codes set. Integers arrive
+sign-extended to 8 bits, where a Booth digit is three bits.
 """
 
 from __future__ import annotations
@@ -30,7 +31,14 @@ from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..common.field import Field, flag
-from .streams import CODE_NOTE, SELECTOR_BITS, bsig_field, special_value_ports, term_field
+from .streams import (
+    CODE_NOTE,
+    FLINT_NOTE,
+    SELECTOR_BITS,
+    bsig_field,
+    special_value_ports,
+    term_field,
+)
 
 __all__ = ["BitmodTermGenerator", "SpecialValues", "TermLanes", "one_hot", "shared_significance",
            "special_values"]
@@ -109,8 +117,8 @@ class TermLanes(wiring.Component):
     """
 
     def __init__(self, p: BitmodTermGeneratorParameters) -> None:
-        self.parameters = p.lanes
-        self.lanes = p.lanes
+        self.parameters = (p.lanes, p.flint)
+        self.lanes, self.flint = p.lanes, p.flint
         super().__init__({"codes": In(p.lanes * P.code_bits), "floating": In(1),
                           "lines": In(1 << INDEX_BITS), "selector": In(SELECTOR_BITS),
                           "special": In(P.special_values * P.term_bits),
@@ -133,7 +141,12 @@ class TermLanes(wiring.Component):
     def _lane(self, m: Module, code: Value, chosen: Signal, name: str) -> Signal:
         # FP4
         c0, c1, c2, negative = code[0], code[1], code[2], code[3]
-        basic = Cat(negative, c2 & ~c1, c2 & c1, Mux(self.lines[0], c2 | c1, c0))
+        low, high, second = c2 & ~c1, c2 & c1, c0
+        if self.flint:      # 8 in the place of 6: term 0 alone, its exponent 3
+            eight = Signal(name=f"{name}_eight")
+            m.d.comb += eight.eq(code[4] & c2 & c1 & c0)
+            low, second = low | eight, c0 & ~eight
+        basic = Cat(negative, low, high, Mux(self.lines[0], c2 | c1, second))
         is_special = Signal(name=f"{name}_is_special")
         m.d.comb += is_special.eq(negative & ~(c0 | c1 | c2))
         # Booth: the digit is -2 high + middle + low
@@ -161,7 +174,8 @@ class BitmodTermGenerator(Design[BitmodTermGeneratorParameters]):
     def __init__(self, p: BitmodTermGeneratorParameters) -> None:
         super().__init__(p, {
             **{name: In(field) for name, field in special_value_ports().items()},
-            "codes": In(Field(P.code_bits, CODE_NOTE, name="code", axes={"lane": p.lanes})),
+            "codes": In(Field(P.code_bits, CODE_NOTE + FLINT_NOTE * p.flint, name="code",
+                              axes={"lane": p.lanes})),
             "floating": In(flag("codes are FP3 or FP4, not integers")),
             "selector": In(Field(SELECTOR_BITS, "special value of the group", name="unsigned")),
             "index": In(Field(INDEX_BITS, "number of the term", name="unsigned")),

@@ -33,9 +33,10 @@ from lowbit.generators.flow.product import simulate_product
 from lowbit.generators.progress import Progress
 from lowbit.generators.running import differing
 from lowbit.golden.formats import FP16
+from lowbit.golden.grouped import error_report
 from lowbit.golden.lut.gemm import Operands
 from lowbit.golden.lut.parameters import LutCoreParameters
-from lowbit.golden.lut.quantizer import error_report, quantize
+from lowbit.golden.lut.quantizer import quantize
 from lowbit.golden.lut.workload import LutWorkload
 
 Array = NDArray[Any]

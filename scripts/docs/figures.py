@@ -21,6 +21,7 @@ from typing import Any
 import figures_accelerator
 import figures_accuracy
 import figures_bitmod
+import figures_blocks
 import figures_estimate
 from tables import number, table
 
@@ -55,7 +56,7 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "smollm2.json": "demos/demo_smollm2.py --json >",
     "fpga.json": "studies/bench_fpga.py --json",
     "mutations.json": "studies/mutate.py [--mutator yosys] --json",
-    **figures_accelerator.RESULTS}.items()}
+    **figures_accelerator.RESULTS, **figures_blocks.RESULTS}.items()}
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -314,7 +315,8 @@ TABLES: dict[str, Callable[[], str]] = {
        for name, render in figures_bitmod.RECORDED.items()},
     "smollm2": lambda: recorded("smollm2.json", smollm2),
     **{name: lambda file=file, render=render: recorded(file, render)  # type: ignore[misc]
-       for name, (file, render) in figures_accelerator.RECORDED.items()},
+       for name, (file, render) in (figures_accelerator.RECORDED
+                                    | figures_blocks.RECORDED).items()},
     "fpga": lambda: recorded("fpga.json", fpga),
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }

@@ -19,14 +19,16 @@ LINES = (
     "lut_core --N 2", "lut_core --N 12 --a-format int8 --reset async_low",
     "lut_core --N 2 --K 2 --datapath float",
     "lut_core --N 2 --K 2 --table-source internal --groups 2",
+    "lut_core --N 12 --K 2 --no-preload --group-scale e4m3 --a-format int8",
     "lut_core --N 2 --K 2 --table-format int8 --buffer double --pipeline 2 --lanes 1",
     "fp16_pe --acc fp16 --pipeline 1", "fp16_tile --rows 2 --columns 1",
     "fp16_dot --K 3 --input-registers --pipeline 1", "fp16_pe --operands normal",
-    "bitmod_encoder", "bitmod_pe", "bitmod_pe --align cycle",
+    "fp16_dot --K 2 --tree fp32 --multiply lmul",
+    "bitmod_encoder --flint", "bitmod_pe", "bitmod_pe --align cycle",
     "bitmod_pe --align cycle --exact", "bitmod_dequant",
     "bitmod_tile --rows 2 --columns 2",
     "bitmod_tile --rows 1 --columns 2 --align cycle --exact --out fp16 --reset async_low",
-    "bitmod_tile --rows 2 --columns 1 --exponent scan --max-group 12",
+    "bitmod_tile --rows 2 --columns 1 --exponent scan --max-group 12 --group-scale e8m0 --flint",
     "bitmod_array --rows 2 --columns 1 --tile-rows 1 --tile-columns 2 --input-chunks 16 "
     "--weight-chunks 16",
     "bitmod_array --rows 1 --columns 2 --tile-rows 2 --tile-columns 1 --input-chunks 8 "

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, get_data_type
+from lowbit.golden.bitmod.block_tensor import block_tensor
+from lowbit.golden.bitmod.datatypes import BLOCK_TYPES, DATA_TYPE_NAMES, get_data_type
 from lowbit.golden.bitmod.gemm import Operands
 from lowbit.golden.bitmod.quantizer import QuantizedTensor
 from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters
 from lowbit.golden.bitmod.workload import BitmodWorkload
+from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.parameters import Parameters
 
 from ...errors import UsageError
@@ -28,7 +30,7 @@ class BitmodOperands(OperandOptions):
     """Tensors of the BitMoD formats with 8-bit scales."""
 
     workload = BitmodWorkload
-    weights = f"weights of gen quantize --dtype {', '.join(DATA_TYPE_NAMES)}"
+    weights = f"weights of gen quantize --dtype {', '.join(DATA_TYPE_NAMES + BLOCK_TYPES)}"
     activations = "float16, or uint16 as raw codes"
     result = "result (rows, cols): float32, or float16 with --out fp16"
     raw_files = (
@@ -40,6 +42,8 @@ class BitmodOperands(OperandOptions):
 
     def of_tensor(self, parameters: Parameters, activations: Array,
                   tensor: Any) -> BitmodWorkload:
+        if isinstance(tensor, GroupedWeights) and tensor.levels is not None:
+            tensor = block_tensor(tensor)
         if not isinstance(tensor, QuantizedTensor):
             self.refuse(parameters, tensor)
         assert isinstance(parameters, BitmodMeshParameters)
@@ -59,7 +63,8 @@ class BitmodOperands(OperandOptions):
             codes_array(args.w, "--w", "uint8 codes", "(cols, k)"), get_data_type(args.dtype),
             args.group_size,
             codes_array(args.scale_codes, "--scale-codes", "uint8 (0..255)", "(cols, groups)"),
-            _special_values(args.sv), _column_scale(args.column_scale)))
+            _special_values(args.sv), _column_scale(args.column_scale),
+            scale_kind=parameters.group_scale))
 
 
 def _special_values(path: Path | None) -> Array | None:

@@ -1,8 +1,7 @@
 """Weight formats of integer codes with a scale a group: quantised here, or kept as a file has them.
 
 ``lut1`` to ``lut8`` have a zero point a group, or a minimum where a model's file has one;
-``lut1_sym`` to ``lut8_sym`` have odd levels. ``mxfp4`` is only kept: E2M1 codes with scales
-that are powers of two, which the LUT core does not take.
+``lut1_sym`` to ``lut8_sym`` have odd levels.
 """
 
 from __future__ import annotations
@@ -14,32 +13,31 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lowbit.golden.error_report import ErrorReport
-from lowbit.golden.grouped import GroupedWeights
+from lowbit.golden.grouped import GroupedWeights, error_report
 from lowbit.golden.groups import group_count
-from lowbit.golden.lut.quantizer import error_report, quantize
+from lowbit.golden.lut.quantizer import quantize
 from lowbit.golden.parameters import ParameterError
 
 from ...errors import UsageError
 from ...weights.file import Entries
-from ...weights.formats import QuantizeOptions, Rows, WeightFormat
+from ...weights.formats import QuantizeOptions, Rows, WeightFormat, find_format
 
 __all__ = ["FORMATS", "LutFormat", "format_of"]
 
 
 class LutFormat(WeightFormat):
     """A tensor is a :class:`~lowbit.golden.grouped.GroupedWeights` of the format's ``meaning``:
-    ``zero`` (or a minimum), ``symmetric`` or ``levels``."""
+    ``zero`` (or a minimum) or ``symmetric``."""
 
     FIELDS: ClassVar[dict[str, str]] = {
-        "scale": "float32 (n, g): d; the weight is d(q - z), d q + m, d q' or d times a level",
+        "scale": "float32 (n, g): d; the weight is d(q - z), d q + m or d q'",
         "zero": "uint8 or int32 (n, g): z",
         "minimum": "float32 (n, g): m, in place of a zero point",
-        "levels": "float32 (2**bits,): values of the codes (mxfp4)",
         "order": "int64 (k,): the input that column j belongs to, where groups are no runs"}
 
     def __init__(self, name: str, bits: int, meaning: str) -> None:
         what = {"zero": "zero point or minimum a group", "symmetric": "odd levels, symmetric "
-                "about 0", "levels": "codes of a file, kept"}[meaning]
+                "about 0"}[meaning]
         super().__init__(name, bits, f"{bits} bits, {what}")
         self.meaning = meaning
 
@@ -48,9 +46,6 @@ class LutFormat(WeightFormat):
         return self.meaning == "symmetric"
 
     def check(self, options: QuantizeOptions) -> None:
-        if self.meaning == "levels":
-            raise UsageError(f"--dtype {self.name} is the format of files that have it: --keep "
-                             "takes their codes; to quantise floats choose another one")
         for flag, value in (("--special-values", options.special_values),
                             ("--scale-bits", options.scale_bits)):
             if value is not None:
@@ -78,8 +73,6 @@ class LutFormat(WeightFormat):
             found["minimum"] = entries.finite("minimum", "float32", shape)
         elif self.meaning == "zero":
             found["zero"] = entries.array("zero", ("uint8", "int32"), shape)
-        elif self.meaning == "levels":
-            found["levels"] = entries.finite("levels", "float32", (1 << self.bits,))
         if "order" in entries:
             found["order"] = entries.array("order", "int64", (k,))
         try:
@@ -92,11 +85,10 @@ class LutFormat(WeightFormat):
 FORMATS = {format.name: format for bits in range(1, 9)
            for format in (LutFormat(f"lut{bits}", bits, "zero"),
                           LutFormat(f"lut{bits}_sym", bits, "symmetric"))}
-FORMATS["mxfp4"] = LutFormat("mxfp4", 4, "levels")
 
 
-def format_of(weights: GroupedWeights) -> LutFormat:
+def format_of(weights: GroupedWeights) -> WeightFormat:
     """The format of weights that a file has."""
     if weights.levels is not None:
-        return FORMATS["mxfp4"]
+        return find_format("mxfp4" if weights.factor is None else "nvfp4")
     return FORMATS[f"lut{weights.bits}{'_sym' if weights.symmetric else ''}"]

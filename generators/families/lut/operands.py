@@ -44,10 +44,12 @@ def activation_codes(array: Array, a_format: str) -> Array:
 
 
 class LutOperands(OperandOptions):
-    """Tensors of the formats ``lut1`` to ``lut8`` and ``lut1_sym`` to ``lut8_sym``."""
+    """Tensors of the formats ``lut1`` to ``lut8`` and ``lut1_sym`` to ``lut8_sym``, and of block
+    formats as integers."""
 
     workload = LutWorkload
-    weights = "weights of gen quantize --dtype lut1..lut8 or lut1_sym..lut8_sym"
+    weights = ("weights of gen quantize --dtype lut1..lut8, lut1_sym..lut8_sym, mxint8 or mxfp4 "
+               "(which takes 5 planes)")
     activations = ("of --a-format: int8, int16, float16, or raw codes: uint16 for bf16 and fp16, "
                    "uint8 for fp8")
     result = "result (rows, cols): int64, or float32 for floating results and with scales"
@@ -75,7 +77,7 @@ class LutOperands(OperandOptions):
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> LutWorkload:
         assert isinstance(parameters, LutCoreParameters)
-        if args.dtype not in FORMATS or FORMATS[args.dtype].meaning == "levels":
+        if args.dtype not in FORMATS:
             raise UsageError(f"--dtype must say what the codes of --w are, {', '.join(FORMATS)}; "
                              f"got {args.dtype or 'none'}")
         kind = FORMATS[args.dtype]

@@ -74,6 +74,6 @@ async def equals_golden(dut: Any) -> None:
         for index, value in enumerate(values):
             await program(index, value)
         for index, value in enumerate(values):
-            for name in ("fp3", "fp4"):
+            for name in ("fp3", "fp4", *(("flint4",) if p.flint else ())):
                 await check(get_data_type(name, ()), value, index)
     report(cycles=cycles, seconds=time.perf_counter() - started, words=words)

@@ -31,6 +31,7 @@ from lowbit.golden.bitmod.ports import (
 from lowbit.golden.bitmod.row_alignment import align_rows, group_exponents
 from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters, BitmodTileParameters
 from lowbit.golden.formats import FP16, FP32
+from lowbit.golden.group_scale import SCALE_KINDS
 from lowbit.tb.benches.bitmod.stimulus import (
     GROUP_KINDS,
     SPECIAL_VALUES,
@@ -40,12 +41,14 @@ from lowbit.tb.benches.bitmod.stimulus import (
     program_special_values,
     scan_corners,
 )
-from lowbit.tb.benches.stimulus import activations
+from lowbit.tb.benches.stimulus import activations, scale_codes
 from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
 
 Array = NDArray[Any]
 
-NAMES = [n for n in DATA_TYPE_NAMES if not n.endswith("_asym")]
+#: types that run as they are, on a decoder without and with --flint
+NAMES = {flint: [n for n in DATA_TYPE_NAMES if not n.endswith("_asym") and (flint or n != "flint4")]
+         for flint in (False, True)}
 STREAMS = ("activation", "weight", "group", "channel")
 #: channel scales that overflow, underflow, or make NaN of a zero
 ODD_SCALES = np.array([np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-45, -1e-38], np.float32)
@@ -78,6 +81,9 @@ class Layer:
         shape = (self.n, groups)
         scales = rng.integers(0, 256, shape)
         scales[rng.random(shape) < 0.1] = 0
+        if p.group_scale != "int8":
+            kind = SCALE_KINDS[p.group_scale]
+            scales = np.stack([scale_codes(rng, kind, groups) for _ in range(self.n)])
         selectors = rng.integers(0, 4, shape)
         channel = None
         if p.channel_scale and rng.random() < 0.9:
@@ -104,7 +110,7 @@ class Layer:
         fmt = FP16 if p.out == "fp16" else FP32
         if sweep is not None and channel is not None:
             sums = layer(FP16.to_array(rows[:1]), codes, dtype, weights.scale_codes, group_size,
-                         special_values=values, parameters=p.pe)[0]
+                         special_values=values, parameters=p.pe, scale_kind=p.group_scale)[0]
             channel = FP32.to_array(channel_places(rng, FP32.from_array(sums), fmt))
             weights = replace(weights, channel_scale=channel)
         exponents, clipped = None, np.zeros(self.m, bool)
@@ -118,7 +124,7 @@ class Layer:
         self.clipped = clipped_words(p, clipped, self.n)
         result = layer(FP16.to_array(rows), codes, dtype, weights.scale_codes, group_size,
                        special_values=values, channel_scale=channel, out_fp16=p.out == "fp16",
-                       parameters=p.pe, exponents=exponents)
+                       parameters=p.pe, exponents=exponents, scale_kind=p.group_scale)
         self.expected = fmt.from_array(result)
         self.words = p.output_beats * len(self.beats["group"]) // groups
         self.name = f"{dtype.name}, k {k}, groups of {group_size}"
@@ -167,12 +173,12 @@ def _layers(p: BitmodMeshParameters, rng: np.random.Generator, special: Array,
             words: int) -> list[Layer]:
     """Layers of every type, until there are ``words`` results; one in three sweeps places."""
     down, across = p.tiles
-    names = list(rng.permutation(NAMES))
+    names = list(rng.permutation(NAMES[p.flint]))
     size = down * across * p.rows * p.columns
     layers: list[Layer] = []
     done, place = 0, int(rng.integers(FP16.max_exponent_field))
     while done < words or names:
-        dtype = get_data_type(str(names.pop() if names else rng.choice(NAMES)), ())
+        dtype = get_data_type(str(names.pop() if names else rng.choice(NAMES[p.flint])), ())
         group_size = min(int(rng.choice([1, p.lanes, 3 * p.lanes - 1, 16, 32])), p.max_group)
         swept = len(layers) % 3 == 2
         k = max(1, group_size * int(rng.integers(2 if swept else 1, 4)) - int(rng.integers(2)))
@@ -279,7 +285,7 @@ async def equals_golden(dut: Any) -> None:
     await _break_off(bench, layers, rng, 5)
     wrong = await _run(bench, p, layers, rng, rng.choice([0.2, 0.5]))
     before = bench.cycles
-    smooth = layers[:len(NAMES)]
+    smooth = layers[:len(NAMES[p.flint])]
     wrong += await _run(bench, p, smooth, rng, 0.0)
     cycles = bench.cycles - before
     count = sum(x.expected.size for x in [*layers, *smooth])

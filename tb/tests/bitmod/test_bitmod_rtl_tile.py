@@ -40,6 +40,12 @@ def test_tile(align):
 
 
 @pytest.mark.parametrize("options", [
+    dict(group_scale="e8m0", flint=True), dict(group_scale="e4m3", align="cycle")], ids=str)
+def test_scales_of_block_formats(options):
+    check(BitmodTileParameters(rows=1, columns=2, **options), seeds=(1,))
+
+
+@pytest.mark.parametrize("options", [
     dict(rows=1, columns=1, align="cycle"), dict(rows=2, columns=2),
     dict(rows=2, columns=3, accumulator="digits", align="cycle"),
     dict(rows=2, columns=2, exact=True, channel_scale=False, align="cycle")], ids=str)

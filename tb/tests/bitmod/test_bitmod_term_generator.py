@@ -19,9 +19,9 @@ from lowbit.golden.parameters import ParameterError
 from lowbit.hdl.bitmod.term_generator import SpecialValues, TermLanes, shared_significance
 
 
-@pytest.mark.parametrize("lanes", [1, 4])
-def test_every_code(lanes):
-    found = verify(BitmodTermGeneratorParameters(lanes=lanes))
+@pytest.mark.parametrize(("lanes", "flint"), [(1, False), (4, False), (2, True)])
+def test_every_code(lanes, flint):
+    found = verify(BitmodTermGeneratorParameters(lanes=lanes, flint=flint))
     assert found.passed, found.message
     assert found.outcome.stats["words"] > 4000 * lanes / 4
 
@@ -39,14 +39,14 @@ def _term_value(m, term, bsig, name):
 class ValueIsSumOfTerms(wiring.Component):
     """``holds``: the terms of one code add up to its value, for every type and special value."""
 
-    def __init__(self, flaw=0):
-        self.flaw = flaw
+    def __init__(self, flaw=0, flint=False):
+        self.flaw, self.flint = flaw, flint
         super().__init__({"code": In(8), "floating": In(1), "count": In(3), "bits": In(4),
                           "selector": In(2), "specials": In(8), "holds": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        p = BitmodTermGeneratorParameters(lanes=1)
+        p = BitmodTermGeneratorParameters(lanes=1, flint=self.flint)
         total = Signal(signed(16))
         values = []
         for i in range(4):
@@ -69,11 +69,13 @@ class ValueIsSumOfTerms(wiring.Component):
         m.d.comb += [integer.eq(self.code.as_signed() << 1), top.eq(self.code.as_signed()
                                                                     >> (self.bits - 1)[:3]),
                      extended.eq((top == 0) | (top == 0xFF))]
-        magnitudes = Signal(4)
+        magnitudes = Signal(5)
         with m.Switch(self.code[:3]):
             for i, magnitude in enumerate((0, 1, 2, 3, 4, 6, 8, 12)):
                 with m.Case(i):
-                    m.d.comb += magnitudes.eq(magnitude)
+                    # the last row of the table of flint4 is 8
+                    m.d.comb += magnitudes.eq(Mux(self.code[4], 16, 12) if i == 7 and self.flint
+                                              else magnitude)
         basic, special = Signal(signed(8)), Signal(signed(8))
         power = self.specials.word_select(self.selector, 2)
         m.d.comb += [basic.eq(Mux(self.code[3], -magnitudes, magnitudes)),
@@ -119,9 +121,10 @@ def _prove(component, folder):
               folder)
 
 
-@pytest.mark.parametrize("component", [ValueIsSumOfTerms, SpecialValueIsSumOfTerms])
+@pytest.mark.parametrize("component", [ValueIsSumOfTerms(), ValueIsSumOfTerms(flint=True),
+                                       SpecialValueIsSumOfTerms()], ids=["codes", "flint", "sv"])
 def test_proved(component, tmp_path):
-    _prove(component(), tmp_path)
+    _prove(component, tmp_path)
 
 
 def test_proof_can_fail(tmp_path):

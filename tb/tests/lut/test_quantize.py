@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lowbit.golden.grouped import GroupedWeights
+from lowbit.golden import groups
+from lowbit.golden.grouped import GroupedWeights, error_report
 from lowbit.golden.groups import group_spans
-from lowbit.golden.lut import quantizer as module
-from lowbit.golden.lut.quantizer import error_report, quantize
+from lowbit.golden.lut.quantizer import quantize
 from lowbit.golden.parameters import ParameterError
 from lowbit.tb.support.vectors import VECTORS
 
@@ -120,7 +120,7 @@ def test_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     w = np.random.default_rng(3).standard_normal((50, 10))
     whole = quantize(w, 4, 5)
     report = error_report(w, whole)
-    monkeypatch.setattr(module, "BLOCK", 70)
+    monkeypatch.setattr(groups, "BLOCK", 70)
     done: list[tuple[int, int]] = []
     parts = quantize(w, 4, 5, progress=lambda *part: done.append(part))
     assert {total for _, total in done} == {50}

@@ -3,6 +3,7 @@ a file's own codes on the way into it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -109,6 +110,8 @@ def test_refused():
         Gemm(p, Operands(a, q, 4, None, None, None, ones))
     with pytest.raises(ParameterError, match="minima must be float32 of shape"):
         Gemm(p, Operands(a, q, 4, None, ones, None, ones[:1]))
-    levels = GroupedWeights(q, ones, None, 4, None, levels=np.zeros(16, F32)).check()
-    with pytest.raises(ParameterError, match="floating type"):
-        Operands.of(a, levels)
+    quarters = GroupedWeights(q, ones, None, 4, None, levels=np.full(16, 0.25, F32)).check()
+    with pytest.raises(ParameterError, match="floating type must be multiples of a half"):
+        Operands.of(a, quarters)
+    with pytest.raises(ParameterError, match="factors must be finite float32"):
+        replace(quarters, factor=np.ones(3, F32)).check()
