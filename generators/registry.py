@@ -17,6 +17,7 @@ FAMILIES = (
     "baselines",
     "bitmod",
     "accelerator",
+    "systolic",
 )
 
 

@@ -18,6 +18,7 @@ from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
 from lowbit.golden.parameters import Parameters
+from lowbit.golden.systolic.parameters import SystolicParameters
 from lowbit.tb.support.designs import LINES, emitted
 from lowbit.tb.support.lut_run import run_bench
 from lowbit.tb.support.lut_space import label
@@ -48,7 +49,8 @@ DESIGNS: list[Parameters] = [
                           weight_chunks=4, group_entries=2)]
 
 #: no stream leads through them, and proofs are shorter without
-DATAPATH = ("lut_column", "lut_entry_step", "lut_entries", "bitmod_core", "bitmod_encoder")
+DATAPATH = ("lut_column", "lut_entry_step", "lut_entries", "bitmod_core", "bitmod_encoder",
+            "systolic_pe")
 
 
 def _name(p: Parameters) -> str:

@@ -1,0 +1,120 @@
+"""Parameters of the systolic array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from ..digits import FORMATS, DigitFormat
+from ..formats import IntFormat
+from ..parameters import TargetParameters, parameter
+
+__all__ = ["SystolicParameters"]
+
+#: bits of a carry chain of the accumulators; 0: one chain
+SEGMENTS = (0, 1, 4, 8, 16)
+#: products of a processing element and beat
+DOTS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystolicParameters(TargetParameters):
+    """R rows of C processing elements, each of ``dot`` products a beat."""
+
+    generator: ClassVar[str] = "systolic"
+
+    R: int = parameter(16, "rows of processing elements", low=1, high=128)
+    C: int = parameter(16, "columns of processing elements", low=1, high=128)
+    dataflow: str = parameter("os", "what stays in a processing element: its output, or its "
+                              "weights", choices=("os", "ws"))
+    a_bits: int = parameter(8, "bits of an activation, two's complement", low=2, high=16)
+    w_format: str = parameter("int8", "weights: integers, trits, or floats of few bits",
+                              choices=tuple(FORMATS))
+    dot: int = parameter(1, "products of a processing element and beat: 1, 2, 4 or 8", low=1,
+                         high=8)
+    acc_bits: int = parameter(32, "bits of an accumulator; it wraps", low=8, high=62)
+    segment: int = parameter(16, "bits of a carry chain of the accumulators, 1, 4, 8 or 16, "
+                             "registers between chains: 1 is carry-save; 0: one chain", low=0,
+                             high=16, source="1: bit-weight dimension, compressed accumulation")
+    encode: str = parameter("edge", "integer weights become digits once, where they enter, or in "
+                            "each processing element", choices=("edge", "pe"))
+    drain: str = parameter("shift", "outputs that stayed leave from row to row, or through a "
+                           "multiplexer of the rows", choices=("shift", "mux"))
+
+    def check(self) -> None:
+        for name, values in (("dot", DOTS), ("segment", SEGMENTS)):
+            if getattr(self, name) not in values:
+                self.refuse(name, f"must be one of {', '.join(map(str, values))}")
+        if self.encode == "pe" and not self.is_integer:
+            self.refuse("encode", f"pe is for integer weights; {self.w_format} comes as digits")
+        if self.acc_bits < self.beat_bits:
+            self.refuse("acc_bits", f"must hold the products of a beat, {self.beat_bits} bits")
+
+    # -- formats ------------------------------------------------------------------------------
+    @property
+    def form(self) -> DigitFormat:
+        """The weights as digits."""
+        return FORMATS[self.w_format]
+
+    @property
+    def is_integer(self) -> bool:
+        """Weights are integers in two's complement, which the design recodes."""
+        return self.w_format.startswith("int")
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a weight at the port."""
+        return int(self.w_format.removeprefix("int")) if self.is_integer else self.form.port_bits
+
+    @property
+    def moved_bits(self) -> int:
+        """Bits of a weight from element to element."""
+        return self.weight_bits if self.encode == "pe" else self.form.port_bits
+
+    @property
+    def activation(self) -> IntFormat:
+        """Format of the activations."""
+        return IntFormat(f"int{self.a_bits}", self.a_bits)
+
+    @property
+    def sum(self) -> IntFormat:
+        """Format of the sums."""
+        return IntFormat(f"int{self.acc_bits}", self.acc_bits)
+
+    # -- the tree of an element ---------------------------------------------------------------
+    @property
+    def beat_bits(self) -> int:
+        """Bits of the products of a beat."""
+        return (self.dot * self.form.largest << self.a_bits - 1).bit_length() + 1
+
+    @cached_property
+    def beat_offset(self) -> int:
+        """What an element's rows in offset form add to its products in every cycle."""
+        return self.dot * sum(1 << self.a_bits + digit.shifts[-1] - 1 for digit in self.form.digits)
+
+    @property
+    def segment_bits(self) -> int:
+        """Accumulator bits of a carry chain."""
+        return self.segment or self.acc_bits
+
+    # -- results ------------------------------------------------------------------------------
+    @property
+    def out(self) -> IntFormat:
+        """Format of the results."""
+        return self.sum
+
+    @property
+    def drain_start(self) -> int:
+        """Cycles from taking the last beat of an operation to its first row's leaving: all rows
+        are whole, or (multiplexer) the first one is."""
+        return self.C + (self.R if self.drain == "shift" else 1)
+
+    @property
+    def result_latency(self) -> int:
+        """Cycles from taking the last beat of an operation to its first result."""
+        return self.drain_start + 1
+
+    def derived(self) -> dict[str, Any]:
+        return {"weight_format": self.w_format, "weight_bits": self.weight_bits,
+                "weight_unit": f"2**{self.form.unit}", "out_format": self.out.name}
