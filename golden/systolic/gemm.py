@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..parameters import ParameterError
+from ..requantize import Requantizer, requantize
 from .parameters import SystolicParameters
 
 __all__ = ["Operands", "product", "weight_codes"]
@@ -22,6 +23,17 @@ class Operands:
 
     a: Array        #: integers (rows, k)
     w: Array        #: integers (columns, k), in units of the weight format
+    #: what makes int8 of the sums (columns,): see :mod:`..requantize`
+    multiplier: Array | None = None
+    shift: Array | None = None
+    zero: Array | None = None
+
+    @property
+    def requantizer(self) -> Requantizer | None:
+        """The three as one; None where results are sums."""
+        if self.multiplier is None or self.shift is None or self.zero is None:
+            return None
+        return Requantizer(self.multiplier, self.shift, self.zero)
 
 
 def weight_codes(p: SystolicParameters, values: Array) -> Array:
@@ -33,10 +45,13 @@ def weight_codes(p: SystolicParameters, values: Array) -> Array:
     return np.asarray(values, np.int64) if p.is_integer else codes
 
 
-def product(p: SystolicParameters, a: Array, w: Array) -> Array:
+def product(p: SystolicParameters, a: Array, w: Array,
+            requantizer: Requantizer | None = None) -> Array:
     """Sums of activations (rows, k) times weights (columns, k): int64 (rows, columns).
 
-    Wrapped to ``p.acc_bits``; int64 wraps too, and keeps the bits below.
+    Wrapped to ``p.acc_bits``; int64 wraps too, and keeps the bits below. ``requantizer`` makes
+    int8 of them.
     """
     exact = np.asarray(a, np.int64) @ np.asarray(w, np.int64).T
-    return np.asarray(p.sum.wrap(exact))
+    sums = np.asarray(p.sum.wrap(exact))
+    return sums if requantizer is None else requantize(sums, requantizer)

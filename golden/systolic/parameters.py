@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..digits import FORMATS, DigitFormat
-from ..formats import IntFormat
+from ..formats import INT8, IntFormat
 from ..parameters import TargetParameters, parameter
 
 __all__ = ["SystolicParameters"]
@@ -39,8 +39,11 @@ class SystolicParameters(TargetParameters):
                              high=16, source="1: bit-weight dimension, compressed accumulation")
     encode: str = parameter("edge", "integer weights become digits once, where they enter, or in "
                             "each processing element", choices=("edge", "pe"))
-    drain: str = parameter("shift", "outputs that stayed leave from row to row, or through a "
-                           "multiplexer of the rows", choices=("shift", "mux"))
+    drain: str | None = parameter(
+        None, "output-stationary: outputs leave from row to row, or through a multiplexer of the "
+        "rows; default shift", choices=("shift", "mux"))
+    out_format: str = parameter("sum", "results: the sums, or int8 by a scale and a zero point of "
+                                "each column", choices=("sum", "int8"))
 
     def check(self) -> None:
         for name, values in (("dot", DOTS), ("segment", SEGMENTS)):
@@ -48,6 +51,11 @@ class SystolicParameters(TargetParameters):
                 self.refuse(name, f"must be one of {', '.join(map(str, values))}")
         if self.encode == "pe" and not self.is_integer:
             self.refuse("encode", f"pe is for integer weights; {self.w_format} comes as digits")
+        if self.dataflow == "ws" and self.drain is not None:
+            self.refuse("drain", "belongs to --dataflow os; leave it out")
+        if self.dataflow == "ws" and self.requantizes:
+            self.refuse("out_format", "int8 needs --dataflow os: where weights stay results are "
+                        "partial sums")
         if self.acc_bits < self.beat_bits:
             self.refuse("acc_bits", f"must hold the products of a beat, {self.beat_bits} bits")
 
@@ -100,20 +108,35 @@ class SystolicParameters(TargetParameters):
 
     # -- results ------------------------------------------------------------------------------
     @property
+    def requantizes(self) -> bool:
+        """Results are scaled and rounded."""
+        return self.out_format == "int8"
+
+    @property
     def out(self) -> IntFormat:
         """Format of the results."""
-        return self.sum
+        return INT8 if self.requantizes else self.sum
+
+    @property
+    def lane_stages(self) -> int:
+        """Cycles from a value at the end of its column to its result."""
+        return 5 if self.requantizes else 1
 
     @property
     def drain_start(self) -> int:
         """Cycles from taking the last beat of an operation to its first row's leaving: all rows
         are whole, or (multiplexer) the first one is."""
-        return self.C + (self.R if self.drain == "shift" else 1)
+        return self.C + (1 if self.drain == "mux" else self.R)
 
     @property
     def result_latency(self) -> int:
-        """Cycles from taking the last beat of an operation to its first result."""
-        return self.drain_start + 1
+        """Cycles from taking the last beat of an operation to its first result; from taking a
+        vector to its result."""
+        start = self.drain_start if self.dataflow == "os" else self.R + self.C
+        return start + self.lane_stages
+
+    def derived_fields(self) -> dict[str, Any]:
+        return {"drain": "shift"} if self.dataflow == "os" else {}
 
     def derived(self) -> dict[str, Any]:
         return {"weight_format": self.w_format, "weight_bits": self.weight_bits,

@@ -8,28 +8,33 @@ number for all of them, counted here and subtracted in the lanes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from lowbit.golden.systolic.parameters import SystolicParameters
 
 from ..common.pipeline import delayed
-from ..common.recode import IntegerRecoder
 from ..common.shared import Shared
-from ..fabric.elastic import Beat
+from ..fabric.elastic import Beat, backward
 from ..fabric.grid import connect_neighbours
 from .lane import OutputLane
+from .operands import entering, gated
 from .output_pe import OutputPe
 from .products import segments
 
 __all__ = ["output_array"]
 
 
-def output_array(m: Module, p: SystolicParameters, operand: Beat) -> Beat:
-    """The array between its operands and its results."""
+def output_array(m: Module, p: SystolicParameters, operand: Beat, scale: Beat | None) -> Beat:
+    """The array between its operands and its results; ``scale``: what they are scaled by."""
     take = Signal()
     idle = Signal(init=1)
     draining = Signal()
-    leave = Signal()
+    leave = Signal()            # the lanes step on
+    moves = Signal()            # and a row goes into them
     is_open = Signal(name="open")
     m.d.comb += [take.eq(operand.valid & is_open), operand.ready.eq(is_open)]
     grid = _grid(m, p, take, operand)
@@ -37,8 +42,8 @@ def output_array(m: Module, p: SystolicParameters, operand: Beat) -> Beat:
     for line in grid:
         for pe in line:
             m.d.comb += pe.clear.eq(idle)
-            if p.drain == "shift":
-                m.d.comb += pe.shift.eq(draining & leave)
+            if p.drain != "mux":
+                m.d.comb += pe.shift.eq(moves)
     heads = _heads(m, p, grid, row)
 
     # after a reset too: until what was on its way through the elements has gone
@@ -55,19 +60,45 @@ def output_array(m: Module, p: SystolicParameters, operand: Beat) -> Beat:
         m.d.sync += idle.eq(0)
         with m.If(operand["last"]):
             m.d.sync += [is_open.eq(0), waiting.eq(p.drain_start - 1)]
-    with m.If(draining & leave):
+    with m.If(moves):
         m.d.sync += row.eq(row + 1)
         with m.If(last_row):
             m.d.sync += [row.eq(0), draining.eq(0), idle.eq(1), is_open.eq(1)]
 
-    valid = Signal(name="result_there")
-    last = Signal(name="result_last_row", reset_less=True)
-    beat = Beat(valid, {"values": Cat(_lanes(m, p, heads, leave, _correction(m, p, idle))),
-                        "last": last}, Signal(name="result_taken"))
-    m.d.comb += leave.eq(~valid | beat.ready)
-    with m.If(leave):
-        m.d.sync += [valid.eq(draining), last.eq(last_row)]
-    return beat
+    stages = p.lane_stages
+    entering = Signal()
+    valid = delayed(m, entering, stages, "valid", enable=leave, reset=True)
+    last = delayed(m, last_row, stages, "last", enable=leave)
+    taken = Signal()
+    ends = Signal()
+    m.d.comb += [leave.eq(~valid | taken), ends.eq(valid & taken & last)]
+    scales = _scales(m, scale, entering & leave & last_row, ends)
+    m.d.comb += [entering.eq(draining & scales.there), moves.eq(entering & leave)]
+    values = _lanes(m, p, heads, leave, _correction(m, p, idle), scales.by_name)
+    return Beat(valid, {"values": Cat(values), "last": last}, taken)
+
+
+@dataclass(frozen=True)
+class _Scales:
+    """What the results of an operation are scaled by, if they are: ``there`` while they may."""
+
+    there: Value
+    by_name: Mapping[str, Any]
+
+
+def _scales(m: Module, scale: Beat | None, last_enters: Value, ends: Value) -> _Scales:
+    """Held at its port from before an operation's first result enters the lanes until the last one
+    is out; results of the next operation wait for it."""
+    if scale is None:
+        return _Scales(Const(1, 1), {})
+    held = backward(m, scale, "scale_held")
+    emptying = Signal()
+    with m.If(last_enters):
+        m.d.sync += emptying.eq(1)
+    with m.Elif(ends):
+        m.d.sync += emptying.eq(0)
+    m.d.comb += held.ready.eq(ends)
+    return _Scales(held.valid & ~emptying, held.fields)
 
 
 def _grid(m: Module, p: SystolicParameters, take: Value,
@@ -79,19 +110,11 @@ def _grid(m: Module, p: SystolicParameters, take: Value,
             m.submodules[f"pe_{i}_{j}"] = pe
     connect_neighbours(m, grid, right=("activation",), down=("weight",))
     for i, line in enumerate(grid):
-        word = operand["activations"][i].as_value() & take.replicate(p.dot * p.a_bits)
+        word = gated(p, operand["activations"][i].as_value(), take)
         m.d.comb += line[0].activation_in.eq(delayed(m, word, i, f"activation_{i}"))
     for j, pe in enumerate(grid[0]):
         word = delayed(m, operand["weights"][j].as_value(), j, f"weight_{j}")
-        if p.encode == "edge" and p.is_integer:
-            codes = []
-            for k in range(p.dot):
-                m.submodules[f"recoder_{j}_{k}"] = recoder = Shared(IntegerRecoder(p.form),
-                                                                 "systolic_recoder")
-                m.d.comb += recoder.value.eq(word.word_select(k, p.weight_bits))
-                codes.append(recoder.code)
-            word = Cat(codes)
-        m.d.comb += pe.weight_in.eq(word)
+        m.d.comb += pe.weight_in.eq(entering(m, p, j, word))
     return grid
 
 
@@ -99,7 +122,7 @@ def _heads(m: Module, p: SystolicParameters, grid: list[list[Shared]],
            row: Value) -> list[Value]:
     """The values of the row that leaves, one a column."""
     bits = segments(p).value_bits
-    if p.drain == "shift":
+    if p.drain != "mux":
         for line, below in zip(grid, [*grid[1:], None], strict=True):
             for j, pe in enumerate(line):
                 m.d.comb += pe.chain.eq(below[j].value if below else Const(0, bits))
@@ -128,10 +151,11 @@ def _correction(m: Module, p: SystolicParameters, idle: Value) -> Value:
 
 
 def _lanes(m: Module, p: SystolicParameters, heads: list[Value], leave: Value,
-           correction: Value) -> list[Value]:
+           correction: Value, scales: Mapping[str, Any]) -> list[Value]:
     results: list[Value] = []
     for j, head in enumerate(heads):
         m.submodules[f"lane_{j}"] = lane = Shared(OutputLane(p), "systolic_lane")
         m.d.comb += [lane.enable.eq(leave), lane.value.eq(head), lane.correction.eq(correction)]
+        m.d.comb += [getattr(lane, name).eq(values[j]) for name, values in scales.items()]
         results.append(lane.result)
     return results

@@ -30,7 +30,7 @@ class OutputPe(wiring.Component):
             "activation_in": In(p.dot * p.a_bits), "activation_out": Out(p.dot * p.a_bits),
             "weight_in": In(p.dot * p.moved_bits), "weight_out": Out(p.dot * p.moved_bits),
             "clear": In(1), "value": Out(bits)}
-        if p.drain == "shift":
+        if p.drain != "mux":
             members |= {"shift": In(1), "chain": In(bits)}
         super().__init__(members)
 
@@ -41,7 +41,7 @@ class OutputPe(wiring.Component):
         bits = segments(p).value_bits
         acc = Signal(bits, reset_less=True)
         before = Signal(bits)
-        if p.drain == "shift":
+        if p.drain != "mux":
             keep = Signal()
             m.d.comb += [keep.eq(~(self.clear | self.shift)),
                          before.eq((acc & keep.replicate(bits))

@@ -50,8 +50,7 @@ def _settled(m: Module, p: SystolicParameters, columns: BitColumns, pending: Val
     """The bits that are left after the tree, each chain's added up."""
     chains, adders = segments(p), Adders(p.adder)
     if p.segment == 1:
-        for place, carry in enumerate(pending, 1):
-            columns.add(place, carry)
+        columns.add(1, pending)
         columns.reduce(first=1)
         words = [Cat(bits[i] if i < len(bits) else Const(0, 1) for bits in columns.bits)
                  for i in range(2)]

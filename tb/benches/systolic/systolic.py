@@ -10,36 +10,70 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.requantize import Requantizer
 from lowbit.golden.systolic.cycles import operation_cycles
 from lowbit.golden.systolic.gemm import product
 from lowbit.golden.systolic.parameters import SystolicParameters
-from lowbit.golden.systolic.ports import operand_beats, result_words
+from lowbit.golden.systolic.ports import (
+    activation_beats,
+    operand_beats,
+    psum_beats,
+    result_words,
+    scale_beats,
+    weight_beats,
+)
 from lowbit.tb.benches.streams import Beat, Bench, Sink, Source, Streams, load_plan
 
 Array = NDArray[Any]
 
 
-class Operation:
-    """One random operation: its beats and results."""
+def requantizer(p: SystolicParameters, rng: np.random.Generator, largest: Array) -> Requantizer:
+    """Scales of columns whose largest sums are these: most bring results to some bits, some are
+    extreme, and some make ties."""
+    bits = np.array([int(v).bit_length() for v in largest])
+    multiplier = rng.integers(1 << 30, 1 << 31, p.C)
+    shift = np.clip(31 + bits - rng.integers(4, 10, p.C), 0, 62)
+    kind = rng.random(p.C)
+    multiplier = np.where(kind < 0.3, 1, np.where(kind < 0.4, (1 << 31) - 1, multiplier))
+    shift = np.where(kind < 0.3, np.clip(bits - 7 + rng.integers(0, 3, p.C), 0, 62), shift)
+    shift = np.where((kind > 0.3) & (kind < 0.5), rng.choice([0, 1, 61, 62], p.C), shift)
+    return Requantizer(multiplier, shift, rng.integers(-128, 128, p.C))
 
-    def __init__(self, p: SystolicParameters, rng: np.random.Generator, k: int) -> None:
+
+class Operation:
+    """One random operation: the beats of its streams, and its results."""
+
+    def __init__(self, p: SystolicParameters, rng: np.random.Generator, length: int) -> None:
         weights = p.form.values[list(p.form.codes)]
-        a = rng.integers(p.activation.low, p.activation.high, (p.R, k), endpoint=True)
+        rows, k = (p.R, length) if p.dataflow == "os" else (length, p.R * p.dot)
+        a = rng.integers(p.activation.low, p.activation.high, (rows, k), endpoint=True)
         w = rng.choice(weights, (p.C, k))
         # rows and columns of extremes
-        kind = rng.random((p.R, 1))
+        kind = rng.random((rows, 1))
         a = np.where(kind < 0.2, p.activation.low, np.where(kind < 0.3, p.activation.high, a))
         kind = rng.random((p.C, 1))
         w = np.where(kind < 0.2, weights.min(), np.where(kind < 0.3, weights.max(), w))
-        self.beats = operand_beats(p, a, w)
-        self.words = result_words(p, product(p, a, w))
+        by = requantizer(p, rng, np.abs(product(p, a, w)).max(0)) if p.requantizes else None
+        results = product(p, a, w, by)
+        self.beats = {"operand": operand_beats(p, a, w)} if p.dataflow == "os" else {
+            "weight": weight_beats(p, w), "activation": activation_beats(p, a)}
+        if p.dataflow == "ws":
+            psum = rng.integers(p.sum.low, p.sum.high, results.shape, endpoint=True)
+            self.beats["psum"] = psum_beats(p, psum)
+            results = p.sum.wrap(results + psum)
+        if by is not None:
+            self.beats["scale"] = scale_beats(p, by)
+        self.length = len(self.beats["operand" if p.dataflow == "os" else "activation"])
+        self.words = result_words(p, results)
 
 
 def operations(p: SystolicParameters, rng: np.random.Generator, vectors: int) -> list[Operation]:
     """Operations of all lengths until there are ``vectors`` results."""
-    count = -(-vectors // (p.R * p.C))
-    return [Operation(p, rng, int(rng.choice([1, 2, 3, 5 * p.dot + 1, rng.integers(1, 40)])))
-            for _ in range(max(count, 4))]
+    made: list[Operation] = []
+    while len(made) < 4 or sum(len(x.words) for x in made) * p.C < vectors:
+        length = int(rng.choice([1, 2, 3, 5 * p.dot + 1, int(rng.integers(1, 40))]))
+        made.append(Operation(p, rng, length))
+    return made
 
 
 async def run(bench: Bench, made: list[Operation], rng: random.Random, stall: float) -> None:
@@ -59,9 +93,10 @@ async def run(bench: Bench, made: list[Operation], rng: random.Random, stall: fl
 
 def streams(dut: Any, made: list[Operation], rng: random.Random, stall: float,
             check: Callable[[Beat], None]) -> Streams:
-    return [Source(dut, "operand", [beat for x in made for beat in x.beats], rng, stall,
-                   withdraw=rng.choice([0.0, 0.3]) if stall else 0.0),
-            Sink(dut, "result", ("values", "last"), check, rng, stall)]
+    sources = [Source(dut, name, [beat for x in made for beat in x.beats[name]], rng, stall,
+                      withdraw=rng.choice([0.0, 0.3]) if stall else 0.0)
+               for name in made[0].beats]
+    return [*sources, Sink(dut, "result", ("values", "last"), check, rng, stall)]
 
 
 @cocotb.test()
@@ -86,7 +121,7 @@ async def equals_golden(dut: Any) -> None:
     before = bench.cycles
     await run(bench, smooth, rng, 0.0)
     cycles = bench.cycles - before
-    expected = operation_cycles(p, [len(x.beats) for x in smooth])
+    expected = operation_cycles(p, [x.length for x in smooth])
     bench.report(words=sum(len(x.words) for x in [*made, *smooth]) * p.C, mismatches=0,
                  smooth_cycles=cycles, model_cycles=expected)
     assert cycles == expected, f"{cycles} cycles; the cycle model says {expected}"

@@ -46,11 +46,14 @@ DESIGNS: list[Parameters] = [
                           group_entries=2, channel_scale=False),
     BitmodTileParameters(**TILE, align="cycle"),
     BitmodArrayParameters(**TILE, align="cycle", tile_rows=2, tile_columns=1, input_chunks=2,
-                          weight_chunks=4, group_entries=2)]
+                          weight_chunks=4, group_entries=2),
+    SystolicParameters(R=2, C=2), SystolicParameters(R=2, C=1, drain="mux", reset="async_low"),
+    SystolicParameters(R=2, C=2, dataflow="ws", acc_bits=17),
+    SystolicParameters(R=2, C=2, acc_bits=18, out_format="int8")]
 
 #: no stream leads through them, and proofs are shorter without
 DATAPATH = ("lut_column", "lut_entry_step", "lut_entries", "bitmod_core", "bitmod_encoder",
-            "systolic_pe")
+            "systolic_pe", "systolic_lane")
 
 
 def _name(p: Parameters) -> str:
