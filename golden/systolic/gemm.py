@@ -42,7 +42,7 @@ def weight_codes(p: SystolicParameters, values: Array) -> Array:
         codes = p.form.pack(values)
     except ValueError as error:
         raise ParameterError(f"weights: {error}") from None
-    return np.asarray(values, np.int64) if p.is_integer else codes
+    return np.asarray(values, np.int64) if p.is_plain else codes
 
 
 def product(p: SystolicParameters, a: Array, w: Array,

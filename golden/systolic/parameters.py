@@ -44,6 +44,11 @@ class SystolicParameters(TargetParameters):
         "rows; default shift", choices=("shift", "mux"))
     out_format: str = parameter("sum", "results: the sums, or int8 by a scale and a zero point of "
                                 "each column", choices=("sum", "int8"))
+    skew: str = parameter("in", "output-stationary: registers that skew the operands, and control, "
+                          "are inside, or left to the user (ports without handshake)",
+                          choices=("in", "out"))
+    mesh: bool = parameter(False, "with --skew out: ports that pass operands on to the tiles "
+                           "beside and below; integer weights come as digits")
 
     def check(self) -> None:
         for name, values in (("dot", DOTS), ("segment", SEGMENTS)):
@@ -56,6 +61,13 @@ class SystolicParameters(TargetParameters):
         if self.dataflow == "ws" and self.requantizes:
             self.refuse("out_format", "int8 needs --dataflow os: where weights stay results are "
                         "partial sums")
+        if self.skew == "out" and self.dataflow == "ws":
+            self.refuse("skew", "out needs --dataflow os")
+        if self.skew == "out" and self.requantizes:
+            self.refuse("out_format", "int8 needs --skew in: sums leave a bare tile")
+        if self.mesh and self.skew == "in":
+            self.refuse("mesh", "needs --skew out: operands pass from tile to tile as they are",
+                        "on")
         if self.acc_bits < self.beat_bits:
             self.refuse("acc_bits", f"must hold the products of a beat, {self.beat_bits} bits")
 
@@ -67,13 +79,23 @@ class SystolicParameters(TargetParameters):
 
     @property
     def is_integer(self) -> bool:
-        """Weights are integers in two's complement, which the design recodes."""
+        """Weights are integers."""
         return self.w_format.startswith("int")
+
+    @property
+    def recodes(self) -> bool:
+        """Integer weights are recoded where they enter. In a mesh that is outside of the tile."""
+        return self.is_integer and self.encode == "edge" and not self.mesh
+
+    @property
+    def is_plain(self) -> bool:
+        """Weights come in two's complement, not as port codes of digits."""
+        return self.recodes or self.encode == "pe"
 
     @property
     def weight_bits(self) -> int:
         """Bits of a weight at the port."""
-        return int(self.w_format.removeprefix("int")) if self.is_integer else self.form.port_bits
+        return int(self.w_format.removeprefix("int")) if self.is_plain else self.form.port_bits
 
     @property
     def moved_bits(self) -> int:

@@ -13,13 +13,13 @@ from ..requantize import MULTIPLIER_BITS, SHIFT_BITS, Requantizer
 from .gemm import weight_codes
 from .parameters import SystolicParameters
 
-__all__ = ["activation_beats", "operand_beats", "psum_beats", "result_words", "results_of",
-           "scale_beats", "weight_beats"]
+__all__ = ["activation_beats", "operand_beats", "packed", "psum_beats", "result_words",
+           "results_of", "scale_beats", "weight_beats"]
 
 Array = NDArray[Any]
 
 
-def _words(values: Array, width: int) -> list[int]:
+def packed(values: Array, width: int) -> list[int]:
     """(beats, ...) integers to one packed integer per beat."""
     return rows_to_ints(pack_bits(np.asarray(values, np.int64).reshape(len(values), -1), width))
 
@@ -30,7 +30,7 @@ def _steps(p: SystolicParameters, values: Array, lines: int, width: int) -> list
     padded = np.zeros((lines, count * p.dot), np.int64)
     padded[:values.shape[0], :values.shape[1]] = values
     beats = padded.reshape(lines, count, p.dot).transpose(1, 0, 2)
-    return _words(beats, width)
+    return packed(beats, width)
 
 
 def operand_beats(p: SystolicParameters, a: Array, w: Array) -> list[dict[str, int]]:
@@ -49,32 +49,32 @@ def weight_beats(p: SystolicParameters, w: Array) -> list[dict[str, int]]:
     padded = np.zeros((p.C, p.R * p.dot), np.int64)
     padded[:w.shape[0], :w.shape[1]] = weight_codes(p, w)
     rows = padded.reshape(p.C, p.R, p.dot).transpose(1, 0, 2)[::-1]
-    return [{"weights": word} for word in _words(rows, p.weight_bits)]
+    return [{"weights": word} for word in packed(rows, p.weight_bits)]
 
 
 def activation_beats(p: SystolicParameters, a: Array) -> list[dict[str, int]]:
     """The ``activation`` stream of one operation: vectors (rows, R * dot at most)."""
     padded = np.pad(a, ((0, 0), (0, p.R * p.dot - a.shape[1])))
-    words = _words(padded, p.a_bits)
+    words = packed(padded, p.a_bits)
     return [{"values": word, "last": int(i == len(words) - 1)} for i, word in enumerate(words)]
 
 
 def psum_beats(p: SystolicParameters, psum: Array) -> list[dict[str, int]]:
     """The ``psum`` stream of one operation: integers (rows, C)."""
-    return [{"values": word} for word in _words(psum, p.acc_bits)]
+    return [{"values": word} for word in packed(psum, p.acc_bits)]
 
 
 def scale_beats(p: SystolicParameters, by: Requantizer) -> list[dict[str, int]]:
     """The ``scale`` stream of one operation: one beat for C columns at most."""
     spare = (0, p.C - len(by.multiplier))
-    return [{name: _words(np.pad(values, spare)[None], width)[0] for name, values, width in (
+    return [{name: packed(np.pad(values, spare)[None], width)[0] for name, values, width in (
         ("multiplier", by.multiplier, MULTIPLIER_BITS), ("shift", by.shift, SHIFT_BITS),
         ("zero", by.zero, INT8.bits))}]
 
 
 def result_words(p: SystolicParameters, results: Array) -> list[int]:
     """The ``values`` of the ``result`` stream of one operation: results (rows, C)."""
-    return _words(results, p.out.bits)
+    return packed(results, p.out.bits)
 
 
 def results_of(p: SystolicParameters, words: list[int]) -> Array:

@@ -19,7 +19,7 @@ def gated(p: SystolicParameters, activations: Value, take: Value) -> Value:
 
 def entering(m: Module, p: SystolicParameters, column: int, weights: Value) -> Value:
     """The weights of a column as the elements take them."""
-    if p.encode == "pe" or not p.is_integer:
+    if not p.recodes:
         return weights
     codes = []
     for k in range(p.dot):

@@ -10,24 +10,26 @@ from lowbit.golden.systolic.parameters import SystolicParameters
 
 from ..common.field import Field, flag
 
-__all__ = ["activation_layout", "operand_layout", "psum_layout", "result_layout",
-           "scale_layout", "weight_layout"]
+__all__ = ["activation_layout", "activations_field", "operand_layout", "psum_layout",
+           "result_layout", "scale_layout", "weight_layout", "weights_field"]
 
 
-def _weights(p: SystolicParameters) -> Field:
+def weights_field(p: SystolicParameters, note: str = "weights") -> Field:
+    """Weights of every column."""
     axes = {"column": p.C, "k": p.dot}
-    if p.is_integer:
-        return Field(p.weight_bits, "weights", name=p.w_format, signed=True, axes=axes)
-    return Field(p.weight_bits, f"weights, port codes of {p.w_format}", name=p.w_format, axes=axes)
+    if p.is_plain:
+        return Field(p.weight_bits, note, name=p.w_format, signed=True, axes=axes)
+    return Field(p.weight_bits, f"{note} (port codes)", name=f"{p.w_format}_code", axes=axes)
 
 
-def _activations(p: SystolicParameters) -> Field:
-    return Field(p.activation, "activations", axes={"row": p.R, "k": p.dot})
+def activations_field(p: SystolicParameters, note: str = "activations") -> Field:
+    """Activations of every row."""
+    return Field(p.activation, note, axes={"row": p.R, "k": p.dot})
 
 
 def operand_layout(p: SystolicParameters) -> data.StructLayout:
     """Output-stationary: operands of one beat, ``dot`` products of all outputs."""
-    return data.StructLayout({"activations": _activations(p), "weights": _weights(p),
+    return data.StructLayout({"activations": activations_field(p), "weights": weights_field(p),
                               "last": flag("last beat of an operation")})
 
 
@@ -43,13 +45,13 @@ def scale_layout(p: SystolicParameters) -> data.StructLayout:
 
 def weight_layout(p: SystolicParameters) -> data.StructLayout:
     """Weight-stationary: one row of weights; R beats are a tile, the last row first."""
-    return data.StructLayout({"weights": _weights(p)})
+    return data.StructLayout({"weights": weights_field(p)})
 
 
 def activation_layout(p: SystolicParameters) -> data.StructLayout:
     """Weight-stationary: one vector, ``dot`` activations of every row of weights."""
     return data.StructLayout({
-        "values": _activations(p), "last": flag("last vector that meets these weights")})
+        "values": activations_field(p), "last": flag("last vector that meets these weights")})
 
 
 def psum_layout(p: SystolicParameters) -> data.StructLayout:

@@ -12,6 +12,7 @@ from lowbit.golden.timing import Timing
 from ..common.design import Design
 from ..fabric.elastic import of_port, to_port
 from .output_array import output_array
+from .output_tile import output_tile, tile_members
 from .streams import (
     activation_layout,
     operand_layout,
@@ -32,7 +33,8 @@ class Systolic(Design[SystolicParameters]):
     Output-stationary: a beat of ``operand`` has ``dot`` activations of every row and ``dot``
     weights of every column, and adds their products to R * C sums. The beat with ``last`` ends the
     operation, whose results leave row by row; the next one starts when they have. With results of
-    int8 every operation has a beat of ``scale``.
+    int8 every operation has a beat of ``scale``. With ``skew`` out ports without handshake:
+    :func:`.output_tile.tile_members`.
 
     Weight-stationary: R beats of ``weight`` are the weights of an operation, of ``dot`` * R places
     of the reduction and C columns. Every beat of ``activation`` is a vector of so many places, and
@@ -41,6 +43,9 @@ class Systolic(Design[SystolicParameters]):
     """
 
     def __init__(self, p: SystolicParameters) -> None:
+        if p.skew == "out":
+            super().__init__(p, tile_members(p))
+            return
         layouts = {"operand": operand_layout} if p.dataflow == "os" else {
             "weight": weight_layout, "activation": activation_layout, "psum": psum_layout}
         if p.requantizes:
@@ -51,6 +56,9 @@ class Systolic(Design[SystolicParameters]):
 
     def timing(self) -> Timing:
         p = self.parameters
+        if p.skew == "out":
+            return Timing(p.drain_start + 1, 1, "last operands of row 0 and column 0 to the first "
+                          "row of results; operands every cycle", {"result_beats": p.R})
         if p.dataflow == "os":
             return Timing(p.result_latency, 1, "last operand beat taken to first result; an "
                           "operand beat a cycle", {"result_beats": p.R})
@@ -59,6 +67,9 @@ class Systolic(Design[SystolicParameters]):
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
+        if p.skew == "out":
+            output_tile(m, p, self)
+            return m
         if p.dataflow == "os":
             scale = of_port(self.scale) if p.requantizes else None
             beat = output_array(m, p, of_port(self.operand), scale)

@@ -33,6 +33,7 @@ LINES = (
     "--weight-chunks 8 --max-group 16 --exponent scan --reset async_low",
     "systolic --R 2 --C 3", "systolic --R 2 --C 2 --dataflow ws",
     "systolic --R 2 --C 2 --drain mux --segment 1 --reset async_low",
+    "systolic --R 1 --C 2 --skew out --mesh",
     "systolic --R 2 --C 2 --acc-bits 18 --out-format int8",
     "systolic --R 1 --C 2 --w-format ternary --dot 4 --target fpga",
     "accel --M 1 --N 16 --K 2 --w-bits 2 --chains 1 --axi-data 64 --a-kib 1 --w-kib 1 --s-kib 1 "
