@@ -39,6 +39,9 @@ class SystolicParameters(TargetParameters):
                              high=16, source="1: bit-weight dimension, compressed accumulation")
     encode: str = parameter("edge", "integer weights become digits once, where they enter, or in "
                             "each processing element", choices=("edge", "pe"))
+    weights: str = parameter("pass", "output-stationary: weights go from row to row, a cycle each, "
+                             "or to all rows at once (fewer registers, wires of R elements)",
+                             choices=("pass", "broadcast"))
     drain: str | None = parameter(
         None, "output-stationary: outputs leave from row to row, or through a multiplexer of the "
         "rows; default shift", choices=("shift", "mux"))
@@ -56,6 +59,8 @@ class SystolicParameters(TargetParameters):
                 self.refuse(name, f"must be one of {', '.join(map(str, values))}")
         if self.encode == "pe" and not self.is_integer:
             self.refuse("encode", f"pe is for integer weights; {self.w_format} comes as digits")
+        if self.dataflow == "ws" and self.weights == "broadcast":
+            self.refuse("weights", "broadcast needs --dataflow os")
         if self.dataflow == "ws" and self.drain is not None:
             self.refuse("drain", "belongs to --dataflow os; leave it out")
         if self.dataflow == "ws" and self.requantizes:
@@ -148,7 +153,11 @@ class SystolicParameters(TargetParameters):
     def drain_start(self) -> int:
         """Cycles from taking the last beat of an operation to its first row's leaving: all rows
         are whole, or (multiplexer) the first one is."""
-        return self.C + (1 if self.drain == "mux" else self.R)
+        return self.C + (1 if self.drain == "mux" else 1 + self.row_delay(self.R - 1))
+
+    def row_delay(self, row: int) -> int:
+        """By how many cycles the activations of a row enter later than those of row 0."""
+        return row if self.weights == "pass" else 0
 
     @property
     def result_latency(self) -> int:

@@ -21,14 +21,15 @@ __all__ = ["TilePass", "first_cycles", "tile_cycles"]
 Array = NDArray[Any]
 
 
-def _skewed(p: SystolicParameters, values: Array, lines: int, cycles: int) -> Array:
-    """(lines at most, k) to (cycles, lines, dot): line i enters i cycles late, zeros around."""
+def _skewed(p: SystolicParameters, values: Array, delays: list[int], cycles: int) -> Array:
+    """(lines at most, k) to (cycles, lines, dot): lines enter so many cycles late, zeros around."""
+    lines = len(delays)
     count = -(-values.shape[1] // p.dot)
     padded = np.zeros((lines, count * p.dot), np.int64)
     padded[:values.shape[0], :values.shape[1]] = values
     entering = np.zeros((cycles, lines, p.dot), np.int64)
-    for i in range(lines):
-        entering[i:i + count, i] = padded[i].reshape(count, p.dot)
+    for i, delay in enumerate(delays):
+        entering[delay:delay + count, i] = padded[i].reshape(count, p.dot)
     return entering
 
 
@@ -47,8 +48,8 @@ def tile_cycles(p: SystolicParameters, a: Array, w: Array) -> Iterator[Cycle]:
     """One operation: activations (R at most, k), weights (C at most, k) as integers."""
     first_row = -(-a.shape[1] // p.dot) - 1 + p.drain_start     # leaves in this cycle
     count = first_row + p.R + 1
-    activations = packed(_skewed(p, a, p.R, count), p.a_bits)
-    weights = packed(_skewed(p, weight_codes(p, w), p.C, count), p.weight_bits)
+    activations = packed(_skewed(p, a, [p.row_delay(i) for i in range(p.R)], count), p.a_bits)
+    weights = packed(_skewed(p, weight_codes(p, w), list(range(p.C)), count), p.weight_bits)
     for cycle in range(count):
         ports = {"activations": activations[cycle], "weights": weights[cycle],
                  "clear": int(cycle == 0)}

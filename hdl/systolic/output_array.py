@@ -31,8 +31,8 @@ def output_array(m: Module, p: SystolicParameters, operand: Beat, scale: Beat | 
     moves = Signal()            # and a row goes into them
     is_open = Signal(name="open")
     m.d.comb += [take.eq(operand.valid & is_open), operand.ready.eq(is_open)]
-    activations = [delayed(m, gated(p, operand["activations"][i].as_value(), take), i,
-                           f"activation_{i}") for i in range(p.R)]
+    activations = [delayed(m, gated(p, operand["activations"][i].as_value(), take),
+                           p.row_delay(i), f"activation_{i}") for i in range(p.R)]
     weights = [entering(m, p, j, delayed(m, operand["weights"][j].as_value(), j, f"weight_{j}"))
                for j in range(p.C)]
     grid = output_grid(m, p, activations, weights, idle, moves)

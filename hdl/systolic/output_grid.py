@@ -14,6 +14,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from lowbit.golden.systolic.parameters import SystolicParameters
 
+from ..common.pipeline import register
 from ..common.shared import Shared
 from ..fabric.grid import connect_neighbours
 from .lane import OutputLane
@@ -38,9 +39,14 @@ def output_grid(m: Module, p: SystolicParameters, activations: Sequence[Value],
             if p.drain != "mux":
                 below = grid[i + 1][j].value if i + 1 < p.R else Const(0, segments(p).value_bits)
                 m.d.comb += [pe.shift.eq(shift), pe.chain.eq(below)]
-    for pe, word in zip(grid[0], weights, strict=True):
-        m.d.comb += pe.weight_in.eq(word)
-    connect_neighbours(m, grid, right=("activation",), down=("weight",))
+    for j, word in enumerate(weights):
+        if p.weights == "pass":
+            m.d.comb += grid[0][j].weight_in.eq(word)
+            continue
+        held = register(m, word, f"column_weight_{j}")
+        m.d.comb += [line[j].weight_in.eq(held) for line in grid]
+    connect_neighbours(m, grid, right=("activation",),
+                       down=("weight",) if p.weights == "pass" else ())
     return grid
 
 

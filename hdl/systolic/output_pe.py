@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,7 +20,8 @@ class OutputPe(wiring.Component):
     ``activation_in`` and ``weight_in`` (``dot`` each, packed) are registered; the products are in
     ``value`` a cycle later. ``clear``: a new sum. Nothing stops: a cycle without operands has
     activations of zero, and adds the offset of the rows nonetheless. With ``drain`` shift
-    ``shift`` puts ``chain``, the next row's value, in place of the old one.
+    ``shift`` puts ``chain``, the next row's value, in place of the old one. With ``weights``
+    broadcast they come registered, and go no further.
     """
 
     def __init__(self, p: SystolicParameters) -> None:
@@ -28,16 +29,20 @@ class OutputPe(wiring.Component):
         bits = segments(p).value_bits
         members = {
             "activation_in": In(p.dot * p.a_bits), "activation_out": Out(p.dot * p.a_bits),
-            "weight_in": In(p.dot * p.moved_bits), "weight_out": Out(p.dot * p.moved_bits),
-            "clear": In(1), "value": Out(bits)}
+            "weight_in": In(p.dot * p.moved_bits), "clear": In(1), "value": Out(bits)}
         if p.drain != "mux":
             members |= {"shift": In(1), "chain": In(bits)}
+        if p.weights == "pass":
+            members["weight_out"] = Out(p.dot * p.moved_bits)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         activation = register(m, self.activation_in, "activation")
-        weight = register(m, self.weight_in, "weight")
+        weight: Value = self.weight_in
+        if p.weights == "pass":
+            weight = register(m, weight, "weight")
+            m.d.comb += self.weight_out.eq(weight)
         bits = segments(p).value_bits
         acc = Signal(bits, reset_less=True)
         before = Signal(bits)
@@ -49,6 +54,5 @@ class OutputPe(wiring.Component):
         else:
             m.d.comb += before.eq(acc & (~self.clear).replicate(bits))
         m.d.sync += acc.eq(add_products(m, p, weight, activation, before))
-        m.d.comb += [self.activation_out.eq(activation), self.weight_out.eq(weight),
-                     self.value.eq(acc)]
+        m.d.comb += [self.activation_out.eq(activation), self.value.eq(acc)]
         return m

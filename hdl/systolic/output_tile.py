@@ -20,9 +20,10 @@ __all__ = ["output_tile", "tile_members"]
 
 def tile_members(p: SystolicParameters) -> dict[str, wiring.Member]:
     """Ports of the tile, which have no handshake."""
+    late = "row i of what belongs together i cycles later than row 0" if p.weights == "pass" \
+        else "all rows together"
     members = {
-        "activations": In(activations_field(p, "activations, row i of what belongs together i "
-                                            "cycles later than row 0; zeros without operands")),
+        "activations": In(activations_field(p, f"activations, {late}; zeros without operands")),
         "clear": In(flag("sums start anew: in the cycle of the first operands, and before"))}
     where = "" if not p.mesh else ", as the tile above passes them on"
     members["weights"] = In(weights_field(p, "weights, column j of what belongs together j cycles "
@@ -35,10 +36,11 @@ def tile_members(p: SystolicParameters) -> dict[str, wiring.Member]:
         members["shift"] = In(flag("sums move up a row: the results of the next one follow"))
     members["results"] = Out(Field(p.sum, "results of the row that was read in the cycle before",
                                    axes={"column": p.C}))
+    if p.mesh and p.weights == "pass":
+        members["weights_out"] = Out(weights_field(p, "weights for the tile below"))
     if p.mesh:
-        members |= {"activations_out": Out(activations_field(p, "activations for the tile to the "
-                                                             "right")),
-                    "weights_out": Out(weights_field(p, "weights for the tile below"))}
+        members["activations_out"] = Out(activations_field(p, "activations for the tile to the "
+                                                           "right"))
     return members
 
 
@@ -51,5 +53,6 @@ def output_tile(m: Module, p: SystolicParameters, ports: Any) -> None:
     grid = output_grid(m, p, activations, weights, ports.clear, shift)
     m.d.comb += ports.results.eq(Cat(output_lanes(m, p, grid, row, ports.clear, Const(1, 1), {})))
     if p.mesh:
-        m.d.comb += [ports.activations_out.eq(Cat(line[-1].activation_out for line in grid)),
-                     ports.weights_out.eq(Cat(pe.weight_out for pe in grid[-1]))]
+        m.d.comb += ports.activations_out.eq(Cat(line[-1].activation_out for line in grid))
+    if p.mesh and p.weights == "pass":
+        m.d.comb += ports.weights_out.eq(Cat(pe.weight_out for pe in grid[-1]))

@@ -26,6 +26,10 @@ def add_products(m: Module, p: SystolicParameters, weights: Value, activations: 
     """``before`` plus the products of ``p.dot`` weights and activations, as values of
     :class:`~..common.accumulator.Segments`, and ``p.beat_offset`` too large. Combinational."""
     columns = BitColumns(m, p.acc_bits)
+    # the earliest first: what is there longest is added up first
+    columns.add(0, before[:p.acc_bits])
+    if p.segment == 1:
+        columns.add(1, before[p.acc_bits:])
     for i in range(p.dot):
         code = weights.word_select(i, p.moved_bits)
         if p.encode == "pe":
@@ -42,7 +46,6 @@ def add_products(m: Module, p: SystolicParameters, weights: Value, activations: 
                             activations.word_select(i, p.a_bits), f"row_{i}_{j}")
             columns.add(digit.shifts[0], offset_form(row))
             columns.add(digit.shifts[0], decoder.negative[j])
-    columns.add(0, before[:p.acc_bits])
     return _settled(m, p, columns, before[p.acc_bits:])
 
 
@@ -50,17 +53,18 @@ def _settled(m: Module, p: SystolicParameters, columns: BitColumns, pending: Val
     """The bits that are left after the tree, each chain's added up."""
     chains, adders = segments(p), Adders(p.adder)
     if p.segment == 1:
-        columns.add(1, pending)
         columns.reduce(first=1)
         words = [Cat(bits[i] if i < len(bits) else Const(0, 1) for bits in columns.bits)
                  for i in range(2)]
         return Cat(words[0], words[1][1:])
-    columns.reduce()
+    # the first chain has a place for a carry
+    columns.reduce(first=3)
+    entering = columns.bits[0][2] if len(columns.bits[0]) > 2 else Const(0, 1)
     sums: list[Value] = []
     carries: list[Value] = []
     for chain, low in enumerate(chains.starts):
         places = columns.bits[low:low + p.segment_bits]
-        carry: Value = pending[chain - 1] if chain else Const(0, 1)
+        carry: Value = pending[chain - 1] if chain else entering
         # above the tree the carry alone travels
         cut = max((i + 1 for i, bits in enumerate(places) if len(bits) > 1), default=0)
         a, b = (Cat(bits[i] if i < len(bits) else Const(0, 1) for bits in places)

@@ -132,7 +132,8 @@ async def run_tile(bench: Bench, p: SystolicParameters, rng: np.random.Generator
                 words += p.C
             if p.mesh and len(passed) > p.R + p.C:
                 assert int(dut.activations_out.value) == passed[-1 - p.C][0]
-                assert int(dut.weights_out.value) == passed[-1 - p.R][1]
+                if p.weights == "pass":
+                    assert int(dut.weights_out.value) == passed[-1 - p.R][1]
             await RisingEdge(dut.clk)
             bench.cycles += 1
     bench.report(words=words, mismatches=0)

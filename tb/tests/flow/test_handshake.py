@@ -53,7 +53,7 @@ DESIGNS: list[Parameters] = [
 
 #: no stream leads through them, and proofs are shorter without
 DATAPATH = ("lut_column", "lut_entry_step", "lut_entries", "bitmod_core", "bitmod_encoder",
-            "systolic_pe", "systolic_lane")
+            "systolic_pe")
 
 
 def _name(p: Parameters) -> str:
