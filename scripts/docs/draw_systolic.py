@@ -8,7 +8,7 @@ from canvas import Canvas
 
 __all__ = ["PICTURES"]
 
-WIDE, HIGH = 780, 400
+WIDE, HIGH = 780, 410
 #: left and upper edge of the elements, their size, and from one to the next
 LEFT, TOP, SIZE, PITCH = 296, 110, 80, 116
 
@@ -96,16 +96,17 @@ def weight_stationary() -> Canvas:
         side = LEFT + PITCH * j + 56
         c.arrow((side, TOP + SIZE), (side, TOP + PITCH))
         foot = TOP + PITCH + SIZE
-        c.line([(side, foot), (side, 296)])
-        _delay(c, side - 11, 296, 2 - j, down=True)
-        c.arrow((side, 296 + 18 * (2 - j) - (4 if j < 2 else 0)), (side, 338))
-        c.box(side - 36, 338, 72, 26, "purple", "lane")
-    c.arrow((LEFT + 2 * PITCH + 92, 351), (680, 351))
-    c.label(686, 355, "result", "bold mono")
-    c.label(20, 344, "psum", "bold mono")
-    c.label(20, 360, "of earlier slices", "dim small")
-    c.arrow((150, 351), (LEFT + 20, 351))
-    c.label(20, 388, "Grey: registers of the skew. Sums move down a row a step; the array steps on "
+        start = foot + 4
+        c.line([(side, foot), (side, start)])
+        _delay(c, side - 11, start, 2 - j, down=True)
+        c.arrow((side, start + 18 * (2 - j) - (4 if j < 2 else 0)), (side, 356))
+        c.box(side - 36, 356, 72, 26, "purple", "lane")
+    c.arrow((LEFT + 2 * PITCH + 92, 369), (680, 369))
+    c.label(686, 373, "result", "bold mono")
+    c.label(20, 362, "psum", "bold mono")
+    c.label(20, 378, "of earlier slices", "dim small")
+    c.arrow((150, 369), (LEFT + 20, 369))
+    c.label(20, 402, "Grey: registers of the skew. Sums move down a row a step; the array steps on "
             "or stops as a whole.", "dim small")
     return c
 
