@@ -16,8 +16,8 @@ FAMILIES = (
     "lut",
     "baselines",
     "bitmod",
-    "accelerator",
     "systolic",
+    "accelerator",
 )
 
 
