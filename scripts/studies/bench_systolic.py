@@ -18,8 +18,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from measure import Design, Measure, Row, Table, main
+from measure import Design, Measure, Row, Table, main, parts
 
+from lowbit.generators.compare.measurements import parse
 from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.systolic.parameters import SystolicParameters
 from lowbit.hdl.systolic.lane import OutputLane
@@ -55,7 +56,7 @@ ARRAYS = ("", " --drain mux", " --skew out", " --weights broadcast",
 def _element(measure: Measure, flags: str) -> tuple[Design, SystolicParameters]:
     """The element of an array, alone."""
     name = f"element of systolic {flags}"
-    p = measure.parameters(f"systolic {flags}")
+    p = parse(f"systolic {flags}")
     assert isinstance(p, SystolicParameters)
     pe = OutputPe(p) if p.dataflow == "os" else WeightPe(p)
     return measure.add(name, emit_component(pe, top="systolic_pe")), p
@@ -105,15 +106,15 @@ def array_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]
     rows: list[Row] = []
     for flags in ARRAYS[:1] if quick else ARRAYS:
         command = f"systolic {size}{flags}"
-        p = measure.parameters(command)
+        p = parse(command)
         assert isinstance(p, SystolicParameters)
         lane = measure.add(f"lane of {command}",
                            emit_component(OutputLane(p), top="systolic_lane"))
         element, _ = _element(measure, f"{size}{flags}")
         elements, lanes = (count * min(float(measure(part, name)["area"]) for name in names)
                            for part, count in ((element, p.R * p.C), (lane, p.C)))
-        rest = measure.parts(command, ["plain"], {"systolic_pe": "elements",
-                                                  "systolic_lane": "lanes"})["plain"]["other"]
+        rest = parts(measure, command, ["plain"], {"systolic_pe": "elements",
+                                                   "systolic_lane": "lanes"})["plain"]["other"]
         total = elements + lanes + rest
         rows.append({"design": command, "best": total, "elements": elements, "lanes": lanes,
                      "rest": rest, "to_plain": total / (p.R * p.C * p.dot * plain)})
