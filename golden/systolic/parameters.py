@@ -126,7 +126,7 @@ class SystolicParameters(TargetParameters):
     @cached_property
     def beat_offset(self) -> int:
         """What an element's rows in offset form add to its products in every cycle."""
-        return self.dot * sum(1 << self.a_bits + digit.shifts[-1] - 1 for digit in self.form.digits)
+        return self.dot * self.form.offset(self.a_bits)
 
     @property
     def segment_bits(self) -> int:

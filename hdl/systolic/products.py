@@ -38,14 +38,16 @@ def add_products(m: Module, p: SystolicParameters, weights: Value, activations: 
             code = recoder.code
         m.submodules[f"decoder_{i}"] = decoder = DigitDecoder(p.form)
         m.d.comb += [decoder.code.eq(code), decoder.active.eq(1)]
+        # digits are powers of two: no multiple is needed
+        activation = {1: activations.word_select(i, p.a_bits)}
         low = 0
         for j, digit in enumerate(p.form.digits):
-            lines = decoder.lines[low:low + len(digit.shifts)]
-            low += len(digit.shifts)
-            row = digit_row(m, digit, list(lines), decoder.negative[j],
-                            activations.word_select(i, p.a_bits), f"row_{i}_{j}")
-            columns.add(digit.shifts[0], offset_form(row))
-            columns.add(digit.shifts[0], decoder.negative[j])
+            lines = decoder.lines[low:low + len(digit.choices)]
+            low += len(digit.choices)
+            row = digit_row(m, digit, list(lines), decoder.negative[j], activation,
+                            f"row_{i}_{j}")
+            columns.add(digit.low_shift, offset_form(row))
+            columns.add(digit.low_shift, decoder.negative[j])
     return _settled(m, p, columns, before[p.acc_bits:])
 
 

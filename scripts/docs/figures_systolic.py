@@ -11,7 +11,8 @@ __all__ = ["RECORDED", "RESULTS"]
 
 Json = Any
 
-RESULTS = {"systolic_area.json": "studies/bench_systolic.py --liberty sky130hd_tt.lib.gz --json >"}
+RESULTS = {"systolic_area.json": "studies/bench_systolic.py --liberty sky130hd_tt.lib.gz "
+           "--only elements,arrays,bars --json >"}
 
 
 def _conditions(r: Json) -> str:
@@ -35,12 +36,6 @@ def elements(r: Json) -> str:
         ("element", "best", "per product", "to plain", "sized", "path, ns", "to compressed"), rows)
 
 
-def formats(r: Json) -> str:
-    rows = [(_name(x["design"]), number(x["best"], 0), number(x["per_mac"], 0),
-             number(x["sized"], 0), number(x["path"], 2)) for x in r["formats"]]
-    return table(("element", "best", "per product", "sized", "path, ns"), rows)
-
-
 def arrays(r: Json) -> str:
     rows = [(_name(x["design"]), number(x["best"], 0), number(x["elements"], 0),
              number(x["lanes"], 0), number(x["rest"], 0), number(x["to_plain"], 3))
@@ -55,5 +50,4 @@ def bars(r: Json) -> str:
 
 
 RECORDED: dict[str, Callable[[Json], str]] = {
-    "systolic elements": elements, "systolic formats": formats, "systolic arrays": arrays,
-    "systolic bars": bars}
+    "systolic elements": elements, "systolic arrays": arrays, "systolic bars": bars}

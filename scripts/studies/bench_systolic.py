@@ -46,11 +46,11 @@ endmodule
 PLAIN_NAME = "plain multiply-accumulate element"
 #: elements alone have no drain: an array with ``--drain mux`` reads them where they are
 ELEMENTS = ("--drain mux", *(f"--drain mux {more}" for more in (
-    "--segment 0", "--segment 4", "--segment 1", "--encode pe", "--dot 4", "--dot 4 --segment 1",
-    "--dot 8", "--weights broadcast")), "--drain shift", "--dataflow ws")
+    "--segment 0", "--segment 1", "--dot 4", "--weights broadcast")), "--drain shift",
+    "--dataflow ws")
 FORMATS = ("int4", "int2", "ternary", "e2m1", "bitmod4", "shift4")
-ARRAYS = ("", " --drain mux", " --skew out", " --weights broadcast",
-          " --weights broadcast --skew out", " --dot 4", " --dataflow ws", " --out-format int8")
+ARRAYS = ("", " --skew out", " --weights broadcast", " --weights broadcast --skew out",
+          " --out-format int8")
 
 
 def _element(measure: Measure, flags: str) -> tuple[Design, SystolicParameters]:
