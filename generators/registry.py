@@ -16,6 +16,7 @@ FAMILIES = (
     "lut",
     "baselines",
     "bitmod",
+    "systolic",
     "accelerator",
 )
 

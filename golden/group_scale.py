@@ -78,7 +78,10 @@ def share(total: Array, scale: Array, offset: Array | None = None, row_sum: Arra
     term = _product(FP32.to_array(total), wide(fmt, scale))
     if offset is not None:
         assert row_sum is not None
-        term = _sum(term, _product(FP32.to_array(row_sum)[..., None], wide(offset_fmt, offset)))
+        m = wide(offset_fmt, offset)
+        # m = 0 says that there is no offset: A adds nothing even where it overflows
+        a = np.where(m == 0, np.float32(0), FP32.to_array(row_sum)[..., None])
+        term = _sum(term, _product(a, m))
     return term
 
 

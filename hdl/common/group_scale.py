@@ -49,7 +49,10 @@ class GroupScale(Component):
         m = Module()
         term = self._product(m, self.total, self.scale, self.scale_format, "scaled")
         if self.offset_format is not None:
-            other = self._product(m, self.row_sum, self.offset, self.offset_format, "shifted")
+            # an offset of 0 is none: a row sum that overflows must not make it a NaN
+            there = self.offset[:-1].any()
+            other = self._product(m, self.row_sum & there.replicate(32), self.offset,
+                                  self.offset_format, "shifted")
             term = register(m, self._sum(m, term, other, "add_offset", self.en), "term",
                             enable=self.en)
         m.d.comb += self.result.eq(self._sum(m, self.y, term, "add", self.en_y))

@@ -23,6 +23,7 @@ import figures_accuracy
 import figures_bitmod
 import figures_blocks
 import figures_estimate
+import figures_systolic
 from tables import number, table
 
 from lowbit.generators.registry import find
@@ -35,7 +36,8 @@ from lowbit.tb.support.lut_run import VECTORS
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS_FOLDER = ROOT / "docs" / "results"
 PAGES = tuple(f"docs/{name}.md" for name in
-              ("results", "models", "fpga", "lut", "bitmod", "estimate", "numerics"))
+              ("results", "models", "fpga", "lut", "bitmod", "systolic", "estimate",
+               "numerics"))
 BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
 
 Json = Any
@@ -56,7 +58,8 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "smollm2.json": "demos/demo_smollm2.py --json >",
     "fpga.json": "studies/bench_fpga.py --json",
     "mutations.json": "studies/mutate.py [--mutator yosys] --json",
-    **figures_accelerator.RESULTS, **figures_blocks.RESULTS}.items()}
+    **figures_accelerator.RESULTS, **figures_blocks.RESULTS,
+    **figures_systolic.RESULTS}.items()}
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -299,7 +302,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ports": ports,
     "entry widths": entry_widths,
     **{f"parameters {name}": lambda name=name: parameters(name)  # type: ignore[misc]
-       for name in ("lut_table", "lut_dot", "lut_core")},
+       for name in ("lut_table", "lut_dot", "lut_core", "systolic")},
     "area": lambda: recorded("area.json", area),
     "layer": lambda: recorded("layer.json", layer),
     "bitmod layer": lambda: recorded("bitmod_layer.json", bitmod_layer),
@@ -313,6 +316,9 @@ TABLES: dict[str, Callable[[], str]] = {
     **{name: lambda name=name, render=render: recorded(  # type: ignore[misc]
         "bitmod_area.json", render, name in figures_bitmod.WITH_COMMAND)
        for name, render in figures_bitmod.RECORDED.items()},
+    **{name: lambda name=name, render=render: recorded(  # type: ignore[misc]
+        "systolic_area.json", render, name == "systolic bars")
+       for name, render in figures_systolic.RECORDED.items()},
     "smollm2": lambda: recorded("smollm2.json", smollm2),
     **{name: lambda file=file, render=render: recorded(file, render)  # type: ignore[misc]
        for name, (file, render) in (figures_accelerator.RECORDED

@@ -220,6 +220,11 @@ class Bench:
         """
         again = self.started > 0
         synchronous = hasattr(self.dut, "rst")
+        if not synchronous and not hasattr(self.dut, "rst_n"):      # nothing to reset
+            self.clock.start()
+            await RisingEdge(self.dut.clk)
+            self.started = time.perf_counter()
+            return streams()
         reset, active = (self.dut.rst, 1) if synchronous else (self.dut.rst_n, 0)
         if not again:
             made = streams()

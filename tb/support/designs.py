@@ -33,6 +33,11 @@ LINES = (
     "--weight-chunks 16",
     "bitmod_array --rows 1 --columns 2 --tile-rows 2 --tile-columns 1 --input-chunks 8 "
     "--weight-chunks 8 --max-group 16 --exponent scan --reset async_low",
+    "systolic --R 2 --C 3", "systolic --R 2 --C 2 --dataflow ws",
+    "systolic --R 2 --C 2 --drain mux --segment 1 --reset async_low",
+    "systolic --R 1 --C 2 --skew out --mesh",
+    "systolic --R 2 --C 2 --acc-bits 18 --out-format int8",
+    "systolic --R 1 --C 2 --w-format ternary --dot 4 --target fpga",
     "accel --M 1 --N 16 --K 2 --w-bits 2 --chains 1 --axi-data 64 --a-kib 1 --w-kib 1 --s-kib 1 "
     "--p-kib 1 --min-group 4 --max-group 16",
     "accel --M 1 --N 16 --K 2 --a-format int8 --w-bits 1 --chains 1 --offset none --axi-data 128 "

@@ -135,6 +135,18 @@ def test_unit_equals_golden(units: Any, kind: str) -> None:
     check(results[f"{kind}__result"], expected[0], total=x["total"], scale=x["scale"], y=x["y"])
 
 
+def test_no_offset_adds_nothing() -> None:
+    """An offset of 0 where the row sum overflows; one that is not follows IEEE."""
+    one, inf = 0x3F800000, FP32.inf
+    x = dict(total=np.full(4, one), scale=np.full(4, 0x3C00), y=np.zeros(4, np.int64),
+             offset=np.array([0, 0x8000, 0x3C00, 0xBC00]), row_sum=np.full(4, inf))
+    expected = scaled(x["total"][None], x["scale"], x["y"][None], x["offset"], x["row_sum"][:1],
+                      FP16, FP16)
+    assert expected.tolist() == [[one, one, inf, inf | 1 << 31]]
+    got = run({"unit": GroupScale(FP16, FP16)}, {"unit": x | dict(en=1, en_y=1)}, cycles=7)
+    check(got["unit__result"], expected[0], offset=x["offset"])
+
+
 @pytest.mark.parametrize("options", [
     dict(group_scale="e8m0", w_bits=5, max_k=64),
     dict(group_scale="e4m3", a_format="int8", offset="integer", w_bits=2, max_k=32, preload=True),

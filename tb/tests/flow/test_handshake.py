@@ -18,6 +18,7 @@ from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
 from lowbit.golden.parameters import Parameters
+from lowbit.golden.systolic.parameters import SystolicParameters
 from lowbit.tb.support.designs import LINES, emitted
 from lowbit.tb.support.lut_run import run_bench
 from lowbit.tb.support.lut_space import label
@@ -45,10 +46,14 @@ DESIGNS: list[Parameters] = [
                           group_entries=2, channel_scale=False),
     BitmodTileParameters(**TILE, align="cycle"),
     BitmodArrayParameters(**TILE, align="cycle", tile_rows=2, tile_columns=1, input_chunks=2,
-                          weight_chunks=4, group_entries=2)]
+                          weight_chunks=4, group_entries=2),
+    SystolicParameters(R=2, C=2), SystolicParameters(R=2, C=1, drain="mux", reset="async_low"),
+    SystolicParameters(R=2, C=2, dataflow="ws", acc_bits=17),
+    SystolicParameters(R=2, C=2, acc_bits=18, out_format="int8")]
 
 #: no stream leads through them, and proofs are shorter without
-DATAPATH = ("lut_column", "lut_entry_step", "lut_entries", "bitmod_core", "bitmod_encoder")
+DATAPATH = ("lut_column", "lut_entry_step", "lut_entries", "bitmod_core", "bitmod_encoder",
+            "systolic_pe")
 
 
 def _name(p: Parameters) -> str:
