@@ -8,10 +8,11 @@ component, the testbench, the manifest and the command line. A field is declared
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-__all__ = ["Parameters", "TARGETS", "TargetParameters", "parameter", "ParameterError"]
+__all__ = ["Parameters", "TARGETS", "TargetParameters", "parameter", "same_as", "ParameterError"]
 
 #: what a design is built from: standard cells, or the LUTs and carry chains of an FPGA
 TARGETS = ("asic", "fpga")
@@ -37,6 +38,13 @@ def parameter(default: Any, help: str, *, low: int | None = None, high: int | No
     return dataclasses.field(default=default, metadata=dict(
         help=help, low=low, high=high, choices=choices, source=source, metavar=metavar,
         by_target=by_target))
+
+
+def same_as(cls: type[Parameters], name: str, help: str) -> Any:
+    """Declare a field as another parameter object does: the same default and rules, in words that
+    fit here."""
+    field = next(field for field in dataclasses.fields(cls) if field.name == name)
+    return dataclasses.field(default=field.default, metadata={**field.metadata, "help": help})
 
 
 def flag_name(field_name: str) -> str:
@@ -89,6 +97,20 @@ class Parameters:
 
     def check(self) -> None:
         """Rules between parameters; raise :class:`ParameterError` through :meth:`refuse`."""
+
+    def others(self, choice: str, options: Mapping[str, tuple[str, ...]]) -> set[str]:
+        """Fields without a meaning here: those of ``options`` that belong to other values of the
+        field ``choice`` alone."""
+        mine = options[getattr(self, choice)]
+        return {name for names in options.values() for name in names} - set(mine)
+
+    def check_others(self, choice: str, options: Mapping[str, tuple[str, ...]]) -> None:
+        """Refuse :meth:`others` that are given."""
+        for field in self.declared():
+            if field.name in self.others(choice, options) \
+                    and getattr(self, field.name) != self.default(field):
+                value = next(value for value, names in options.items() if field.name in names)
+                self.refuse(field.name, f"must be left out unless {flag_name(choice)} is {value}")
 
     def refuse(self, name: str, rule: str, value: Any = None) -> None:
         """Raise the one-line error for parameter ``name``."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xdsl.dialects.builtin import DYNAMIC_INDEX
 from xdsl.ir import SSAValue
 
-from lowbit.golden.accelerator.layout import codes_of
+from lowbit.golden.accelerator.lut_layout import codes_of
 from lowbit.golden.bits import unpack_bits
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.parameters import ParameterError

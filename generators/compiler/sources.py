@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowbit.golden.accelerator.layout import codes_of
+from lowbit.golden.accelerator.lut_layout import codes_of
 from lowbit.golden.group_scale import Codes
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.quantizer import quantize

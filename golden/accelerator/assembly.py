@@ -1,7 +1,7 @@
 """Programs as text: an instruction a line, and back.
 
 LMMA is written as in the paper, with the design's shape and formats, the weights' type as unsigned
-(``u4``), two's complement (``s4``) or odd (``o4``) codes::
+(``u4``), two's complement (``s4``), odd (``o4``) or floating (``f4``) codes::
 
     lmma.m2n64k4.fp16.u4.fp32.fp32 a0, w768, s0, p0, rows=8, pitch=144, groups=18, steps=8, init
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ..group_scale import Codes
 from ..parameters import ParameterError
-from .isa import FLAGS, Instruction, Op, encode
+from .isa import FLAGS, FLOATS, Instruction, Op, encode
 from .parameters import AccelParameters
 
 __all__ = ["assemble", "disassemble", "text_of"]
@@ -35,10 +35,10 @@ _NUMBERS: dict[Op, dict[str, str]] = {
         Op.LDP: "rows words pitch", Op.ST: "rows words pitch", Op.END: "", Op.SYNC: ""}.items()}
 _NUMBERS[Op.LMMA] = {"rows": "row_blocks", "pitch": "a_pitch", "groups": "groups",
                      "steps": "steps"}
-_SWITCHES: dict[Op, tuple[str, ...]] = {Op.LMMA: ("offsets", "init"), Op.ST: ("fp16",),
+_SWITCHES: dict[Op, tuple[str, ...]] = {Op.LMMA: ("offsets", "init", "keep"), Op.ST: ("fp16",),
                                         Op.END: ("irq",)}
-#: letter of a type of weights -> codes; r is reserved, and refused by a device
-_CODES = {"o": Codes.ODD, "s": Codes.SIGNED, "u": Codes.UNSIGNED, "r": 3}
+#: letter of a type of weights -> codes; a device refuses those that its engine does not take
+_CODES = {"o": Codes.ODD, "s": Codes.SIGNED, "u": Codes.UNSIGNED, "f": FLOATS}
 _LETTERS = {int(codes): letter for letter, codes in _CODES.items()}
 
 
@@ -50,7 +50,8 @@ def text_of(p: AccelParameters, i: Instruction) -> str:
     """An instruction of a design as a line."""
     op, words = i.op, [i.op.name.lower()]
     if op is Op.LMMA:
-        words = [f"lmma.{_shape(p)}.{p.a_format}.{_LETTERS[i['codes']]}{i['planes'] + 1}.fp32.fp32"]
+        bits = (i["planes"] + 1) * p.compute.plane_bits
+        words = [f"lmma.{_shape(p)}.{p.a_format}.{_LETTERS[i['codes']]}{bits}.fp32.fp32"]
     operands = [f"{letter}{i[name]}" for letter, name in _PLACES[op].items()]
     if op in _MEMORY:
         operands.append(f"b{i['base']}+{i['offset']}")
@@ -126,11 +127,14 @@ class _Line:
             if got != design:
                 raise ParameterError(f"lmma {what} must be {design}, as the design has it; "
                                      f"got {got}")
-        match = re.fullmatch(r"([osur])([1-8])", types[2])
-        if match is None:
-            raise ParameterError(f"lmma type of weights must be u, s or o and 1 to 8 bits; "
+        match = re.fullmatch(r"([osuf])(\d{1,2})", types[2])
+        step = p.compute.plane_bits
+        planes, rest = divmod(int(match[2]), step) if match else (0, 0)
+        if match is None or rest or not 1 <= planes <= 8:
+            raise ParameterError(f"lmma type of weights must be u, s, o or f and {step} to "
+                                 f"{8 * step} bits{', an even number' * (step > 1)}; "
                                  f"got {types[2]}")
-        return {"codes": int(_CODES[match[1]]), "planes": int(match[2]) - 1}
+        return {"codes": int(_CODES[match[1]]), "planes": planes - 1}
 
     def _places(self, op: Op, rest: list[str], fields: dict[str, int]) -> None:
         wanted: list[tuple[str, str, tuple[str, ...]]] = [

@@ -69,6 +69,7 @@ class _Model:
         self.bus_free = 0                               # after the beats before
         self.bursts: deque[int] = deque()               # when those under way are over
         self.address_free = 0
+        self.engine = p.compute.schedule()
 
     # -- the bus ------------------------------------------------------------------------------
     def _read(self, when: int, address: int, size: int, per_beat: int = 1) -> int:
@@ -132,11 +133,10 @@ class _Model:
                                      "store execute")}
         self.load_head = self.load_end = self.store_free = self.store_end = when
         self.loads: deque[int] = deque()
-        self.weights_end = self.core_free = self.head = self.results = when
-        self.scales_end = when
+        self.engine.restart(when)
 
     def _rest(self) -> int:
-        return max(self.load_end, self.results, self.store_end)
+        return max(self.load_end, self.engine.results, self.store_end)
 
     def _take(self, when: int, *ways: str) -> int:
         return max([when, *(self.tokens[way].popleft() for way in ways if self.tokens[way])])
@@ -172,33 +172,18 @@ class _Model:
         return self.load_head
 
     def _execute(self, index: int, i: Instruction, when: int, flags: dict[str, bool]) -> int:
-        core = self.p.core
-        start = max(when, self.head)
+        engine = self.engine
+        start = max(when, engine.head)
         ways = [way for way, flag in (("load execute", flags["pop_prev"]),
                                       ("store execute", flags["pop_next"])) if flag]
         start = self._take(start, *ways)
-        count = (i["planes"] + 1) << i["steps"]
-        groups = i["groups"] * i["row_blocks"]
-        period = max(count, core.drain_start + core.drain_beats)
-        # the table of the first beat is made while its weights wait
-        begin = max(self.weights_end, start + 3)
-        first = max(begin + count, self.core_free)
-        end = first + (groups - 1) * period
-        self.out.beats += count * groups
-        # the feeds take the next instruction when this one's partial sums may be read: after the
-        # results of the one before
-        self.head = max(start + 2, self.results + 1)
-        self.weights_end = end
-        self.core_free = end + core.drain_start + core.drain_beats
-        # scales are asked for as they are used
-        scales = self.core_free + core.lane_stages[0] - 1
-        self.scales_end = scales
-        self.results = self.core_free + core.lane_stages[2] - 2
+        self.out.beats += ((i["planes"] + 1) << i["steps"]) * i["groups"] * i["row_blocks"]
+        freed = engine.run(i, start)
         if flags["push_prev"]:
-            self.tokens["execute load"].append(scales + 1)
+            self.tokens["execute load"].append(freed + 1)
         if flags["push_next"]:
-            self.tokens["execute store"].append(self.results + 1)
-        self._span(index, i.op, start, self.results)
+            self.tokens["execute store"].append(engine.results + 1)
+        self._span(index, i.op, start, engine.results)
         return start
 
     def _store(self, index: int, i: Instruction, when: int, flags: dict[str, bool]) -> int:

@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 
 from ..bits import unpack_bits
 from ..formats import FP16, FP32
-from ..group_scale import Codes
-from ..lut.row_scaled import RowScale
-from .engine import Expanded, expand, multiply
+from .engine import Operands
 from .isa import BLOCK, INSTRUCTION_BITS, TOKENS, UNITS, Error, Instruction, Op, decode
 from .parameters import AccelParameters
 
@@ -45,13 +43,17 @@ class Device:
     """An accelerator and its memory.
 
     ``memory``: uint8, read and written by programs and by whoever holds it; ``bases``: the eight
-    base addresses in bytes. :meth:`run` runs a program; afterwards ``code`` and ``irq`` hold what
-    the registers say, ``executed`` the number of instructions of each opcode.
+    base addresses in bytes, ``settings`` registers that belong to the engine. :meth:`run` runs a
+    program; afterwards ``code`` and ``irq`` hold what the registers say, ``executed`` the number
+    of instructions of each opcode.
     """
 
     def __init__(self, p: AccelParameters, memory: Array) -> None:
         self.p, self.memory = p, memory
+        self.engine = p.compute
         self.bases = [0] * 8
+        self.settings = dict.fromkeys(self.engine.settings, 0)
+        self.kept: Any = None       # sums that stay in the engine for the next LMMA
         self.code, self.irq = Error.NONE, False
         self.executed: Counter[Op] = Counter()
         self.bytes_read = self.bytes_written = 0
@@ -59,10 +61,10 @@ class Device:
         self.a = np.zeros((p.a_depth, p.M, p.per_beat), kind)
         self.e = np.zeros((p.e_depth, p.M), kind)
         self.w = np.zeros((p.w_depth, p.w_word // 8), np.uint8)
-        self.s = np.zeros((p.s_depth, p.chains), kind)
+        self.s = np.zeros((p.s_depth, p.s_word // self.engine.scale_bits), kind)
         self.o = np.zeros((p.s_depth, p.chains), kind)
         self.results = np.zeros((p.p_depth, p.M, p.chains), kind)
-        self._expanded: dict[tuple[int, ...], Expanded] = {}
+        self._expanded: dict[tuple[int, ...], Any] = {}
         self._do: dict[Op, Callable[[Instruction], None]] = {
             Op.LDA: self._lda, Op.LDW: self._ldw, Op.LDS: self._lds, Op.LDO: self._ldo,
             Op.LDP: self._ldp, Op.LMMA: self._lmma, Op.ST: self._st}
@@ -123,6 +125,7 @@ class Device:
                             raise Fault(Error.TOKENS)
         except Fault as fault:
             self.code, self.irq = fault.code, True
+            self.kept = None
         return self.code
 
     def _fetch(self, address: int, pc: int) -> Instruction:
@@ -144,8 +147,13 @@ class Device:
         if i.op is Op.LDA:
             bad |= bool((i["words"] | i["dst"]) & low)
         if i.op is Op.LMMA:
-            bad |= bool((i["a"] | i["a_pitch"]) & low) or i["planes"] >= p.w_bits
-            bad |= i["codes"] > max(Codes) or bool(i["offsets"] and not p.o_word)
+            engine = self.engine
+            bad |= bool((i["a"] | i["a_pitch"]) & low) or i["planes"] >= engine.planes
+            bad |= i["codes"] not in engine.codes or bool(i["offsets"] and not p.o_word)
+            # what stays belongs to one row block, and gives no results
+            bad |= bool(i["keep"] and not (engine.keeps and i["row_blocks"] == 1
+                                           and not i["push_next"]))
+            bad |= engine.refuses(i)
         bad |= i.op is Op.LDO and not p.o_word
         words = {Op.LDW: p.w_word, Op.LDS: p.s_word, Op.LDO: p.o_word}.get(i.op, 0)
         bad |= bool(words and i["dst"] % p.ratio(words))
@@ -178,15 +186,13 @@ class Device:
         for row in range(i["rows"]):
             at, bank = i["dst"] + row // p.M * words, row % p.M
             data = self._row(i, row, words * p.a_word // 8)
-            signed = not p.core.activation.is_float
+            signed = not self.engine.activation.is_float
             codes = unpack_bits(data, p.a_bits, words * p.per_beat, signed=signed).astype(np.int64)
             self.a[at:at + words, bank] = codes.reshape(words, -1)
-            if p.core.is_aligned:
-                scale = p.core.row_scale
-                assert isinstance(scale, RowScale)
+            if self.engine.exponent_bits:
                 of_groups = codes.reshape(-1, steps * p.per_beat)
                 first = at // steps
-                self.e[first:first + len(of_groups), bank] = scale.scanned_exponent(of_groups)
+                self.e[first:first + len(of_groups), bank] = self.engine.scan(of_groups)
 
     def _block(self, i: Instruction, word: int, depth: int) -> Array:
         """Whole words (n, bytes) of a block."""
@@ -203,12 +209,12 @@ class Device:
     def _lds(self, i: Instruction) -> None:
         words = self._block(i, self.p.s_word, self.p.s_depth)
         self.s[i["dst"]:i["dst"] + len(words)] = unpack_bits(
-            words, self.p.s_word // self.p.chains, self.p.chains)
+            words, self.engine.scale_bits, self.s.shape[1])
 
     def _ldo(self, i: Instruction) -> None:
         words = self._block(i, self.p.o_word, self.p.s_depth)
         self.o[i["dst"]:i["dst"] + len(words)] = unpack_bits(
-            words, self.p.o_word // self.p.chains, self.p.chains)
+            words, self.engine.offset_bits, self.p.chains)
 
     def _result_rows(self, i: Instruction, first: int) -> list[tuple[slice, int]]:
         """Where the words of each row of results are, and in which bank."""
@@ -226,46 +232,47 @@ class Device:
 
     # -- execute ------------------------------------------------------------------------------
     def _lmma(self, i: Instruction) -> None:
-        p = self.p
+        p, engine = self.p, self.engine
         steps, planes, groups = 1 << i["steps"], i["planes"] + 1, i["groups"]
         blocks, words, drain = i["row_blocks"], groups << i["steps"], p.drain
-        for end, depth in ((i["a"] + (blocks - 1) * i["a_pitch"] + words, p.a_depth),
-                           (i["w"] + words * planes, p.w_depth),
-                           (i["s"] + groups * drain, p.s_depth),
-                           (i["p"] + blocks * drain, p.p_depth)):
-            if end > depth:
-                raise Fault(Error.BOUNDS)
-        x = self._tables(i["a"], i["a_pitch"], blocks, groups, steps)
-        fields = unpack_bits(self.w[i["w"]:i["w"] + words * planes], p.K, p.N * p.groups)
+        scales = groups * engine.scale_words
+        offsets = scales if engine.offsets_of_groups else drain
+        ends = [(i["a"] + (blocks - 1) * i["a_pitch"] + words, p.a_depth),
+                (i["w"] + words * planes, p.w_depth), (i["s"] + scales, p.s_depth)]
+        if not i["keep"]:
+            ends.append((i["p"] + blocks * drain, p.p_depth))
+            if i["offsets"]:
+                ends.append((i["s"] + offsets, p.s_depth))
+        if any(end > depth for end, depth in ends):
+            raise Fault(Error.BOUNDS)
         rows = slice(i["p"], i["p"] + blocks * drain)
-        shape = blocks, drain, p.M, p.chains
-        y = np.zeros((blocks * p.M, p.N), np.int64)
-        if not i["init"]:
-            y = self.results[rows].reshape(shape).transpose(0, 2, 3, 1).reshape(y.shape)
-        y = multiply(p, x, fields.reshape(groups, steps * planes, -1), planes, Codes(i["codes"]),
-                     self._of_groups(self.s, i), self._of_groups(self.o, i) if i["offsets"]
-                     else None, y)
-        self.results[rows] = y.reshape(blocks, p.M, p.chains, drain).transpose(0, 3, 1, 2) \
-            .reshape(-1, p.M, p.chains)
+        # (row blocks, words, M, chains) to (rows, words, chains)
+        there = self.results[rows] if not i["keep"] else np.zeros((blocks * drain, p.M, p.chains),
+                                                                  np.int64)
+        y = there.reshape(blocks, drain, p.M, p.chains).swapaxes(1, 2)
+        y = np.zeros_like(y) if i["init"] else y
+        found, self.kept = engine.multiply(Operands(
+            i, self._ready(i["a"], i["a_pitch"], blocks, groups, steps),
+            self.w[i["w"]:i["w"] + words * planes].reshape(groups, steps * planes, -1),
+            self.s[i["s"]:i["s"] + scales],
+            self.o[i["s"]:i["s"] + offsets] if i["offsets"] else None,
+            y.reshape(blocks * p.M, drain, p.chains), self.settings, self.kept))
+        if found is not None:
+            self.results[rows] = found.reshape(blocks, p.M, drain, p.chains).swapaxes(1, 2) \
+                .reshape(-1, p.M, p.chains)
 
-    def _tables(self, a: int, pitch: int, blocks: int, groups: int, steps: int) -> Expanded:
-        """Activations do not change between loads, and column blocks share their tables."""
+    def _ready(self, a: int, pitch: int, blocks: int, groups: int, steps: int) -> Any:
+        """Activations do not change between loads, and column blocks share what is made of them."""
         key = (a, pitch, blocks, groups, steps)
         if key not in self._expanded:
             p, words = self.p, groups * steps
             starts = a + np.arange(blocks) * pitch
             codes = self.a[starts[:, None] + np.arange(words)]      # (blocks, words, M, per beat)
             exponent = self.e[starts[:, None] // steps + np.arange(groups)]
-            self._expanded[key] = expand(
-                p, codes.transpose(0, 2, 1, 3).reshape(blocks * p.M, groups, -1),
+            self._expanded[key] = self.engine.expand(
+                codes.transpose(0, 2, 1, 3).reshape(blocks * p.M, groups, -1),
                 exponent.transpose(0, 2, 1).reshape(blocks * p.M, groups))
         return self._expanded[key]
-
-    def _of_groups(self, buffer: Array, i: Instruction) -> Array:
-        """Scales or offsets (groups, N)."""
-        p = self.p
-        words = buffer[i["s"]:i["s"] + i["groups"] * p.drain]
-        return words.reshape(-1, p.drain, p.chains).swapaxes(1, 2).reshape(-1, p.N)
 
     # -- store --------------------------------------------------------------------------------
     def _st(self, i: Instruction) -> None:

@@ -1,118 +1,185 @@
-"""What LMMA computes: rows of activations times the weights of a column block, many at once.
+"""What the accelerator asks of its engine: words of operands, the arithmetic of LMMA, its cycles.
 
-The numbers are those of the core (:func:`lowbit.golden.lut.core.scaled_operation`), group by group;
-here all row blocks, groups and planes of an instruction go through NumPy together.
+An :class:`Engine` is the golden half of an engine; its hardware is a component with the ports of
+``hdl/accelerator/engine.py``. Nothing else of the accelerator knows which engine there is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FP32, wrap_signed
-from ..group_scale import Codes, added, wide
-from ..lut.row_scaled import step
-from ..lut.table import make_tables
-from .parameters import AccelParameters
+from ..formats import FP16, FloatFormat, IntFormat
+from ..parameters import Parameters
+from .isa import Instruction
 
-__all__ = ["Expanded", "expand", "multiply", "rounded"]
+if TYPE_CHECKING:
+    from .layout import Packed
+    from .parameters import AccelParameters
+
+__all__ = ["Engine", "Operands", "Schedule"]
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Expanded:
-    """The tables of rows of activations (rows, groups, steps, tables of a step)."""
+class Operands:
+    """What an LMMA ``i`` reads, as words of the buffers hold it."""
 
-    values: Array       #: int64 (rows, groups, tables, 2**K): by what a weight field holds
-    row_sum: Array      #: int64 (rows, groups): sum of the activations
-    exponent: Array     #: int64 (rows, groups): an integer t means t * 2**(exponent + offset)
-    invalid: Array      #: bool (rows,): an activation that is not finite
-    live: Array         #: bool (rows,): some entry is not 0
-    _by_plane: dict[int, Array] = field(default_factory=dict)
-
-    def by_plane(self, p: AccelParameters, planes: int) -> Array:
-        """What a field reads in each beat: (live rows, groups * steps * planes * tables of a step *
-        2**K), modulo the accumulator's width."""
-        if planes not in self._by_plane:
-            values = self.values[self.live]
-            rows, groups, tables, size = values.shape
-            kind = np.int32 if p.core.acc_bits <= 32 else np.int64
-            out = np.empty((rows, groups, tables // p.groups, planes, p.groups, size), kind)
-            values = values.reshape(out[:, :, :, 0].shape)
-            for plane in range(planes):
-                out[:, :, :, plane] = step(values, planes - 1 - plane) if p.core.is_aligned \
-                    else values << plane
-            self._by_plane[planes] = out.reshape(rows, -1)
-        return self._by_plane[planes]
+    i: Instruction
+    x: Any              #: rows of activations, of :meth:`Engine.expand`
+    weights: Array      #: uint8 (groups, words of a group, bytes)
+    scales: Array       #: int64 (words, entries of a word)
+    offsets: Array | None   #: the same, of the words that the engine takes; None: without
+    y: Array            #: int64 FP32 codes (rows, drain, chains) that are at ``p``
+    settings: Mapping[str, int]     #: registers of :attr:`Engine.settings`
+    kept: Any           #: what the LMMA before has left in the engine
 
 
-def expand(p: AccelParameters, codes: Array, exponent: Array) -> Expanded:
-    """Tables of activations (rows, groups, k), raw codes or integers; exponents (rows, groups)."""
-    rows, groups, k = codes.shape
-    tables = make_tables(codes.reshape(-1, k), p.core, exponent.reshape(-1))
-    entries = tables.entries.reshape(rows, groups, k // p.K, -1)
-    unit = exponent + p.core.exponent_offset if p.core.is_aligned else np.zeros_like(exponent)
-    return Expanded(np.concatenate([entries, -entries], axis=3), entries[..., -1].sum(axis=2),
-                    unit, np.asarray(tables.invalid.reshape(rows, -1).any(axis=1)),
-                    np.asarray(entries.any(axis=(1, 2, 3))))
+class Engine(ABC):
+    """Shapes of words and arithmetic of an engine of the design ``p``."""
+
+    #: value of the register ID: four letters
+    magic: ClassVar[bytes]
+    #: registers that belong to this engine alone
+    settings: ClassVar[tuple[str, ...]] = ()
+    #: values of LMMA's field ``codes``
+    codes: ClassVar[frozenset[int]]
+    #: bits of a weight code that a word of patterns holds
+    plane_bits: ClassVar[int] = 1
+    #: bits of a scale's entry, one for each column, in memory
+    scale_bits: int
+    #: offsets follow the scales, group by group; else there are ``drain`` words a column block
+    offsets_of_groups: ClassVar[bool] = True
+    #: sums of a row block may stay for the next LMMA (``keep``), and no other way continues them
+    keeps: ClassVar[bool] = False
+    #: a group of weights may be cut into shorter ones with the same scale
+    cuts_groups: ClassVar[bool] = True
+    #: what is said of weights with offsets where there are none
+    needs_offsets: ClassVar[str]
+    #: format of activations in memory
+    activation: FloatFormat | IntFormat = FP16
+
+    def __init__(self, p: AccelParameters) -> None:
+        self.p = p
+
+    # -- words --------------------------------------------------------------------------------
+    @property
+    @abstractmethod
+    def design(self) -> Parameters:
+        """Parameters of the component inside; :class:`ParameterError` where there is none."""
+
+    @property
+    @abstractmethod
+    def per_beat(self) -> int:
+        """Activations of a row that are taken at once: a step."""
+
+    @property
+    @abstractmethod
+    def planes(self) -> int:
+        """Words of patterns of a step, at most."""
+
+    @property
+    @abstractmethod
+    def exponent_bits(self) -> int:
+        """Bits of the exponent that load finds for each group of a row; 0: none is wanted."""
+
+    @property
+    @abstractmethod
+    def drain(self) -> int:
+        """Words of results of a row."""
+
+    @property
+    @abstractmethod
+    def scale_words(self) -> int:
+        """Words of scales of a group."""
+
+    @property
+    @abstractmethod
+    def offset_bits(self) -> int:
+        """Bits of an offset; 0: there are none."""
+
+    @property
+    @abstractmethod
+    def out_lanes(self) -> int:
+        """Results that leave the component side by side."""
+
+    @property
+    @abstractmethod
+    def result_latency(self) -> int:
+        """Cycles from the last word of weights to the first word of results in the buffer."""
+
+    @property
+    def w_word(self) -> int:
+        """Bits of a word of patterns: ``plane_bits`` of all columns' weights of a step."""
+        return self.p.N * self.per_beat * self.plane_bits
+
+    @property
+    def s_word(self) -> int:
+        """Bits of a word of scales."""
+        return self.p.N // self.scale_words * self.scale_bits
+
+    @property
+    def o_word(self) -> int:
+        """Bits of a word of offsets, of as many columns as a word of results has."""
+        return self.p.chains * self.offset_bits
+
+    @property
+    def smallest_slot(self) -> int:
+        """Words of scales and offsets that a slot holds at least."""
+        return max(self.scale_words, self.drain if self.o_word else 0)
+
+    def derived_fields(self) -> dict[str, Any]:
+        """Values of parameters that may be left out."""
+        return self.design.derived_fields()
+
+    # -- what it does -------------------------------------------------------------------------
+    @abstractmethod
+    def refuses(self, i: Instruction) -> bool:
+        """Is there something wrong with an LMMA, beside what is wrong with any engine?"""
+
+    def scan(self, codes: Array) -> Array:
+        """Exponents (groups,) of groups of a row's activations, codes (groups, size)."""
+        raise NotImplementedError("no exponent is wanted")
+
+    @abstractmethod
+    def expand(self, codes: Array, exponents: Array) -> Any:
+        """Activations codes (rows, groups, size) with exponents (rows, groups), made ready."""
+
+    @abstractmethod
+    def multiply(self, of: Operands) -> tuple[Array | None, Any]:
+        """Codes (rows, drain, chains) of the results, None where the sums stay in the engine; and
+        what stays."""
+
+    @abstractmethod
+    def schedule(self) -> Schedule:
+        """The engine's cycles, from a start at cycle 0."""
+
+    @abstractmethod
+    def pack(self, weights: Any, slot_words: int | None = None) -> Packed:
+        """A matrix in memory; see :mod:`.layout`."""
 
 
-def multiply(p: AccelParameters, x: Expanded, fields: Array, planes: int, codes: Codes,
-             scale: Array, offset: Array | None, y: Array) -> Array:
-    """FP32 codes (rows, N) of ``y`` plus the scaled products.
+class Schedule(ABC):
+    """When the engine is done with LMMAs, one after another.
 
-    ``fields``: uint8 (groups, beats, N * tables of a step) K-bit weight fields, the beats those of
-    steps and, within them, planes; ``scale``, ``offset`` codes (groups, N); ``y`` (rows, N) FP32
-    codes.
+    ``head``: the cycle from which the next one may start; ``results``: when the last results so
+    far are written.
     """
-    core, live = p.core, x.live
-    of_scale = wide(core.scale_format, scale)
-    of_offset = None if offset is None else wide(core.offset_format or FP32, offset)
-    result = FP32.canonical(y)
-    if not (np.isfinite(of_scale).all() and (of_offset is None or np.isfinite(of_offset).all())):
-        live = np.ones_like(live)       # 0 times infinity is a result too
-        x = replace(x, live=live, _by_plane={})
-    if live.any():
-        row_sum = wrap_signed(x.row_sum[live], core.acc_bits)
-        unit = x.exponent[live]
-        twice = _sums(p, x.by_plane(p, planes), fields, planes) \
-            + codes.of_sum(planes) * row_sum[..., None]
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            shares = rounded(twice, unit - 1, core.acc_bits + 9)
-            shares *= of_scale
-            if of_offset is not None:
-                shares += rounded(row_sum[..., None], unit, core.acc_bits) * of_offset
-        # a zero's sign is lost in the sum, which is never -0
-        result[live] = added(shares.swapaxes(0, 1), y[live])
-    return np.where(x.invalid[:, None], FP32.nan, result)
 
+    head: int
+    results: int
 
-def _sums(p: AccelParameters, values: Array, fields: Array, planes: int) -> Array:
-    """Accumulators (rows, groups, N) in units of the entries; ``values`` by beat."""
-    groups, beats, _ = fields.shape
-    size, rows = 1 << p.K, len(values)
-    place = np.arange(groups * beats)[:, None] * p.groups + np.tile(np.arange(p.groups), p.N)
-    at = fields.reshape(groups * beats, -1) + place * size
-    read = np.take(values, at, axis=1).reshape(rows, groups, beats, p.N, p.groups)
-    if p.groups > 1:
-        read = read.sum(axis=4, dtype=read.dtype)
-    sums = read.reshape(rows, groups, beats, p.N).sum(axis=2, dtype=read.dtype)
-    sums = wrap_signed(sums, p.core.acc_bits)
-    return sums << planes - 1 if p.core.is_aligned else sums
+    @abstractmethod
+    def restart(self, when: int) -> None:
+        """At rest from the cycle ``when`` on."""
 
-
-def rounded(integers: Array, exponent: Array, bits: int) -> Array:
-    """Integers (rows, groups, ...) below 2**bits times 2**exponent (rows, groups), as float32.
-
-    Rounded once, as :meth:`FloatFormat.round`: a double holds 53 bits, and all exponents of
-    activations.
-    """
-    if bits <= 53 and np.abs(exponent).max() < 900:
-        exact = integers * np.ldexp(1.0, exponent)[..., None]
-        return np.asarray(exact.astype(np.float32))
-    code = FP32.round((integers < 0).astype(np.int64), np.abs(integers), exponent[..., None])
-    return FP32.to_array(code)
+    @abstractmethod
+    def run(self, i: Instruction, start: int) -> int:
+        """An LMMA that starts at ``start`` (with its tokens): the cycle in which its operands have
+        been read. Moves :attr:`head` and :attr:`results`."""

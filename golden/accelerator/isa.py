@@ -20,7 +20,7 @@ from functools import cache
 from ..parameters import ParameterError
 
 __all__ = ["BLOCK", "Error", "FIELDS", "Instruction", "Op", "UNITS", "decode", "encode",
-           "from_bytes", "to_bytes", "OPCODE_BITS", "FLAGS", "TOKENS", "INSTRUCTION_BITS"]
+           "from_bytes", "to_bytes", "OPCODE_BITS", "FLAGS", "FLOATS", "TOKENS", "INSTRUCTION_BITS"]
 
 #: bytes that offsets, pitches and lengths in memory count
 BLOCK = 64
@@ -28,6 +28,8 @@ INSTRUCTION_BITS = 128
 #: tokens that may wait between two units, in one direction
 TOKENS = 63
 OPCODE_BITS = 4
+#: LMMA's ``codes`` beside :class:`~lowbit.golden.group_scale.Codes`: FP4 with special values
+FLOATS = 3
 #: dependency flags, above the opcode
 FLAGS = ("pop_prev", "pop_next", "push_prev", "push_next")
 
@@ -78,9 +80,10 @@ FIELDS: dict[Op, dict[str, int]] = {
     Op.LDS: _BLOCK,
     Op.LDO: _BLOCK,
     Op.LDP: _MEMORY | {"rows": 7, "dst": 12, "words": 10, "pitch": 16},
-    # row blocks of M rows, ``a_pitch`` words of activations apart
+    # row blocks of M rows, ``a_pitch`` words of activations apart; ``keep``: the sums stay in the
+    # engine, and the next LMMA goes on with them
     Op.LMMA: {"a": 16, "a_pitch": 16, "w": 16, "s": 12, "p": 12, "row_blocks": 7, "groups": 10,
-              "steps": 4, "planes": 3, "codes": 2, "offsets": 1, "init": 1},
+              "steps": 4, "planes": 3, "codes": 2, "offsets": 1, "init": 1, "keep": 1},
     Op.ST: _MEMORY | {"rows": 7, "src": 12, "words": 10, "pitch": 16, "fp16": 1},
 }
 

@@ -112,7 +112,12 @@ def linear(p: AccelParameters, rows: int, x: Activations,
     k = products[0].matrix.k
     if any(product.matrix.k != k for product in products):
         raise ParameterError("matrices that share activations must have the same k")
+    if p.compute.keeps and is_sliced(p, k):
+        raise ParameterError(f"{p.M} rows of k = {k} must fit the activation buffer with --engine "
+                             f"{p.engine}; raise --a-kib {p.a_kib}")
     at_once = rows_per_pass(p, k)
+    if p.compute.keeps and any(_is_cut(product.matrix) for product in products):
+        at_once = p.M       # sums stay in the engine, which holds those of a row block
     for first in range(0, rows, at_once):
         a_pass = _Pass(p, first, min(at_once, rows - first), x)
         if not is_sliced(p, k):
@@ -122,6 +127,11 @@ def linear(p: AccelParameters, rows: int, x: Activations,
             continue
         for number, product in enumerate(products):
             yield from a_pass.sliced(product, bool(first or number))
+
+
+def _is_cut(matrix: Matrix) -> bool:
+    """Does a block of columns have more than one chunk?"""
+    return any(chunk.group for chunk in matrix.chunks)
 
 
 @dataclass(frozen=True)
@@ -155,11 +165,13 @@ class _Pass:
                     yield Instruction(Op.SYNC)
                     slots = block = 0
                     yield self._partial_sums(product, product.psum, chunk.column_block, 0)
+                # partial sums are read with the first chunk, or where sums stay with the last
+                init = product.psum is None and (opens or p.compute.keeps)
                 slot, result = slots % p.slots, block % 2 * p.p_slot
                 yield from _load(p, product, chunk.parts, slot, slots >= p.slots)
                 yield self._multiply(matrix, chunk, chunk.group, words, slot, result, dict(
-                    init=int(opens and product.psum is None), pop_next=int(opens and block >= 2),
-                    push_next=int(closes)))
+                    init=int(init), keep=int(p.compute.keeps and not closes),
+                    pop_next=int(opens and block >= 2), push_next=int(closes)))
                 slots += 1
                 if closes:
                     yield self._results(product, chunk.column_block, result, push_prev=1)
@@ -223,7 +235,7 @@ class _Pass:
             s=slot * p.s_slot, p=result, row_blocks=-(-self.rows // p.M),
             groups=chunk.groups, steps=steps.bit_length() - 1,
             planes=matrix.planes - 1, codes=int(matrix.codes),
-            offsets=int(matrix.has_offsets), pop_prev=1, push_prev=1) | flags)
+            offsets=int("offsets" in chunk.parts), pop_prev=1, push_prev=1) | flags)
 
     def _results(self, product: Product, block: int, place: int,
                  push_prev: int = 0) -> Instruction:

@@ -34,8 +34,8 @@ from .row_alignment import align_rows
 from .terms import Terms, terms_of
 from .zero_points import running_tensor
 
-__all__ = ["GroupSums", "group_terms", "group_sums", "dequantize_groups", "layer",
-           "tensor_layer"]
+__all__ = ["GroupSums", "add_groups", "group_terms", "group_sums", "dequantize_groups", "layer",
+           "outputs", "tensor_layer"]
 
 Array = NDArray[Any]
 
@@ -245,18 +245,33 @@ def layer(activations: Array, codes: Array, dtype: DataType, scale_codes: Array,
     """
     terms = group_terms(codes, special_values, dtype, group_size)
     sums = group_sums(FP16.from_array(activations), terms, group_size, parameters, exponents)
-    scaled = FP32.to_array(dequantize_groups(sums, scale_codes, scale_kind))
+    scaled = dequantize_groups(sums, scale_codes, scale_kind)
+    added = add_groups(np.zeros(scaled.shape[:2], np.float32), scaled)
+    return outputs(added, sums.finite, channel_scale, out_fp16)
+
+
+def add_groups(total: Array, scaled: Array) -> Array:
+    """Step 5, first half: float32 ``total`` (rows, columns) plus FP32 codes ``scaled`` (rows,
+    columns, groups), in ascending order."""
+    # NumPy's float32 operations are IEEE single precision, each rounded once
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        # NumPy's float32 operations are IEEE single precision, each rounded once
-        output = np.zeros(scaled.shape[:2], np.float32)
         for group in range(scaled.shape[2]):
-            output = output + scaled[:, :, group]
+            total = total + FP32.to_array(scaled[:, :, group])
+    return total
+
+
+def outputs(total: Array, finite: Array, channel_scale: Array | None = None,
+            out_fp16: bool = False) -> Array:
+    """Step 5, second half: sums of all groups float32 (rows, columns) as they leave; ``finite``
+    (rows,) of the activations. Other arguments as :func:`layer`."""
+    output = total
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if channel_scale is not None:
             output = _times_channel(output, np.asarray(channel_scale, np.float32))
         if out_fp16:
             # a product that has rounded to -0 is a zero like any other now
             output = np.where(output == 0, np.float32(0), output).astype(np.float16)
-    output[~sums.finite] = np.nan
+    output = np.where(finite[:, None], output, output.dtype.type(np.nan))
     output[np.isnan(output)] = np.nan       # a NaN of NumPy's own may have a sign
     return output
 

@@ -7,7 +7,7 @@ parameters: ``pe`` of its processing elements.
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -113,18 +113,13 @@ class BitmodPeOptions(TargetParameters):
         return super().default(field)
 
     def resolved(self) -> dict[str, Any]:
-        others = {name for form, names in FORM_OPTIONS.items() if form != self.align
-                  for name in names}
+        others = self.others("align", FORM_OPTIONS)
         return {name: value for name, value in super().resolved().items() if name not in others}
 
     def check(self) -> None:
         if self.max_group % self.lanes:
             self.refuse("max_group", f"must be a multiple of --lanes {self.lanes}")
-        for form, names in FORM_OPTIONS.items():
-            for field in fields(self):
-                if (form != self.align and field.name in names
-                        and getattr(self, field.name) != self.default(field)):
-                    self.refuse(field.name, f"must be left out unless --align is {form}")
+        self.check_others("align", FORM_OPTIONS)
         most = len(REGISTERS[self.align])
         if self.pipeline > most:
             self.refuse("pipeline", f"must be 0..{most} with --align {self.align}")

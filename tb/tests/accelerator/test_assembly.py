@@ -93,7 +93,7 @@ def test_free_form() -> None:
     ("lmma.m2n64k4.bf16.u4.fp32.fp32 a0",
      "line 1: lmma type of activations must be fp16, as the design has it; got bf16"),
     ("lmma.m2n64k4.fp16.u9.fp32.fp32 a0",
-     "line 1: lmma type of weights must be u, s or o and 1 to 8 bits; got u9"),
+     "line 1: lmma type of weights must be u, s, o or f and 1 to 8 bits; got u9"),
     (f"{LMMA} a0, w0, s0, p0, rows=3, pitch=0, groups=1, steps=8",
      "line 1: LMMA rows must be a multiple of M = 2; got 3"),
 ])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lowbit.golden.accelerator import engine
+from lowbit.golden.accelerator import lut_engine
 from lowbit.golden.accelerator.device import Device
 from lowbit.golden.accelerator.isa import Error
 from lowbit.golden.accelerator.linear import rows_per_pass
@@ -160,5 +160,5 @@ def test_rounded(bits: int) -> None:
     exponent = rng.integers(-190, 120, (200, 3))
     want = FP32.round((integers < 0).astype(np.int64), np.abs(integers), exponent[..., None])
     with np.errstate(over="ignore"):
-        got = engine.rounded(integers, exponent, bits)
+        got = lut_engine.rounded(integers, exponent, bits)
     assert np.array_equal(FP32.from_array(got), want)

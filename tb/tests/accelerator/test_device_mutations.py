@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lowbit.golden.accelerator import device, engine, layout
-from lowbit.golden.accelerator.engine import Expanded
+from lowbit.golden.accelerator import device, lut_engine, lut_layout
+from lowbit.golden.accelerator.lut_engine import Expanded
 from lowbit.golden.accelerator.isa import Instruction
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.group_scale import added
@@ -22,45 +22,45 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 def dead_row(patch: pytest.MonkeyPatch) -> None:
-    real = engine.expand
+    real = lut_engine.expand
 
     def wrong(*args: Any) -> Expanded:
         x = real(*args)
         live = x.live.copy()
         live[-1] = False
         return replace(x, live=live)
-    patch.setattr(device, "expand", wrong)
+    patch.setattr(lut_engine, "expand", wrong)
 
 
 def plane_order(patch: pytest.MonkeyPatch) -> None:
     real = step
-    patch.setattr(engine, "step", lambda values, plane: real(values, max(plane - 1, 0)))
+    patch.setattr(lut_engine, "step", lambda values, plane: real(values, max(plane - 1, 0)))
 
 
 def truncation(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(engine, "step", lambda values, plane: values >> plane)
+    patch.setattr(lut_engine, "step", lambda values, plane: values >> plane)
 
 
 def double_rounding(patch: pytest.MonkeyPatch) -> None:
-    real = engine.rounded
-    patch.setattr(engine, "rounded", lambda integers, exponent, bits: real(
+    real = lut_engine.rounded
+    patch.setattr(lut_engine, "rounded", lambda integers, exponent, bits: real(
         integers & ~np.int64(1), exponent, bits))
 
 
 def order_of_groups(patch: pytest.MonkeyPatch) -> None:
     real = added
-    patch.setattr(engine, "added", lambda shares, y: real(shares[::-1], y))
+    patch.setattr(lut_engine, "added", lambda shares, y: real(shares[::-1], y))
 
 
 def columns(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(layout._Packer, "_physical", lambda self, values: np.concatenate(
+    patch.setattr(lut_layout._Packer, "_physical", lambda self, values: np.concatenate(
         [values, np.zeros((self.p.N - len(values), *values.shape[1:]), values.dtype)]))
 
 
 def scale_of_neighbour(patch: pytest.MonkeyPatch) -> None:
-    real = device.Device._of_groups
-    patch.setattr(device.Device, "_of_groups", lambda self, buffer, i: np.roll(
-        real(self, buffer, i), 1, axis=1))
+    real = lut_engine.LutEngine._physical
+    patch.setattr(lut_engine.LutEngine, "_physical", lambda self, words, count: np.roll(
+        real(self, words, count), 1, axis=1))
 
 
 def lost_tokens(patch: pytest.MonkeyPatch) -> None:
