@@ -76,7 +76,8 @@ class Counters:
 class Driver:
     """Runs programs on ``device``, which must be of the parameters ``p``.
 
-    ``bases``: the eight base addresses in bytes, written before each program; ``origin``: the bus
+    ``bases``: the eight base addresses in bytes, and ``settings``, registers that belong to the
+    engine by their names, are written before each program; ``origin``: the bus
     address of the first byte of the device's memory, added to all addresses; ``timeout``: seconds
     after which a program that is not over has failed. :class:`UsageError` for a device of other
     parameters.
@@ -89,6 +90,7 @@ class Driver:
         self.p, self.device, self.origin, self.timeout = p, device, origin, timeout
         self.memory = device.memory
         self.bases = [0] * 8
+        self.settings = dict.fromkeys(p.compute.settings, 0)
         self._map = registers_of(p)
         self._check()
 
@@ -136,6 +138,8 @@ class Driver:
         """Start the program at ``address``."""
         for i, base in enumerate(self.bases):
             self._write_address(f"BASE_{i}", base)
+        for name, value in self.settings.items():
+            self.write(name, value)
         self._write_address("PROG", address)
         self.write("PROG_LEN", instructions)
         if self.fields("STATUS")["busy"]:

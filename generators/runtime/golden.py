@@ -60,6 +60,7 @@ class GoldenRegisters:
                     self._put(register, field, 0)
         before = device.executed.total(), device.bytes_read, device.bytes_written
         device.bases = [self._address(f"BASE_{i}") for i in range(8)]
+        device.settings = {name: values[name] for name in device.settings}
         code = device.run(self._address("PROG"), values["PROG_LEN"])
         self._interrupts = device.irq
         values["PC"] = device.executed.total() - before[0]

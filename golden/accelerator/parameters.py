@@ -255,7 +255,7 @@ class AccelParameters(TargetParameters):
         """Parameters of the register map's source."""
         engine = self.compute
         return dict(
-            MAGIC=int.from_bytes(engine.magic, "big"), SPECIAL=int("SPECIAL" in engine.settings),
+            MAGIC=int.from_bytes(engine.magic, "big"), SPECIALS=int("SPECIAL" in engine.settings),
             M=self.M, N=self.N, K=self.K, GROUPS=self.groups, PLANES=self.w_bits,
             LANES=engine.out_lanes, CHAINS=self.chains, BEAT_BYTES=self.axi_data // 8,
             ACT_BLOCKS=self.a_kib * 16, WGT_BLOCKS=self.w_kib * 16, SCALE_BLOCKS=self.s_kib * 16,

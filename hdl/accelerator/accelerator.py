@@ -21,7 +21,7 @@ __all__ = ["Accelerator"]
 
 
 class Accelerator(Design[AccelParameters]):
-    """A LUT tensor core behind buffers, an instruction set and an AXI4 master.
+    """An engine behind buffers, an instruction set and an AXI4 master.
 
     Software writes a program and its data to memory, the place of both to the registers, and 1 to
     CTRL.start; ``irq`` rises at the end, if it may (CTRL.irq_en), until STATUS is cleared. See
@@ -36,14 +36,14 @@ class Accelerator(Design[AccelParameters]):
 
     def timing(self) -> Timing:
         p = self.parameters
-        return Timing(p.core.result_latency, 1, "last weight beat taken to first result in the "
+        return Timing(p.compute.result_latency, 1, "last weight beat taken to first result in the "
                       "buffer; programs: the cycle model", {"result_words": p.drain})
 
     def memories(self) -> list[Buffer]:
         p = self.parameters
         found = [Buffer("activations", p.M, p.a_depth, p.a_word, "activations of a row")]
-        if p.core.is_aligned:
-            found.append(Buffer("exponents", p.M, p.e_depth, p.core.exponent_bits,
+        if p.compute.exponent_bits:
+            found.append(Buffer("exponents", p.M, p.e_depth, p.compute.exponent_bits,
                                 "exponents of groups of a row's activations"))
         for name, word, depth in (("patterns", p.w_word, p.w_depth),
                                   ("scales", p.s_word, p.s_depth),
@@ -77,6 +77,8 @@ class Accelerator(Design[AccelParameters]):
             registers.stall_core_count.eq(frame.held),
             registers.rd_beats_count.eq(frame.read_beat),
             registers.wr_beats_count.eq(frame.write_beat)]
+        m.d.comb += [getattr(frame, name.lower()).eq(getattr(registers, name.lower()))
+                     for name in p.compute.settings]
         # instructions that went to their units since the start
         taken = Signal(32)
         m.d.sync += taken.eq(Mux(registers.ctrl_start, 0, taken + frame.taken))

@@ -3,12 +3,12 @@ not be, and those beyond what the design has."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from lowbit.golden.accelerator.isa import Op
 from lowbit.golden.accelerator.parameters import AccelParameters
-from lowbit.golden.group_scale import Codes
 
+from .engines import engine_class
 from .instruction import fields
 
 __all__ = ["bad_fields"]
@@ -36,9 +36,13 @@ def bad_fields(m: Module, p: AccelParameters, word: Value) -> Signal:
                 m.d.comb += low.eq(places & ((1 << i.steps) - 1)[:largest])
                 wrong = wrong | low.any()
             if op is Op.LMMA:
-                wrong = wrong | (i.planes >= p.w_bits) | (i.codes > max(Codes))
+                codes = Cat(i.codes == code for code in p.compute.codes)
+                wrong = wrong | (i.planes >= p.compute.planes) | ~codes.any()
                 if not p.o_word:
                     wrong = wrong | i.offsets
+                # what stays belongs to one row block, and gives no results
+                stays = (i.row_blocks != 1) | i.push_next if p.compute.keeps else Const(1, 1)
+                wrong = wrong | (i.keep & stays) | engine_class(p).refuses(p, i)
             words = {Op.LDW: p.w_word, Op.LDS: p.s_word, Op.LDO: p.o_word}.get(op, 0)
             if words:
                 wrong = wrong | i.dst[:p.ratio(words).bit_length() - 1].any()

@@ -17,9 +17,9 @@ from ..fabric.elastic import connect
 from ..fabric.read_share import ReadShare
 from ..fabric.words import beat_parts
 from .dispatch import Dispatch
+from .execute import Execute, buffer_ports
 from .fetch import Fetch
 from .load import Load
-from .lut_engine import LutEngine, buffer_ports
 from .result_buffer import ResultBuffer
 from .store import LENGTH_BITS, Store
 
@@ -41,10 +41,12 @@ class Frame(StructComponent):
     busy, done, irq, code:
         a program runs; pulse: it is over, with an interrupt or not; why.
     taken, beat, held, waits_prev, waits_next, read_beat, write_beat:
-        for counters: an instruction is dispatched; a weight beat is taken, or waits for the core;
+        for counters: an instruction is dispatched; a weight beat is taken, or waits for the engine;
         execute waits for load, for store; a beat on the bus.
     m_axi_ar, ... :
         the bus.
+    special, ... :
+        registers that belong to the engine.
     """
 
     def __init__(self, p: AccelParameters) -> None:
@@ -56,7 +58,8 @@ class Frame(StructComponent):
             "bases": In(8 * blocks), "busy": Out(1), "done": Out(1), "irq": Out(1),
             "code": Out(4), **{name: Out(1) for name in (
                 "taken", "beat", "held", "waits_prev", "waits_next", "read_beat", "write_beat")},
-            **bus.read_members(), **bus.write_members()})
+            **bus.read_members(), **bus.write_members(),
+            **{name.lower(): In(32) for name in p.compute.settings}})
 
     def elaborate(self, platform: object) -> Module:
         m, p, bus = Module(), self.parameters, self.bus
@@ -67,11 +70,11 @@ class Frame(StructComponent):
         m.submodules.writes = writes = DmaWrite(
             bus, length_bits=LENGTH_BITS, parts=beat_parts(p.p_word, p.axi_data))
         parts = {"fetch": Fetch(bus, p.black_boxes), "dispatch": Dispatch(p), "load": Load(p, bus),
-                 "engine": LutEngine(p), "results": ResultBuffer(p), "store": Store(p, bus)}
+                 "execute": Execute(p), "results": ResultBuffer(p), "store": Store(p, bus)}
         for name, part in parts.items():
             m.submodules[name] = parts[name] = Cleared(
                 part, f"accel_{name}", stop, key=(p, bus))
-        fetch, dispatch, load, engine, results, store = parts.values()
+        fetch, dispatch, load, execute, results, store = parts.values()
 
         for channel, master in (("ar", reads), ("r", reads), ("aw", writes), ("w", writes),
                                 ("b", writes)):
@@ -82,30 +85,32 @@ class Frame(StructComponent):
                 (fetch.command, share.command_0), (share.data_0, fetch.data),
                 (load.command, share.command_1), (share.data_1, load.data),
                 (fetch.instruction, dispatch.instruction), (dispatch.load, load.instruction),
-                (dispatch.execute, engine.instruction), (dispatch.store, store.instruction),
-                (load.result, results.load), (engine.partial, results.partial),
-                (results.partial_values, engine.partial_values), (store.request, results.store),
+                (dispatch.execute, execute.instruction), (dispatch.store, store.instruction),
+                (load.result, results.load), (execute.partial, results.partial),
+                (results.partial_values, execute.partial_values), (store.request, results.store),
                 (results.store_word, store.word), (store.command, writes.command),
                 (store.data, writes.data), (writes.done, store.done)):
             connect(m, source, sink)
-        m.d.comb += [getattr(engine, name).eq(getattr(load, name)) for name in buffer_ports(p)]
+        m.d.comb += [getattr(execute, name).eq(getattr(load, name)) for name in buffer_ports(p)]
+        m.d.comb += [getattr(execute, name.lower()).eq(getattr(self, name.lower()))
+                     for name in p.compute.settings]
         m.d.comb += [
-            results.result_write.eq(engine.result_write),
-            results.result_address.eq(engine.result_address),
-            results.result_values.eq(engine.result_values),
+            results.result_write.eq(execute.result_write),
+            results.result_address.eq(execute.result_address),
+            results.result_values.eq(execute.result_values),
             load.bases.eq(self.bases), store.bases.eq(self.bases),
             fetch.block.eq(self.block), fetch.length.eq(self.length),
             dispatch.over.eq(fetch.over), dispatch.load_idle.eq(load.idle),
-            dispatch.execute_idle.eq(engine.idle), dispatch.store_idle.eq(store.idle),
+            dispatch.execute_idle.eq(execute.idle), dispatch.store_idle.eq(store.idle),
             dispatch.push_load_next.eq(load.pushes),
-            dispatch.push_execute_prev.eq(engine.freed),
-            dispatch.push_execute_next.eq(engine.finished),
+            dispatch.push_execute_prev.eq(execute.freed),
+            dispatch.push_execute_next.eq(execute.finished),
             dispatch.push_store_prev.eq(store.pushes)]
 
         # -- start and end --------------------------------------------------------------------
         faults = (
             (Error.READ, fetch.error | load.error), (Error.WRITE, store.error),
-            (Error.BOUNDS, load.bounds | engine.fault | store.bounds),
+            (Error.BOUNDS, load.bounds | execute.fault | store.bounds),
             (Error.OPCODE, dispatch.opcode), (Error.FIELD, dispatch.field),
             (Error.TOKENS, dispatch.tokens), (Error.DEADLOCK, dispatch.deadlock),
             (Error.NO_END, dispatch.no_end))
@@ -139,8 +144,8 @@ class Frame(StructComponent):
         m.d.comb += [self.code.eq(code), self.done.eq(finished | (rests & failing))]
         read, write = self.m_axi_r, self.m_axi_w
         m.d.comb += [
-            self.taken.eq(dispatch.taken), self.beat.eq(engine.beat),
-            self.held.eq(engine.held),
+            self.taken.eq(dispatch.taken), self.beat.eq(execute.beat),
+            self.held.eq(execute.held),
             self.waits_prev.eq(dispatch.waits_prev), self.waits_next.eq(dispatch.waits_next),
             self.read_beat.eq(read.valid & read.ready),
             self.write_beat.eq(write.valid & write.ready)]

@@ -17,10 +17,10 @@ from ..fabric.axi import Axi4
 from ..fabric.dma_read import read_command_layout, read_data_layout
 from ..fabric.queue import ShiftQueue
 from ..fabric.words import BeatsToWords
-from ..lut.scan import ExponentScan
 from .activation_feed import group_address
+from .engines import engine_class
+from .execute import buffer_ports
 from .instruction import fields, instruction_bits
-from .lut_engine import buffer_ports
 from .place import next_place
 
 __all__ = ["Load"]
@@ -230,21 +230,20 @@ class Load(StructComponent):
             a_writes.eq(writes & is_a & inside), of_bank.eq(1 << bank),
             self.a_write.eq(of_bank & a_writes.replicate(p.M)), self.a_address.eq(address),
             self.a_data.eq(activation)]
-        if p.core.is_aligned:
+        if p.compute.exponent_bits:
             self._scan(m, job, activation, a_writes, count, address, of_bank)
 
     def _scan(self, m: Module, job: Any, word: Value, writes: Value, count: Signal,
               address: Signal, of_bank: Signal) -> None:
         """Exponents: of a group, the cycle after its last word."""
         p = self.parameters
-        m.submodules.exponents = scan = ExponentScan(p.core)
         at = group_address(m, p, address, job.steps, "exponent_at")
+        places = ((1 << job.steps) - 1)[:p.steps_range[1]]
+        first = Signal()
         last = Signal()
-        m.d.comb += [
-            last.eq(((count + 1) & ((1 << job.steps) - 1)[:p.steps_range[1]]) == 0),
-            scan.scan.eq(writes), scan.restart.eq(writes & last),
-            scan.codes.eq(Cat(word.word_select(i, p.a_bits)[:-1] for i in range(p.per_beat))),
-            self.e_data.eq(scan.exponent)]
+        m.d.comb += [first.eq((count & places) == 0), last.eq(((count + 1) & places) == 0)]
+        exponent = engine_class(p).scan(m, p, word, writes, first, last)
+        m.d.comb += self.e_data.eq(exponent)
         m.d.sync += [self.e_write.eq(of_bank & (writes & last).replicate(p.M)),
                      self.e_address.eq(at)]
 

@@ -21,17 +21,17 @@ JOB = ("p", "row_blocks", "flag")
 class ResultWalk(StructComponent):
     """Walks the words of a row block and row blocks, one after another.
 
-    Streams: ``job``, fields of LMMA and a flag that goes with every word; ``place``: an
+    Streams: ``job``, fields of LMMA and a flag (or some) that goes with every word; ``place``: an
     ``address`` and the ``flag``. ``done``: the job's last word is taken. ``fault``: the address
     is beyond the buffer; ``busy``: there is a job.
     """
 
-    def __init__(self, p: AccelParameters) -> None:
+    def __init__(self, p: AccelParameters, flags: int = 1) -> None:
         self.parameters = p
-        bits = FIELDS[Op.LMMA] | {"flag": 1}
+        bits = FIELDS[Op.LMMA] | {"flag": flags}
         super().__init__({
             "job": In(stream.Signature(data.StructLayout({name: bits[name] for name in JOB}))),
-            "place": Out(stream.Signature(data.StructLayout({"address": 12, "flag": 1}))),
+            "place": Out(stream.Signature(data.StructLayout({"address": 12, "flag": flags}))),
             "done": Out(1), "fault": Out(1), "busy": Out(1)})
 
     def elaborate(self, platform: object) -> Module:

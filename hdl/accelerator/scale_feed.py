@@ -21,9 +21,8 @@ JOB = ("s", "row_blocks", "groups", "offsets", "push_prev")
 class ScaleFeed(StructComponent):
     """Walks the words of a group, groups and row blocks; every row block reads the same words.
 
-    The core takes the last scales of an operation after its last weights, so a job that ends here
-    is done with its slots of all weight buffers: ``freed`` says so, where the job has
-    ``push_prev``.
+    ``freed``: a job with ``push_prev`` has read its last word. (The LUT core takes the last scales
+    of an operation after its last weights: such a job is done with its slots of all buffers.)
 
     Streams: ``job``, fields of LMMA; ``request``: an ``address`` of scales and offsets, and whether
     there are ``offsets``. ``fault``: the address is beyond the buffer.
@@ -41,7 +40,8 @@ class ScaleFeed(StructComponent):
         m, p = Module(), self.parameters
         job, out = forward(m, of_port(self.job), "job"), self.request
         takes = Signal()
-        beats = Const(p.drain - 1, (p.drain - 1).bit_length())
+        words = p.compute.scale_words
+        beats = Const(words - 1, (words - 1).bit_length())
         (beat, group, _), done = nested(m, "at", (
             ("beat", beats), ("group", job["groups"] - 1),
             ("row_block", job["row_blocks"] - 1)), takes)

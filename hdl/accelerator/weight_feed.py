@@ -22,18 +22,21 @@ class WeightFeed(StructComponent):
     """Walks planes, steps, groups and row blocks; every row block reads the same words.
 
     Streams: ``job``, fields of LMMA; ``request``: an ``address`` of the pattern buffer and what the
-    core wants to know of the beat. ``fault``: the address is beyond the buffer.
+    engine wants to know of the beat, ``notes`` among it: fields of LMMA. ``fault``: the address is
+    beyond the buffer. With ``tells``, ``freed``: a job with ``push_prev`` has read its last word.
     """
 
-    def __init__(self, p: AccelParameters) -> None:
-        self.parameters = p
-        bits = FIELDS[Op.LMMA]
+    def __init__(self, p: AccelParameters, notes: tuple[str, ...] = (),
+                 tells: bool = False) -> None:
+        self.parameters, self.notes, self.tells = p, notes, tells
+        bits = FIELDS[Op.LMMA] | {"push_prev": 1}
+        names = dict.fromkeys((*JOB, *notes, *(("push_prev",) if tells else ())))
         super().__init__({
-            "job": In(stream.Signature(data.StructLayout({name: bits[name] for name in JOB}))),
+            "job": In(stream.Signature(data.StructLayout({name: bits[name] for name in names}))),
             "request": Out(stream.Signature(data.StructLayout({
                 "address": 16, "plane": bits["planes"], "first": 1, "last": 1, "table_last": 1,
-                "codes": 2, "start": 1, "finish": 1}))),
-            "fault": Out(1)})
+                "codes": 2, "start": 1, "finish": 1, **{name: bits[name] for name in notes}}))),
+            "fault": Out(1)} | ({"freed": Out(1)} if tells else {}))
 
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
@@ -60,8 +63,11 @@ class WeightFeed(StructComponent):
         m.d.comb += [
             beat.address.eq(address), beat.codes.eq(job["codes"]),
             # aligned entries step down from the top plane
-            beat.plane.eq(job["planes"] - plane.value if p.core.is_aligned else plane.value),
+            beat.plane.eq(job["planes"] - plane.value if p.compute.exponent_bits else plane.value),
             beat.first.eq(plane.first & step.first), beat.last.eq(plane.last & step.last),
             beat.table_last.eq(plane.last), beat.start.eq(group.first),
             beat.finish.eq(group.last)]
+        m.d.comb += [beat[name].eq(job[name]) for name in self.notes]
+        if self.tells:
+            m.d.comb += self.freed.eq(takes & done & job["push_prev"])
         return m

@@ -59,7 +59,7 @@ def random_weights(rng: np.random.Generator, n: int, k: int, bits: int, size: in
 
 def activations(rng: np.random.Generator, p: AccelParameters, rows: int, k: int) -> Array:
     """Raw codes, or integers: rows of very different size, a row of zeros, some zeros."""
-    fmt = p.core.activation
+    fmt = p.compute.activation
     if not isinstance(fmt, FloatFormat):
         return rng.integers(fmt.low, fmt.high + 1, (rows, k))
     values = rng.normal(0, 1, (rows, k)) * 2.0 ** rng.integers(-12, 6, (rows, 1))

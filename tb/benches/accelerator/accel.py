@@ -66,6 +66,8 @@ class Run:
         for i, base in enumerate(program.bases):
             await board.write(f"BASE_{i}_LO", base & 0xFFFFFFFF)
             await board.write(f"BASE_{i}_HI", base >> 32)
+        for name, value in program.settings.items():
+            await board.write(name, value)
         await board.write("PROG_LO", program.address)
         await board.write("PROG_LEN", len(program.instructions))
         await board.write("CTRL", 5)        # start, with interrupts
@@ -95,7 +97,7 @@ class Run:
         """A program that must give what the golden simulator gives."""
         golden = self.golden
         golden.memory[:] = self.memory
-        golden.bases = program.bases
+        golden.bases, golden.settings = program.bases, program.settings
         code = golden.run(program.address, len(program.instructions),
                           self.rng.randrange(1 << 30))
         assert code is Error.NONE, f"the golden simulator ends with {code.name}"
@@ -119,7 +121,7 @@ class Run:
         program = self.programs.wrong(kind)
         if not program.fails:
             self.golden.memory[:] = self.memory
-            self.golden.bases = program.bases
+            self.golden.bases, self.golden.settings = program.bases, program.settings
             code = self.golden.run(program.address, len(program.instructions))
             assert code is program.expected, f"golden, {kind}: {code.name}"
         before = self._outside(program)

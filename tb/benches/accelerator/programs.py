@@ -20,7 +20,7 @@ from lowbit.golden.accelerator.linear import (
 )
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.formats import FloatFormat
-from lowbit.golden.grouped import GroupedWeights
+from lowbit.tb.benches.accelerator.weights import draws_of
 from lowbit.tb.benches.stimulus import activations
 
 __all__ = ["Program", "Programs"]
@@ -41,6 +41,7 @@ class Program:
     results: tuple[int, int]            #: first and last address (plus one) that it writes
     expected: Error = Error.NONE
     fails: range = field(default_factory=lambda: range(0))     #: addresses that answer SLVERR
+    settings: dict[str, int] = field(default_factory=dict)     #: registers of the engine
 
 
 class Programs:
@@ -58,6 +59,7 @@ class Programs:
         program: list[Instruction] = []
         words = 0
         first = last = 0
+        draws = draws_of(p, self.rng, rng)
         for layer in range(rng.choice((1, 1, 2))):
             size = p.per_beat << rng.randint(*p.steps_range)
             most = max(p.a_depth * p.per_beat // size, 1)
@@ -70,12 +72,12 @@ class Programs:
             products = []
             budget = MAX_BEATS
             for _ in range(rng.choice((1, 2, 3))):
-                bits = rng.randint(1, p.w_bits)
-                beats = -(-rows // p.M) * (k // p.per_beat) * bits
+                planes = draws.planes()
+                beats = -(-rows // p.M) * (k // p.per_beat) * planes
                 blocks = min(max(budget // beats, 1), 3)
                 n = rng.randint(1, blocks * p.N)
                 budget -= -(-n // p.N) * beats
-                matrix = pack(p, self._weights(n, k, bits, size))
+                matrix = pack(p, draws.weights(n, k, planes, size), draws.slot_words(planes, size))
                 place = self._put(np.frombuffer(matrix.image, np.uint8))
                 # FP16 rows of a column block must fill blocks of memory
                 fp16 = rng.random() < 0.3 and p.N % 32 == 0
@@ -95,7 +97,8 @@ class Programs:
                 program.append(Instruction(Op.SYNC))
             program += linear(p, rows, Activations(0, x // BLOCK, pitch), products)
         program.append(Instruction(Op.END, {"irq": 1}))
-        return self._place(Program(program, 0, bases, words, (first, last)))
+        return self._place(Program(program, 0, bases, words, (first, last),
+                                   settings=draws.settings))
 
     def wrong(self, kind: str) -> Program:
         """A program that ends with an error; ``kind``: one of :attr:`KINDS`."""
@@ -133,7 +136,7 @@ class Programs:
         return program
 
     def _activations(self, rows: int, k: int, gap: int) -> tuple[int, int]:
-        p, fmt = self.p, self.p.core.activation
+        p, fmt = self.p, self.p.compute.activation
         if isinstance(fmt, FloatFormat):
             codes = np.array(activations(self.rng, fmt, rows, k), np.int64)
             if self.random.random() < 0.3:
@@ -146,30 +149,13 @@ class Programs:
         image[:, :raw.shape[1]] = raw
         return self._put(image), pitch
 
-    def _weights(self, n: int, k: int, bits: int, size: int) -> GroupedWeights:
-        p, rng = self.p, self.rng
-        groups = k // size
-        kind = np.float16 if p.group_scale == "fp16" else np.float32
-        scale = rng.normal(0, 0.1, (n, groups)).astype(kind).astype(np.float32)
-        codes = rng.integers(0, 1 << bits, (n, k)).astype(np.uint8)
-        meaning = self.random.choice(("odd", "signed", "zero", "minimum"))
-        zero = minimum = None
-        if meaning == "signed":
-            zero = np.full((n, groups), 1 << bits - 1)
-        elif p.offset == "integer" or (meaning == "zero" and p.offset == "real"
-                                       and p.group_scale == "fp32"):
-            zero = rng.integers(0, 1 << bits, (n, groups))
-        elif meaning == "minimum" and p.offset == "real":
-            minimum = rng.normal(0, 1, (n, groups)).astype(kind).astype(np.float32)
-        return GroupedWeights(codes, scale, zero, bits, size, minimum)
-
     def _floats(self, rows: int, columns: int) -> Array:
         return self.rng.normal(0, 10, (rows, columns)).astype("<f4")
 
     # -- what is wrong ------------------------------------------------------------------------
     def _change(self, program: Program, op: Op, code: Error, **fields: int) -> Program:
-        """The first instruction ``op`` with other fields."""
-        at = next(i for i, x in enumerate(program.instructions) if x.op is op)
+        """The first instruction ``op`` with other fields; an LMMA that has results."""
+        at = next(i for i, x in enumerate(program.instructions) if x.op is op and not x["keep"])
         old = program.instructions[at]
         program.instructions[at] = Instruction(op, old.fields | fields)
         return replace(program, expected=code)
@@ -178,10 +164,11 @@ class Programs:
         return replace(program, expected=Error.OPCODE)
 
     def _field(self, program: Program) -> Program:
+        no_codes = next(codes for codes in range(4) if codes not in self.p.compute.codes)
         op, fields = self.random.choice((
             (Op.LDA, {"rows": 0}), (Op.LDA, {"words": 0}), (Op.LDW, {"blocks": 0}),
             (Op.LMMA, {"groups": 0}), (Op.LMMA, {"row_blocks": 0}), (Op.LMMA, {"steps": 15}),
-            (Op.LMMA, {"codes": 3}), (Op.ST, {"words": 0}), (Op.ST, {"rows": 0})))
+            (Op.LMMA, {"codes": no_codes}), (Op.LMMA, {"keep": 1, "push_next": 1}), (Op.ST, {"words": 0}), (Op.ST, {"rows": 0})))
         return self._change(program, op, Error.FIELD, **fields)
 
     def _bounds_a(self, program: Program) -> Program:

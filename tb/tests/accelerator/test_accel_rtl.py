@@ -46,9 +46,9 @@ def test_equals_golden(name: str) -> None:
 
 #: a line of the Verilog, and what it becomes
 FLAWS = {
-    "a store does not wait for results": (r"(\.push_execute_next\()\w+", r"\1engine_beat"),
+    "a store does not wait for results": (r"(\.push_execute_next\()\w+", r"\1execute_beat"),
     "the end does not wait for stores": (r"(\.store_idle\()\w+", r"\g<1>1'h1"),
-    "loads have no bounds": (r"load_bounds \| engine_fault", "engine_fault"),
+    "loads have no bounds": (r"load_bounds \| execute_fault", "execute_fault"),
     "an error of the bus that nobody sees": (r"fetch_error \| load_error", "fetch_error"),
     "a load does not wait for its slot": (r"assign load_misses_next = .*;",
                                           "assign load_misses_next = 1'h0;")}
