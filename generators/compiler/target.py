@@ -17,7 +17,8 @@ __all__ = ["read_target"]
 def read_target(path: Path) -> AccelParameters:
     """The parameters in a manifest of ``accel``; those that it leaves out are at their default.
 
-    :class:`UsageError` names what is wrong with the file.
+    :class:`UsageError` names what is wrong with the file, or an engine that no model is compiled
+    for.
     """
     found = read_json(path, "--target", "a manifest of gen")
     if not isinstance(found, dict) or not isinstance(found.get("parameters"), dict):
@@ -31,6 +32,9 @@ def read_target(path: Path) -> AccelParameters:
                          f"{', '.join(unknown)}")
     given = {name: value for name, value in found["parameters"].items() if value is not None}
     try:
-        return AccelParameters(**given)
+        p = AccelParameters(**given)
     except (ParameterError, TypeError) as error:
         raise UsageError(f"--target {path}: {error}") from None
+    if p.engine != "lut":
+        raise UsageError(f"--target {path}: models are compiled for --engine lut; got {p.engine}")
+    return p

@@ -50,7 +50,7 @@ class _Golden(GoldenDevice):
         return super().run(address, instructions, seed)
 
 
-def golden(p: AccelParameters, memory: Array) -> Device:
+def golden(p: AccelParameters, memory: Array) -> GoldenDevice:
     """The golden simulator."""
     return _Golden(p, memory)
 

@@ -26,7 +26,7 @@ from ..group_scale import Codes, added
 from ..parameters import ParameterError
 from .bitmod_layout import PLANE_BITS, SCALE_ENTRY_BITS, pack
 from .engine import Engine, Operands, Schedule
-from .isa import FLOATS, Instruction
+from .isa import Instruction
 from .layout import Packed
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class BitmodEngine(Engine):
 
     magic = b"BMOD"
     settings = ("SPECIAL",)
-    codes = frozenset((Codes.SIGNED, FLOATS))
+    codes = frozenset((Codes.SIGNED, Codes.FLOAT))
     plane_bits = PLANE_BITS
     scale_bits = SCALE_ENTRY_BITS
     offsets_of_groups = False
@@ -123,7 +123,7 @@ class BitmodEngine(Engine):
 
     def refuses(self, i: Instruction) -> bool:
         terms = i["planes"] + 1
-        return terms == 1 or (i["codes"] == FLOATS and terms != FLOAT_PLANES)
+        return terms == 1 or (i["codes"] == Codes.FLOAT and terms != FLOAT_PLANES)
 
     def scan(self, codes: Array) -> Array:
         return group_exponents(codes, codes.shape[1])[:, 0]
@@ -138,7 +138,7 @@ class BitmodEngine(Engine):
         size = codes.shape[1] // i["groups"]
         entries = of.scales.T                                       # (N, groups)
         special = None
-        if i["codes"] == FLOATS:
+        if i["codes"] == Codes.FLOAT:
             dtype = get_data_type("fp4")
             special = special_values(of.settings["SPECIAL"])[entries >> 8 & 3]
         else:
@@ -165,6 +165,17 @@ class BitmodEngine(Engine):
         codes = sum(pairs[:, j].astype(np.int64) << PLANE_BITS * j for j in range(planes))
         return np.asarray(codes, np.uint8).reshape(-1, p.N, p.K).swapaxes(0, 1).reshape(p.N, -1)
 
+    def described(self) -> dict[str, str]:
+        p = self.p
+        found = {"weights": f"for each group, step and pair of code bits {p.w_word // 8} bytes: "
+                            f"{p.K} pairs a column",
+                 "scales": "for each group 16 bits a column: the scale, and from bit 8 on the "
+                           "selector of its special value",
+                 "columns": "all is in the order of the matrix; the lowest pair of bits comes "
+                            "first"}
+        return found | {"offsets": f"channel scales: for each block of columns {self.drain} words, "
+                                   f"each {p.chains} times fp32"} if self.offset_bits else found
+
     def pack(self, weights: Any, slot_words: int | None = None) -> Packed:
         return pack(self.p, weights, slot_words)
 
@@ -183,11 +194,11 @@ class _Schedule(Schedule):
         self.head = self.results = self.end = self.free = when
         self.fresh = True           # no sums are kept
 
-    def run(self, i: Instruction, start: int) -> int:
+    def run(self, i: Instruction, start: int, storing: int) -> int:
         tile, count = self.tile, (i["planes"] + 1) << i["steps"]
         self.head = max(start + 2, self.results + 1)
         # words go through a feed, a buffer and two registers; a step's are collected
-        begin = start + 4 + i["planes"]
+        begin = start + 2 + i["planes"]
         for _ in range(i["row_blocks"]):
             for _ in range(i["groups"]):
                 self.end = max(max(begin, self.end + 1) + count - 1, self.end + tile.group_spacing,
@@ -195,7 +206,12 @@ class _Schedule(Schedule):
                 begin, self.fresh = self.end + 1, False
             if not i["keep"]:
                 self.fresh = True
-                self.free = self.end + tile.output_start + tile.output_beats
+                leave = self.end + tile.output_start
+                # a word's partial sums come a cycle later where a store reads as well
+                late = min(max(storing - leave, 0), tile.output_sets)
+                self.free = leave + tile.output_beats + late
                 self.results = self.free + tile.output_latency
         # the last words are read while the step before them runs
-        return self.end - i["planes"] - 2 if i["keep"] else self.free - 1
+        read = self.end - i["planes"] - 2 if i["keep"] else self.free - 1
+        self.results = max(self.results, read)
+        return read

@@ -112,7 +112,8 @@ class _Model:
                 size = -(-count * 16 // BLOCK) * BLOCK
                 arrives = self._fetch(max(arrives, dispatch - AT_ONCE) + 3, size)
                 first = i
-            ready = arrives - (min(AT_ONCE, len(program) - first) - 1 - (i - first))
+            later = min(AT_ONCE, len(program) - first) - 1 - (i - first)
+            ready = arrives - later * max(128 // p.axi_data, 1)
             dispatch = max(dispatch + 1, ready)
             unit = UNITS.get(instruction.op)
             if unit is None:
@@ -178,7 +179,7 @@ class _Model:
                                       ("store execute", flags["pop_next"])) if flag]
         start = self._take(start, *ways)
         self.out.beats += ((i["planes"] + 1) << i["steps"]) * i["groups"] * i["row_blocks"]
-        freed = engine.run(i, start)
+        freed = engine.run(i, start, self.store_free)
         if flags["push_prev"]:
             self.tokens["execute load"].append(freed + 1)
         if flags["push_next"]:

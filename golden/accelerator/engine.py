@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..formats import FP16, FloatFormat, IntFormat
+from ..group_scale import Codes
 from ..parameters import Parameters
 from .isa import Instruction
 
@@ -49,7 +49,7 @@ class Engine(ABC):
     #: registers that belong to this engine alone
     settings: ClassVar[tuple[str, ...]] = ()
     #: values of LMMA's field ``codes``
-    codes: ClassVar[frozenset[int]]
+    codes: ClassVar[frozenset[Codes]]
     #: bits of a weight code that a word of patterns holds
     plane_bits: ClassVar[int] = 1
     #: bits of a scale's entry, one for each column, in memory
@@ -161,6 +161,11 @@ class Engine(ABC):
         """The engine's cycles, from a start at cycle 0."""
 
     @abstractmethod
+    def described(self) -> dict[str, str]:
+        """What lies in memory, in words: ``weights`` and ``scales`` of a group, ``offsets`` (where
+        there are some), and which ``columns`` are where."""
+
+    @abstractmethod
     def pack(self, weights: Any, slot_words: int | None = None) -> Packed:
         """A matrix in memory; see :mod:`.layout`."""
 
@@ -180,6 +185,7 @@ class Schedule(ABC):
         """At rest from the cycle ``when`` on."""
 
     @abstractmethod
-    def run(self, i: Instruction, start: int) -> int:
+    def run(self, i: Instruction, start: int, storing: int) -> int:
         """An LMMA that starts at ``start`` (with its tokens): the cycle in which its operands have
-        been read. Moves :attr:`head` and :attr:`results`."""
+        been read. Moves :attr:`head` and :attr:`results`. ``storing``: up to that cycle a store
+        reads the buffer of results as well."""

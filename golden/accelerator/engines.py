@@ -10,5 +10,6 @@ __all__ = ["ENGINES", "ENGINE_OPTIONS"]
 
 ENGINES: dict[str, type[Engine]] = {"lut": LutEngine, "bitmod": BitmodEngine}
 #: options that mean something with one engine only
-ENGINE_OPTIONS = {"lut": ("groups", "a_format", "entry_width", "acc_width", "group_scale", "offset"),
+ENGINE_OPTIONS = {"lut": ("groups", "a_format", "entry_width", "acc_width", "group_scale",
+                          "offset"),
                   "bitmod": ("align_bits", "scale_columns", "channel_scale")}

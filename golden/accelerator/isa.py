@@ -20,7 +20,7 @@ from functools import cache
 from ..parameters import ParameterError
 
 __all__ = ["BLOCK", "Error", "FIELDS", "Instruction", "Op", "UNITS", "decode", "encode",
-           "from_bytes", "to_bytes", "OPCODE_BITS", "FLAGS", "FLOATS", "TOKENS", "INSTRUCTION_BITS"]
+           "from_bytes", "to_bytes", "OPCODE_BITS", "FLAGS", "TOKENS", "INSTRUCTION_BITS"]
 
 #: bytes that offsets, pitches and lengths in memory count
 BLOCK = 64
@@ -28,8 +28,6 @@ INSTRUCTION_BITS = 128
 #: tokens that may wait between two units, in one direction
 TOKENS = 63
 OPCODE_BITS = 4
-#: LMMA's ``codes`` beside :class:`~lowbit.golden.group_scale.Codes`: FP4 with special values
-FLOATS = 3
 #: dependency flags, above the opcode
 FLAGS = ("pop_prev", "pop_next", "push_prev", "push_next")
 

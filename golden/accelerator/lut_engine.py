@@ -132,7 +132,7 @@ class LutEngine(Engine):
     group come side by side, as the core takes them."""
 
     magic = b"LUTL"
-    codes = frozenset(Codes)
+    codes = frozenset((Codes.ODD, Codes.SIGNED, Codes.UNSIGNED))
     needs_offsets = "zero points and minima need a design with --offset"
 
     def __init__(self, p: AccelParameters) -> None:
@@ -208,6 +208,16 @@ class LutEngine(Engine):
         """Values of words of a column of each chain, as (count, N) in the order of the core."""
         return words.reshape(count, self.drain, self.p.chains).swapaxes(1, 2).reshape(count, -1)
 
+    def described(self) -> dict[str, str]:
+        p, drain, offset = self.p, self.drain, self.design.offset_format
+        words = f"for each group {drain} words, each {p.chains} times"
+        found = {"weights": f"for each group, step and plane {p.w_word // 8} bytes: {p.K} bits a "
+                            "table and column",
+                 "scales": f"{words} {self.design.scale_format.name}",
+                 "columns": f"number c * {drain} + t of weights, scales and offsets is column t * "
+                            f"{p.chains} + c of the matrix; plane 0, the lowest bit, comes first"}
+        return found if offset is None else found | {"offsets": f"{words} {offset.name}"}
+
     def pack(self, weights: Any, slot_words: int | None = None) -> Packed:
         return pack(self.p, weights, slot_words)
 
@@ -223,7 +233,7 @@ class _Schedule(Schedule):
     def restart(self, when: int) -> None:
         self.head = self.results = self.weights_end = self.core_free = when
 
-    def run(self, i: Instruction, start: int) -> int:
+    def run(self, i: Instruction, start: int, storing: int) -> int:
         core = self.core
         count = (i["planes"] + 1) << i["steps"]
         groups = i["groups"] * i["row_blocks"]

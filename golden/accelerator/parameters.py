@@ -47,8 +47,8 @@ class AccelParameters(TargetParameters):
     max_group: int = parameter(128, "weights of the longest group with a scale of its own",
                                low=2, high=1 << 12)
     group_scale: str = parameter("fp16", "lut: format of group scales", choices=("fp16", "fp32"))
-    offset: str = parameter("real", "lut: group offsets: none, of integer zero points (FP32), or any "
-                            "real minima (in the format of the scales)",
+    offset: str = parameter("real", "lut: group offsets: none, of integer zero points (FP32), or "
+                            "any real minima (in the format of the scales)",
                             choices=("none", "integer", "real"))
     align_bits: int = same_as(BitmodMeshParameters, "align_bits", "bitmod: magnitude bits of an "
                               "activation, whose top one has the largest exponent of its group")

@@ -13,7 +13,6 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from lowbit.golden.accelerator.bitmod_layout import PLANE_BITS, SCALE_ENTRY_BITS
-from lowbit.golden.accelerator.isa import FLOATS
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.group_scale import Codes
@@ -66,7 +65,7 @@ class BitmodEngine(Engine):
         note = weight.payload
         floating = Signal()
         collects = Signal()
-        m.d.comb += [floating.eq(note.codes == FLOATS),
+        m.d.comb += [floating.eq(note.codes == Codes.FLOAT),
                      collects.eq(weight.valid & ~note.table_last)]
         # words of the step so far, the newest first
         words: list[Value] = [note.word]
@@ -125,15 +124,15 @@ class BitmodEngine(Engine):
         row = Signal(range(rows))
         row_last = Signal()
         takes = Signal()
-        there = Signal(p.p_word)
+        sums = Signal(p.p_word)
         m.d.comb += [row_last.eq(row == rows - 1),
-                     there.eq(partial.payload.word_select(row, p.p_word))]
+                     sums.eq(partial.payload.word_select(row, p.p_word))]
         values = []
         for i in range(p.chains):
             m.submodules[f"sum_{i}"] = add = Shared(FpAdd(FP32, adders=Adders(p.adder)),
                                                     "bitmod_partial_sum")
             came = Value.cast(outcome.payload["values"]).word_select(i, FP32.bits)
-            m.d.comb += [add.a.eq(there.word_select(i, FP32.bits)), add.b.eq(came)]
+            m.d.comb += [add.a.eq(sums.word_select(i, FP32.bits)), add.b.eq(came)]
             values.append(Mux(self.fresh, came, add.sum))
         now = Signal(p.p_word)
         m.d.comb += now.eq(Cat(values))
@@ -155,8 +154,8 @@ class BitmodEngine(Engine):
     @classmethod
     def refuses(cls, p: AccelParameters, lmma: Any) -> Value:
         codes, planes = lmma.codes, lmma.planes
-        return (~planes.any() | ((codes != Codes.SIGNED) & (codes != FLOATS))
-                | ((codes == FLOATS) & (planes != 1)))
+        return (~planes.any() | ((codes != Codes.SIGNED) & (codes != Codes.FLOAT))
+                | ((codes == Codes.FLOAT) & (planes != 1)))
 
     @classmethod
     def scan(cls, m: Module, p: AccelParameters, word: Value, take: Value, first: Value,

@@ -36,7 +36,7 @@ def bad_fields(m: Module, p: AccelParameters, word: Value) -> Signal:
                 m.d.comb += low.eq(places & ((1 << i.steps) - 1)[:largest])
                 wrong = wrong | low.any()
             if op is Op.LMMA:
-                codes = Cat(i.codes == code for code in p.compute.codes)
+                codes = Cat(i.codes == code for code in sorted(p.compute.codes))
                 wrong = wrong | (i.planes >= p.compute.planes) | ~codes.any()
                 if not p.o_word:
                     wrong = wrong | i.offsets

@@ -40,8 +40,8 @@ class Engine(StructComponent):
     offset:
         where offsets belong to row blocks: a ``word``, or that there are no ``offsets``.
     partial:
-        partial sums of all rows (zeros with ``init``), a word; ``fresh``, where :attr:`tells_fresh`:
-        they are such zeros.
+        partial sums of all rows (zeros with ``init``), a word; ``fresh``, where
+        :attr:`tells_fresh`: they are such zeros.
     result:
         results of all rows, a word; where the sums of an LMMA stay in the engine, none.
     special, ... :

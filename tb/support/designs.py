@@ -41,7 +41,9 @@ LINES = (
     "accel --M 1 --N 16 --K 2 --w-bits 2 --chains 1 --axi-data 64 --a-kib 1 --w-kib 1 --s-kib 1 "
     "--p-kib 1 --min-group 4 --max-group 16",
     "accel --M 1 --N 16 --K 2 --a-format int8 --w-bits 1 --chains 1 --offset none --axi-data 128 "
-    "--a-kib 1 --w-kib 1 --s-kib 1 --p-kib 1 --min-group 16 --max-group 16 --reset async_low")
+    "--a-kib 1 --w-kib 1 --s-kib 1 --p-kib 1 --min-group 16 --max-group 16 --reset async_low",
+    "accel --engine bitmod --M 2 --N 16 --K 2 --w-bits 8 --chains 1 --axi-data 64 --a-kib 1 "
+    "--w-kib 1 --s-kib 1 --p-kib 1 --min-group 4 --max-group 16")
 
 
 def parameters(line: str) -> Parameters:

@@ -25,15 +25,13 @@ Everything begins at a multiple of {block} bytes. Offsets, pitches and lengths i
 |---|---|---|
 | program | `PROG_LO`, `PROG_HI` | instructions of {instruction} bytes, up to END |
 | activations | LDA | rows of `{a_format}`, each from a multiple of {block} bytes on |
-| weights | LDW | for each group, step and plane {w_bytes} bytes: {K} bits a table and column |
-| group scales | LDS | for each group {drain} words, each {chains} times {scale} |
+| weights | LDW | {weights} |
+| group scales | LDS | {scales} |
 {offsets}| partial sums | LDP | rows of FP32 |
 | results | ST | rows of FP32, or of FP16 |
 
 A step is {per_beat} activations; a group is {smallest} to {largest} of them, and 2**n steps. In a
-block of {N} columns, number c * {drain} + t of weights, scales and offsets is column
-t * {chains} + c of the matrix. `lowbit.golden.accelerator.layout` packs weights so, plane 0 (the
-lowest bit) first.
+block of {N} columns, {columns}. `lowbit.golden.accelerator.layout` packs weights so.
 
 ## In the design
 
@@ -54,14 +52,13 @@ def memory_page(p: AccelParameters, emitted: Emitted) -> str:
         rows.append(("offsets", 1, p.s_depth, p.o_word, p.ratio(p.o_word)))
     rows.append(("results", p.M, p.p_depth, p.p_word, 1))
     notes = {buffer["name"]: buffer["note"] for buffer in emitted.manifest["memories"]}
-    offset = p.core.offset_format
+    words = p.compute.described()
     low, high = p.steps_range
     return _TEXT.format(
-        top=emitted.top, axi_data=p.axi_data, axi_address=p.axi_address, block=BLOCK, K=p.K, N=p.N,
-        instruction=INSTRUCTION_BITS // 8, a_format=p.a_format, w_bytes=p.w_word // 8,
-        drain=p.drain, chains=p.chains, scale=p.core.scale_format.name, per_beat=p.per_beat,
-        smallest=p.per_beat << low, largest=p.per_beat << high,
-        offsets="" if offset is None else "| group offsets | LDO | for each group "
-        f"{p.drain} words, each {p.chains} times {offset.name} |\n",
+        top=emitted.top, axi_data=p.axi_data, axi_address=p.axi_address, block=BLOCK, N=p.N,
+        instruction=INSTRUCTION_BITS // 8, a_format=p.a_format, per_beat=p.per_beat,
+        smallest=p.per_beat << low, largest=p.per_beat << high, weights=words["weights"],
+        scales=words["scales"], columns=words["columns"],
+        offsets=f"| offsets | LDO | {words['offsets']} |\n" if "offsets" in words else "",
         buffers="\n".join(f"| {' | '.join(map(str, row))} | {notes[str(row[0])]} |"
                           for row in rows))

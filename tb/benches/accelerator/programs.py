@@ -168,7 +168,8 @@ class Programs:
         op, fields = self.random.choice((
             (Op.LDA, {"rows": 0}), (Op.LDA, {"words": 0}), (Op.LDW, {"blocks": 0}),
             (Op.LMMA, {"groups": 0}), (Op.LMMA, {"row_blocks": 0}), (Op.LMMA, {"steps": 15}),
-            (Op.LMMA, {"codes": no_codes}), (Op.LMMA, {"keep": 1, "push_next": 1}), (Op.ST, {"words": 0}), (Op.ST, {"rows": 0})))
+            (Op.LMMA, {"codes": no_codes}), (Op.LMMA, {"keep": 1, "push_next": 1}),
+            (Op.ST, {"words": 0}), (Op.ST, {"rows": 0})))
         return self._change(program, op, Error.FIELD, **fields)
 
     def _bounds_a(self, program: Program) -> Program:
