@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lowbit.golden.accelerator import device, lut_engine, lut_layout
-from lowbit.golden.accelerator.lut_engine import Expanded
 from lowbit.golden.accelerator.isa import Instruction
+from lowbit.golden.accelerator.lut_engine import Expanded
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.group_scale import added
 from lowbit.golden.lut.row_scaled import step
