@@ -15,7 +15,8 @@ RESULTS = {
     "llm_rtl.json": "demos/demo_llm.py --json",
     "accel_area.json": "studies/bench_accel.py --liberty sky130hd_tt.lib.gz --json",
     "accel_whole.json": "studies/bench_whole.py --json",
-    "campaign_accel.json": "studies/campaign_accel.py [--seed 2] --words 100 --json"}
+    "campaign_accel.json": "studies/campaign_accel.py [--seed 2] [--engine bitmod] --words 100 "
+                           "--json"}
 
 
 def model(r: Json) -> str:
@@ -73,7 +74,9 @@ def whole(r: Json) -> str:
 def campaign(r: Json) -> str:
     """Designs and programs of the longer regression."""
     failed = sum(not row["passed"] for row in r)
-    return (f"{len(r)} designs, {sum(row['programs'] for row in r):,} random programs, "
+    others = sum("--engine bitmod" in row["flags"] for row in r)
+    return (f"{len(r)} designs, {others} of them with a BitMoD tile, "
+            f"{sum(row['programs'] for row in r):,} random programs, "
             f"{sum(row['words'] for row in r):,} result words, "
             f"{sum(row['cycles'] for row in r):,} cycles; {failed} designs failed. Each design "
             "also ran a program with one thing wrong of every kind, aborts and resets in between.")

@@ -94,7 +94,7 @@ static uint32_t write_program(uint32_t weight_blocks)
     accel_lds(code[2], ACCEL_PUSH_NEXT, 0, S / BLOCK, (2 * N + BLOCK - 1) / BLOCK, 0);
     accel_lmma(code[3], ACCEL_POP_PREV | ACCEL_PUSH_NEXT, 0, STEPS, 0, 0, 0,
                (ROWS + ACCEL_CAP0_M_VALUE - 1) / ACCEL_CAP0_M_VALUE, 1, LOG_STEPS, BITS - 1,
-               1 /* signed codes */, 0, 1);
+               1 /* signed codes */, 0, 1, 0);
     accel_st(code[4], ACCEL_POP_PREV, 1, 0, ROWS, 0, DRAIN, Y_PITCH, 0);
     accel_end(code[5], 0, 1);
     for (int i = 0; i < 6; i++)
