@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 
 from lowbit.golden.accelerator.bitmod_layout import PLANE_BITS, SCALE_ENTRY_BITS
 from lowbit.golden.accelerator.parameters import AccelParameters
@@ -45,8 +45,10 @@ class BitmodEngine(Engine):
         m.submodules.tile = tile = Shared(BitmodTile(p.tile), "bitmod_tile")
         entry = Signal(SELECTOR_BITS)
         m.d.sync += entry.eq(entry + 1)
-        m.d.comb += [tile.sv_write.eq(1), tile.sv_index.eq(entry),
-                     tile.sv_value.eq(self.special.word_select(entry, 8))]
+        value = Signal(len(tile.sv_value))
+        values = Array(self.special.word_select(i, 8)[:len(value)] for i in range(1 << len(entry)))
+        m.d.comb += [value.eq(values[entry]), tile.sv_write.eq(1), tile.sv_index.eq(entry),
+                     tile.sv_value.eq(value)]
         self._operands(m, tile)
         if p.o_word:
             channel, word = tile.channel, self.offset
@@ -125,8 +127,8 @@ class BitmodEngine(Engine):
         row_last = Signal()
         takes = Signal()
         sums = Signal(p.p_word)
-        m.d.comb += [row_last.eq(row == rows - 1),
-                     sums.eq(partial.payload.word_select(row, p.p_word))]
+        of_rows = Array(partial.payload.word_select(i, p.p_word) for i in range(rows))
+        m.d.comb += [row_last.eq(row == rows - 1), sums.eq(of_rows[row])]
         values = []
         for i in range(p.chains):
             m.submodules[f"sum_{i}"] = add = Shared(FpAdd(FP32, adders=Adders(p.adder)),
