@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ..bitmod.cycles import operation_timing
 from ..bitmod.datatypes import get_data_type, is_two_term
-from ..bitmod.pe_parameters import BitmodTermGeneratorParameters
 from ..bitmod.pe import add_groups, dequantize_groups, group_sums, group_terms, outputs
+from ..bitmod.pe_parameters import BitmodTermGeneratorParameters
 from ..bitmod.row_alignment import group_exponents
 from ..bitmod.tile_parameters import BitmodTileParameters
 from ..bits import unpack_bits
