@@ -64,7 +64,7 @@ class Programs:
             size = p.per_beat << rng.randint(*p.steps_range)
             most = max(p.a_depth * p.per_beat // size, 1)
             k = size * rng.randint(1, min(most, max(1, 256 // size)))
-            if rng.random() < 0.3 and 2 * p.a_depth < MAX_BEATS:
+            if rng.random() < 0.3 and 2 * p.a_depth < MAX_BEATS and not p.compute.keeps:
                 k = size * rng.randint(most + 1, 2 * most)      # more than the buffer holds
             rows = rng.choice((1, 2, 3, p.M, p.M + 1, 2 * p.M, rows_per_pass(p, k) + 1))
             rows = max(1, min(rows, MAX_BEATS // (k // p.per_beat) * p.M // 2, 24))
