@@ -63,7 +63,9 @@ class Frame(StructComponent):
 
     def elaborate(self, platform: object) -> Module:
         m, p, bus = Module(), self.parameters, self.bus
-        stop = Signal(init=1)           # from an error to the end of what the bus has under way
+        # from an error, or an END that more was fetched behind, to the end of what the bus has
+        # under way
+        stop = Signal(init=1)
         m.submodules.share = share = ReadShare(bus)
         m.submodules.reads = reads = DmaRead(bus, tag_bits=share.tag_bits,
                                              outstanding=p.outstanding)
@@ -128,23 +130,28 @@ class Frame(StructComponent):
             fails.eq(running & (self.cancel | Cat(found for _, found in faults).any())),
             fetch.start.eq(starts),
             reads.abort.eq(stop), writes.abort.eq(stop),
-            rests.eq(stop & reads.idle & writes.idle & ~_settling(m, stop)),
-            self.irq.eq(Mux(stop, 1, dispatch.irq))]
+            rests.eq(stop & reads.idle & writes.idle & ~_settling(m, stop))]
         code = Signal(4)
+        ends = Signal()
         finished = Signal()
-        m.d.comb += finished.eq(running & dispatch.ended & ~fails)
-        m.d.sync += running.eq(starts | (running & ~fails & ~finished))
-        failing = Signal()      # the stop belongs to a program, not to the reset
+        m.d.comb += [ends.eq(running & dispatch.ended & ~fails),
+                     finished.eq(ends & fetch.over)]
+        m.d.sync += running.eq(starts | (running & ~fails & ~ends))
+        stopping = Signal()     # the stop belongs to a program, not to the reset
+        wants = Signal()        # it interrupts
         with m.If(starts):
             m.d.sync += code.eq(Error.NONE)
         with m.If(fails):
-            m.d.sync += [code.eq(failed), stop.eq(1), failing.eq(1)]
+            m.d.sync += [code.eq(failed), stop.eq(1), stopping.eq(1), wants.eq(1)]
+        with m.Elif(ends & ~fetch.over):
+            m.d.sync += [stop.eq(1), stopping.eq(1), wants.eq(dispatch.irq)]
         with m.Elif(rests):
-            m.d.sync += [stop.eq(0), failing.eq(0)]
-        m.d.comb += [self.code.eq(code), self.done.eq(finished | (rests & failing))]
+            m.d.sync += [stop.eq(0), stopping.eq(0)]
+        m.d.comb += [self.code.eq(code), self.done.eq(finished | (rests & stopping)),
+                     self.irq.eq(Mux(stop, wants, dispatch.irq))]
         read, write = self.m_axi_r, self.m_axi_w
         m.d.comb += [
-            self.taken.eq(dispatch.taken), self.beat.eq(execute.beat),
+            self.taken.eq(dispatch.taken & running), self.beat.eq(execute.beat),
             self.held.eq(execute.held),
             self.waits_prev.eq(dispatch.waits_prev), self.waits_next.eq(dispatch.waits_next),
             self.read_beat.eq(read.valid & read.ready),

@@ -69,7 +69,7 @@ class Run:
         for name, value in program.settings.items():
             await board.write(name, value)
         await board.write("PROG_LO", program.address)
-        await board.write("PROG_LEN", len(program.instructions))
+        await board.write("PROG_LEN", program.length)
         await board.write("CTRL", 5)        # start, with interrupts
 
     async def end(self) -> Error:
@@ -98,7 +98,7 @@ class Run:
         golden = self.golden
         golden.memory[:] = self.memory
         golden.bases, golden.settings = program.bases, program.settings
-        code = golden.run(program.address, len(program.instructions),
+        code = golden.run(program.address, program.length,
                           self.rng.randrange(1 << 30))
         assert code is Error.NONE, f"the golden simulator ends with {code.name}"
         await self.start(program)
@@ -162,7 +162,7 @@ async def programs(dut: Any) -> None:
     run.rng.shuffle(kinds)
     while run.words < plan["vectors"] or run.programs_run < 3 or kinds:
         run.harder()
-        await run.right(run.programs.draw())
+        await run.right(run.programs.draw(behind=True))
         for _ in range(2):
             if kinds:
                 await run.wrong(kinds.pop())
@@ -170,6 +170,6 @@ async def programs(dut: Any) -> None:
             await run.aborted()
         else:
             await run.broken_off()
-    await run.right(run.programs.draw())
+    await run.right(run.programs.draw(behind=True))
     bench.cycles = run.board.now
     bench.report(words=run.words, mismatches=0, programs=run.programs_run)

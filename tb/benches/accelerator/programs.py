@@ -42,6 +42,12 @@ class Program:
     expected: Error = Error.NONE
     fails: range = field(default_factory=lambda: range(0))     #: addresses that answer SLVERR
     settings: dict[str, int] = field(default_factory=dict)     #: registers of the engine
+    behind: list[Instruction] = field(default_factory=list)    #: behind END: never done
+
+    @property
+    def length(self) -> int:
+        """What the register PROG_LEN is told."""
+        return len(self.instructions) + len(self.behind)
 
 
 class Programs:
@@ -51,8 +57,9 @@ class Programs:
         self.p, self.memory = p, memory
         self.rng, self.random = np.random.default_rng(seed), random.Random(seed)
 
-    def draw(self) -> Program:
-        """A few matrices that share their activations, one or two layers."""
+    def draw(self, *, behind: bool = False) -> Program:
+        """A few matrices that share their activations, one or two layers; ``behind``: now and then
+        with more instructions behind its END."""
         p, rng = self.p, self.random
         self.at = rng.randrange(4) * BLOCK
         bases = [0] * 8
@@ -96,9 +103,10 @@ class Programs:
             if layer:
                 program.append(Instruction(Op.SYNC))
             program += linear(p, rows, Activations(0, x // BLOCK, pitch), products)
+        more = rng.choices(program, k=rng.randint(1, 40)) if behind and rng.random() < 0.4 else []
         program.append(Instruction(Op.END, {"irq": 1}))
         return self._place(Program(program, 0, bases, words, (first, last),
-                                   settings=draws.settings))
+                                   settings=draws.settings, behind=more))
 
     def wrong(self, kind: str) -> Program:
         """A program that ends with an error; ``kind``: one of :attr:`KINDS`."""
@@ -131,7 +139,7 @@ class Programs:
         return at
 
     def _place(self, program: Program) -> Program:
-        raw = np.frombuffer(to_bytes(program.instructions), np.uint8)
+        raw = np.frombuffer(to_bytes([*program.instructions, *program.behind]), np.uint8)
         program.address = self._put(raw)
         return program
 
