@@ -99,6 +99,12 @@ def test_regression_is_cheap_and_forgets_no_pair(cls):
     assert lut_space.forgotten(cls) is None, "python -m lowbit.tb.support.lut_space writes it"
 
 
+def test_recorded_ternary_regression_is_what_the_search_finds():
+    recorded = json.loads(lut_space.RECORD.read_text())["lut_core --radix 3"]
+    assert recorded == lut_space.search(LutCoreParameters, 3), \
+        "python -m lowbit.tb.support.lut_space writes it"
+
+
 @pytest.mark.parametrize("cls", [LutTableParameters, LutDotParameters, LutCoreParameters])
 def test_regression_covers_what_random_search_finds(cls):
     """Every pair of thousands of random legal configurations is in the regression's array."""
