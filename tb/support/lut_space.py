@@ -109,7 +109,7 @@ def row_of(p: LutParameters) -> Row:
     values = p.as_dict()
     if "N" in values:
         values["size"] = (values["M"], values["N"])
-    return {name: values[name] for name in SPACES[type(p)]}
+    return {name: values[name] for name in _space(type(p), p.radix)}
 
 
 def complaint(cls: type[LutParameters], row: Row) -> list[str] | None:
@@ -166,10 +166,10 @@ def search(cls: type[LutParameters], radix: int = 2) -> list[str]:
             for row in rows]
 
 
-def forgotten(cls: type[LutParameters]) -> Row | None:
+def forgotten(cls: type[LutParameters], radix: int = 2) -> Row | None:
     """A cheap legal configuration with a pair of values that the record misses, if any."""
-    return missing(SPACES[cls], functools.partial(regression_complaint, cls),
-                   [row_of(p) for p in regression(cls)])
+    return missing(_space(cls, radix), functools.partial(regression_complaint, cls),
+                   [row_of(p) for p in regression(cls, radix)])
 
 
 def regression(cls: type[LutParameters], radix: int = 2) -> list[LutParameters]:
