@@ -14,6 +14,7 @@ __all__ = ["FAMILIES", "GENERATORS", "families", "find"]
 #: folders in ``generators/families``
 FAMILIES = (
     "lut",
+    "unpack",
     "baselines",
     "bitmod",
     "systolic",

@@ -54,8 +54,8 @@ class Codes(IntEnum):
 def code_sum(sums: Array, row_sum: Array, bits: int, codes: Codes, unit: Array | int) -> Array:
     """Sums of activations times codes, rounded once to FP32: codes (rows, columns).
 
-    ``sums`` (rows, columns) of a q' and ``row_sum`` (rows,) of a, integers in units of 2**unit
-    (rows,).
+    ``sums`` (rows, columns) of a q' (of trits of 2 a q) and ``row_sum`` (rows,) of a, integers in
+    units of 2**unit (rows,).
     """
     twice = sums + codes.of_sum(bits) * row_sum[..., None]
     exponent = np.broadcast_to(np.asarray(unit), row_sum.shape)[..., None] - 1

@@ -20,10 +20,14 @@ Codes are those of the file: nothing is quantised again, and :meth:`GroupedWeigh
 exact. ``order`` is for groups that are not neighbours (GPTQ's act-order): column j of everything
 here belongs to input ``order[j]``, so that groups are runs again and a product takes its
 activations in that order.
+
+*Planes* with scales of their own are groups as well (:func:`of_planes`): every input then occurs
+once a plane, and its weight is the sum of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -34,7 +38,7 @@ from .error_report import ErrorReport
 from .groups import Weights, group_count, group_spans, row_blocks
 from .parameters import ParameterError
 
-__all__ = ["GroupedWeights", "check_codes", "error_report"]
+__all__ = ["GroupedWeights", "check_codes", "error_report", "of_planes"]
 
 Array = NDArray[Any]
 
@@ -77,6 +81,21 @@ class GroupedWeights:
         return self.zero is None and self.minimum is None and self.levels is None
 
     @property
+    def ternary(self) -> bool:
+        """Trits: codes 0, 1, 2 stand for -1, 0, +1 times the scale."""
+        return self.bits == 2 and self.zero is not None and bool((self.zero == 1).all()) \
+            and bool(self.codes.max() <= 2)
+
+    @property
+    def planes(self) -> int:
+        """How often each input occurs."""
+        return 1 if self.order is None else len(self.order) // (int(self.order.max()) + 1)
+
+    @property
+    def inputs(self) -> int:
+        return self.codes.shape[1] // self.planes
+
+    @property
     def stored_bits(self) -> int:
         """Bits of codes, 32-bit scales and minima and b-bit zero points."""
         per_group = 32 + (0 if self.zero is None else self.bits) + \
@@ -85,7 +104,7 @@ class GroupedWeights:
 
     @property
     def bits_per_weight(self) -> float:
-        return self.stored_bits / self.codes.size
+        return self.stored_bits * self.planes / self.codes.size
 
     def check(self) -> GroupedWeights:
         """Itself; :class:`ParameterError` for shapes that do not fit, and what is not finite."""
@@ -109,9 +128,11 @@ class GroupedWeights:
         if self.zero is not None and (self.zero.dtype.kind not in "iu" or self.zero.shape != shape):
             raise ParameterError(f"zero points must be integers of shape {shape}; got "
                                  f"{self.zero.dtype} of shape {self.zero.shape}")
-        if self.order is not None and (self.order.shape != (k,) or
-                                       (np.sort(self.order) != np.arange(k)).any()):
-            raise ParameterError(f"the order of inputs must be a permutation of 0..{k - 1}")
+        if self.order is not None and (
+                self.order.shape != (k,) or k != self.inputs * self.planes or
+                (np.sort(self.order) != np.repeat(np.arange(self.inputs), self.planes)).any()):
+            raise ParameterError(f"the order of inputs must be a permutation of 0..{k - 1}, or "
+                                 "have every input once a plane")
         if self.factor is not None and (
                 self.levels is None or self.factor.dtype != np.float32
                 or self.factor.shape != (n,) or not np.isfinite(self.factor).all()):
@@ -148,8 +169,10 @@ class GroupedWeights:
             out[:, columns] = part.reshape(len(codes), -1)
         if self.order is None:
             return out
-        straight = np.empty_like(out)
-        straight[:, self.order] = out
+        straight = np.zeros((len(out), self.inputs))
+        places = np.argsort(self.order, kind="stable").reshape(self.inputs, self.planes)
+        for plane in range(self.planes):
+            straight += out[:, places[:, plane]]
         return straight
 
     def with_integers(self) -> GroupedWeights:
@@ -204,8 +227,8 @@ class Dequantizable(Protocol):
 
 def error_report(weights: Weights, quantized: Dequantizable) -> ErrorReport:
     """Error of the represented weights against the original ones, in float64."""
-    report = ErrorReport(weights=quantized.codes.size, groups=quantized.scale.size,
-                         stored_bits=quantized.stored_bits)
+    report = ErrorReport(weights=weights.shape[0] * weights.shape[1],
+                         groups=quantized.scale.size, stored_bits=quantized.stored_bits)
     for rows in row_blocks(quantized.codes.shape):
         block = np.asarray(weights[rows]).astype(np.float64, copy=False)
         error = quantized.dequantize(rows) - block
@@ -213,3 +236,27 @@ def error_report(weights: Weights, quantized: Dequantizable) -> ErrorReport:
         report.energy += float(np.einsum("ij,ij", block, block))
         report.max_error = max(report.max_error, float(np.abs(error).max()))
     return report
+
+
+def of_planes(planes: Sequence[GroupedWeights]) -> GroupedWeights:
+    """Weights that are sums of planes, each with scales of its own, as one matrix: group by group,
+    in each the planes in their order. A product adds them so.
+
+    The planes have one shape, codes of one meaning with zero points, and whole groups.
+    """
+    first = planes[0]
+    n, k = first.codes.shape
+    size = first.group_size or k
+    if k % size or any(w.codes.shape != (n, k) or (w.group_size or k) != size or w.zero is None
+                       or w.bits != first.bits or w.order is not None for w in planes):
+        raise ParameterError("planes must have one shape, codes of one meaning with zero points, "
+                             "and groups that divide k; got "
+                             f"{[(w.codes.shape, w.group_size, w.bits) for w in planes]}")
+
+    def merged(arrays: list[Array | None], each: int) -> Array:
+        return np.stack([np.asarray(x).reshape(n, -1, each) for x in arrays], axis=2).reshape(n, -1)
+
+    order = np.broadcast_to(np.arange(k).reshape(-1, 1, size), (k // size, len(planes), size))
+    return GroupedWeights(merged([w.codes for w in planes], size), merged(
+        [w.scale for w in planes], 1), merged([w.zero for w in planes], 1), first.bits, size,
+        order=order.reshape(-1).astype(np.int64)).check()

@@ -26,18 +26,21 @@ class ParameterError(ValueError):
 
 def parameter(default: Any, help: str, *, low: int | None = None, high: int | None = None,
               choices: tuple[str, ...] | None = None, source: str = "",
-              metavar: str | None = None, asic: Any = None, fpga: Any = None) -> Any:
+              metavar: str | None = None, asic: Any = None, fpga: Any = None,
+              by: tuple[str, Mapping[Any, Any]] | None = None) -> Any:
     """Declare a field of a parameter object.
 
     ``default=None`` means that the value is derived from the other parameters unless given;
-    the help text says how. ``asic`` and ``fpga`` (with ``default=None``) say it by themselves:
-    the field takes the value of the design's ``target`` unless given, and then holds it.
+    the help text says how. ``by`` (with ``default=None``) says it by itself: the name of another
+    field, and what this one holds, unless given, for each value of that; ``asic`` and ``fpga`` are
+    those for the design's ``target``.
     Integers take ``low`` and ``high`` (inclusive), strings ``choices``.
     """
-    by_target = None if asic is None else dict(zip(TARGETS, (asic, fpga), strict=True))
+    if asic is not None:
+        by = "target", dict(zip(TARGETS, (asic, fpga), strict=True))
     return dataclasses.field(default=default, metadata=dict(
         help=help, low=low, high=high, choices=choices, source=source, metavar=metavar,
-        by_target=by_target))
+        by=by))
 
 
 def same_as(cls: type[Parameters], name: str, help: str) -> Any:
@@ -54,8 +57,11 @@ def flag_name(field_name: str) -> str:
 
 def default_text(field: dataclasses.Field[Any]) -> str:
     """The default of a field as help and documentation say it."""
-    if field.metadata["by_target"]:
-        return "{asic}, with --target fpga {fpga}".format(**field.metadata["by_target"])
+    if field.metadata["by"]:
+        name, values = field.metadata["by"]
+        first, *others = values
+        return str(values[first]) + "".join(
+            f", with {flag_name(name)} {other} {values[other]}" for other in others)
     if isinstance(field.default, bool):     # not by equality: 1 == True
         return "on" if field.default else "off"
     return "derived" if field.default is None else str(field.default)
@@ -92,8 +98,10 @@ class Parameters:
 
     def default(self, field: dataclasses.Field[Any]) -> Any:
         """What ``field`` holds unless given; None where the other parameters say more."""
-        by_target = field.metadata["by_target"]
-        return by_target[getattr(self, "target")] if by_target else field.default  # noqa: B009
+        if not field.metadata["by"]:
+            return field.default
+        name, values = field.metadata["by"]
+        return values[getattr(self, name)]
 
     def check(self) -> None:
         """Rules between parameters; raise :class:`ParameterError` through :meth:`refuse`."""

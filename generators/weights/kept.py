@@ -103,7 +103,8 @@ def _list_gguf(name: str, form: str, shape: tuple[int, ...]) -> Listing:
     if block_format is not None:
         group, keep = block_format.group, matrix
         takes = core_takes(block_format.bits, levels=block_format.levels is not None,
-                      minimum=block_format.zero is None)
+                      minimum=block_format.zero is None,
+                      ternary=block_format.zero == 1)
     elif form in GGUF_FLOATS:
         takes = FLOAT
     else:

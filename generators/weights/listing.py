@@ -40,8 +40,11 @@ class Kept:
     notes: list[str] = field(default_factory=list)   #: how the file was understood
 
 
-def core_takes(bits: int, *, levels: bool = False, minimum: bool = False) -> str:
+def core_takes(bits: int, *, levels: bool = False, minimum: bool = False,
+               ternary: bool = False) -> str:
     """What takes codes of so many bits."""
+    if ternary:
+        return f"lut_core --radix 3, or {bits} planes"
     if levels:
         return "bitmod_tile, bitmod_array with --group-scale e8m0; lut_core, 5 planes"
     return f"lut_core, {bits} planes" + (", with minima" if minimum else "")

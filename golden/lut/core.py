@@ -18,6 +18,7 @@ from ..formats import FP32, FloatFormat, IntFormat
 from ..group_scale import Codes, code_sum, scaled
 from .packing import Beats
 from .parameters import LutCoreParameters
+from .reads import pattern_reads
 from .row_scaled import step
 from .table import Tables, exact_terms, round_exact
 
@@ -59,11 +60,13 @@ def scaled_operation(p: LutCoreParameters, groups: Sequence[Group],
     invalid = np.zeros(rows, bool)
     for group in groups:
         sums, tables = _accumulate_fixed(p, group.tables, group.beats), group.tables
-        row_sum = _wrapped(tables.entries[:, :, -1].sum(axis=1), p.acc_bits)
+        row_sum = _wrapped(tables.entries[:, :, p.plain_sum].sum(axis=1), p.acc_bits)
         unit = np.zeros(rows, np.int64)
         if p.is_aligned:
             sums = sums << group.beats.top_plane
             unit = tables.exponent + p.exponent_offset
+        if p.radix == 3:
+            sums = 2 * sums     # a trit is the code itself
         total = code_sum(sums, row_sum, group.beats.top_plane + 1, group.codes, unit)
         of_row = FP32.round((row_sum < 0).astype(np.int64), np.abs(row_sum), unit)
         y = scaled(total, group.scale, y, group.offset, of_row, p.scale_format,
@@ -79,18 +82,12 @@ def _wrapped(values: Array, bits: int) -> Array:
 
 
 def select(p: LutCoreParameters, tables: Tables, beats: Beats, t: int) -> tuple[Array, Array]:
-    """Entries and signs that beat ``t`` reads: two arrays (rows, groups, columns).
-
-    The read of a full table has no sign. In a half table a pattern whose top bit is clear is read
-    at its complement, negated.
-    """
-    pattern = beats.patterns[t].astype(np.int64)
-    negative = np.zeros_like(pattern)
-    if p.table == "half":
-        negative = 1 - (pattern >> (p.K - 1))
-        pattern = (pattern ^ -negative) & (p.entries - 1)
+    """Entries and signs (1, -1, or 0: nothing is read) of beat ``t``: two arrays (rows, groups,
+    columns)."""
+    index, sign = pattern_reads(p.K, p.table, p.radix)
+    pattern = beats.patterns[t]
     table = beats.step[t] * p.groups + np.arange(p.groups)
-    return tables.entries[:, table[:, None], pattern], negative[None]
+    return tables.entries[:, table[:, None], index[pattern]], sign[pattern][None]
 
 
 def _accumulate_fixed(p: LutCoreParameters, tables: Tables, beats: Beats) -> Array:
@@ -98,10 +95,10 @@ def _accumulate_fixed(p: LutCoreParameters, tables: Tables, beats: Beats) -> Arr
     down from the top plane instead, which gives sums in units of it."""
     total = np.zeros((len(tables.entries), beats.patterns.shape[2]), np.int64)
     for t in range(len(beats.plane)):
-        entries, negative = select(p, tables, beats, t)
+        entries, sign = select(p, tables, beats, t)
         plane = int(beats.plane[t])
         entries = step(entries, beats.top_plane - plane) if p.is_aligned else entries << plane
-        total += np.where(negative, -entries, entries).sum(axis=1)
+        total += (entries * sign).sum(axis=1)
     return _wrapped(total, p.acc_bits)
 
 
@@ -116,8 +113,8 @@ def _accumulate_float(p: LutCoreParameters, tables: Tables, beats: Beats) -> Arr
     top = np.int64(1) << (p.table_float.bits - 1)
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(len(beats.plane)):
-            entries, negative = select(p, tables, beats, t)
-            values = p.table_float.to_array(entries ^ negative * top)
+            entries, sign = select(p, tables, beats, t)
+            values = p.table_float.to_array(np.where(sign == 0, 0, entries ^ (sign < 0) * top))
             step = values.dtype.type(1 << int(beats.plane[t]))
             acc = acc + _group_sum(p, values * step)
     return fmt.canonical(fmt.from_array(acc))

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ..formats import FLOATS, FP32, FloatFormat, IntFormat, ScaleFormat, get_format
 from ..group_scale import SCALE_KINDS
 from ..parameters import parameter
+from ..trit_codes import TRIT_CODES, TritCode
 from .dot_parameters import WeightParameters
 from .reduction_parameters import ReductionParameters
 from .table_parameters import clog2
@@ -55,8 +56,18 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
                             "or any real minima (in the format of the scales)",
                             choices=("none", "integer", "real"))
 
+    unpack: str = parameter("none", "trits at the weight port: as they are, two bits each; five in "
+                            "a byte; or four with exactly one zero in five bits",
+                            choices=("none", "trits5", "sherry"),
+                            source="docs/numerics.md, section 2")
+
     def check(self) -> None:
         super().check()
+        if self.unpack != "none" and self.radix == 2:
+            self.refuse("unpack", "needs --radix 3: packed weights are trits")
+        if self.unpack == "sherry" and self.K * self.groups % 4:
+            self.refuse("unpack", "sherry packs four weights of a column: K * groups must be a "
+                        "multiple of 4", f"sherry with {self.K} * {self.groups}")
         if self.table_format == "int8":
             if self.table_source == "internal":
                 self.refuse("table_format", "int8 needs --table-source external: int8 tables are "
@@ -110,8 +121,18 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         return self.group_scale != "none"
 
     @property
+    def has_codes(self) -> bool:
+        """Beats say what the weights' codes stand for; a trit stands for itself."""
+        return self.scales_groups and self.radix == 2
+
+    @property
+    def has_row_sums(self) -> bool:
+        """The sums of a row's activations are taken: codes or offsets need them."""
+        return self.has_codes or (self.scales_groups and self.offset != "none")
+
+    @property
     def has_zero_beats(self) -> bool:
-        return self.zero_point and not self.scales_groups
+        return super().has_zero_beats and not self.scales_groups
 
     @property
     def is_integer(self) -> bool:
@@ -141,6 +162,24 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         return 8 if self.is_quantized else super().entry_bits
 
     @property
+    def trit_code(self) -> TritCode | None:
+        """How trits are packed at the weight port; None: they are not."""
+        return None if self.unpack == "none" else TRIT_CODES[self.unpack]
+
+    @property
+    def packed_words(self) -> int:
+        """Words of packed trits in a weight beat: columns, in each its groups, K trits in each."""
+        code = self.trit_code
+        return 0 if code is None else -(-self.N * self.groups * self.K // code.trits)
+
+    @property
+    def beat_bits(self) -> int:
+        """Bits of the weights of a beat."""
+        code = self.trit_code
+        return self.N * self.groups * self.pattern_bits if code is None else \
+            self.packed_words * code.bits
+
+    @property
     def plane_bits(self) -> int:
         """Bits of the plane number of a beat (0 when there is only one plane)."""
         return clog2(self.w_bits)
@@ -151,7 +190,7 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
 
         The core then accumulates halves, and adds the common bits up once per row.
         """
-        return self.is_integer
+        return self.is_integer and self.radix == 2
 
     @property
     def offset_entries(self) -> bool:
@@ -194,7 +233,7 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         if self.is_quantized:
             rows += 32
         rows += self.activation.is_float
-        return "table" if 3 * self.M * rows <= 4 * self.N * self.groups * self.K else "weight"
+        return "table" if 3 * self.M * rows <= 4 * self.beat_bits else "weight"
 
     @property
     def out_lanes(self) -> int:
@@ -293,7 +332,10 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         return min(self.pipeline, 1) + self.drain_start + self.lane_stages[2]
 
     def resolved(self) -> dict[str, Any]:
-        return super().resolved() | {"zero_point": self.has_zero_beats}
+        found = super().resolved()
+        if self.radix == 2:
+            del found["unpack"]
+        return found
 
     def derived_fields(self) -> dict[str, Any]:
         found = super().derived_fields()

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .parameters import LutDotParameters
-from .table import exact_terms, pattern_signs, round_exact
+from .reads import pattern_reads
+from .table import exact_terms, round_exact
 
 __all__ = ["dot"]
 
@@ -19,20 +20,15 @@ def dot(p: LutDotParameters, entries: Array, patterns: Array) -> Array:
     """Signed sums that raw ``patterns`` select: (n,) integers, or codes of the entry format.
 
     ``entries`` (n, groups, entries) as :func:`~lowbit.golden.lut.table.make_tables` gives them,
-    ``patterns`` (n, groups) raw K-bit patterns. Float entries of several groups are summed
+    ``patterns`` (n, groups) raw patterns. Float entries of several groups are summed
     exactly and rounded once.
     """
-    signs = pattern_signs(p.K, p.table)
-    bits = patterns[..., None] >> np.arange(p.K) & 1
-    # the stored entry with the same signs, or (half table) with all of them opposite
-    match = (2 * bits - 1) @ signs.T
-    index = (match if p.table == "full" else np.abs(match)).argmax(axis=-1)
+    index, sign = (of_all[patterns] for of_all in pattern_reads(p.K, p.table, p.radix))
     picked = np.take_along_axis(entries, index[..., None], axis=2)[..., 0]
-    negative = np.take_along_axis(match, index[..., None], axis=-1)[..., 0] < 0
     if not p.is_float:
-        return np.where(negative, -picked, picked).sum(axis=1)
+        return np.asarray((picked * sign).sum(axis=1))
     fmt = p.table_float
-    codes = picked ^ negative.astype(np.int64) << (fmt.bits - 1)
+    codes = np.where(sign == 0, 0, picked ^ (sign < 0).astype(np.int64) << (fmt.bits - 1))
     if p.groups == 1:
         return codes[:, 0]
     terms, unit = exact_terms(codes, fmt)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from ..digits import FORMATS
 from ..parameters import parameter
 from .table_parameters import LutParameters
 
@@ -23,13 +24,37 @@ class WeightParameters(LutParameters):
 
     def check(self) -> None:
         super().check()
+        if self.radix == 3 and self.negation == "hardware":
+            self.refuse("negation", "belongs to --radix 2: trits carry their signs; leave it out")
         if self.table == "full" and self.negation == "hardware":
             self.refuse("negation", "hardware needs --table half: a full table has no sign")
 
     @property
+    def digit_bits(self) -> int:
+        """Bits of an activation's part of a pattern: its sign, or a trit."""
+        return 1 if self.radix == 2 else FORMATS["ternary"].port_bits
+
+    @property
+    def pattern_bits(self) -> int:
+        """Bits of the pattern that a table is read with."""
+        return self.K * self.digit_bits
+
+    @property
     def has_sign(self) -> bool:
-        """A pattern of the weight stream is index and sign (else the raw K bits)."""
-        return self.table == "half" and self.negation == "offline"
+        """A pattern of the weight stream is index and sign (else it is raw: K signs, or K
+        trits)."""
+        return self.radix == 2 and self.table == "half" and self.negation == "offline"
+
+    @property
+    def offset_entries(self) -> bool:
+        """Entries are read in offset form, in which nothing is not zero (a matter of the core)."""
+        return False
+
+    def resolved(self) -> dict[str, Any]:
+        found = super().resolved()
+        if self.radix == 3:
+            del found["negation"]
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,10 +51,14 @@ class Scales:
 
     @classmethod
     def of(cls, p: LutCoreParameters, x: Operands, groups: int) -> Scales:
-        """r = d q + m. Without scales the product is that of 2 q - (2**b - 1), or 2 (q - z)."""
+        """r = d q + m. Without scales the product is that of 2 q - (2**b - 1), or 2 (q - z); of
+        trits q - 1."""
         columns, codes, offset = len(x.q), Codes.ODD, None
-        scale = np.full((columns, groups), 2, np.float32) if x.scale is None else \
+        unscaled = 2 if p.radix == 2 else 1
+        scale = np.full((columns, groups), unscaled, np.float32) if x.scale is None else \
             check_scale(x.scale, columns, groups, halves=False)
+        if p.radix == 3:
+            return cls(codes, _exact(scale, p.scale_format, "scales", "--group-scale"), None)
         zero = None if x.zero is None else check_zero(x.zero, x.bits, columns, groups)
         if x.minimum is not None:
             codes, offset = Codes.UNSIGNED, np.asarray(x.minimum, np.float32)
@@ -145,9 +149,9 @@ class Operands:
         if weights.levels is not None:
             weights = weights.with_integers()
         if weights.order is not None:
-            if codes.shape[1:] != weights.order.shape:
+            if codes.shape[1:] != (weights.inputs,):
                 raise ParameterError("activations and weights must have the same k; got shapes "
-                                     f"{codes.shape} and {weights.codes.shape}")
+                                     f"{codes.shape} and {(len(weights.codes), weights.inputs)}")
             codes = codes[:, weights.order]
         zero = weights.zero
         if zero is not None and not (zero.min() >= 0 and zero.max() < 1 << weights.bits):
@@ -172,10 +176,13 @@ class Gemm:
         if x.q.shape[1:] != (k,):
             raise ParameterError("activations and weights must have the same k; got shapes "
                                  f"{x.codes.shape} and {x.q.shape}")
-        if x.bits > p.w_bits:
+        if p.radix == 3:
+            self._check_ternary(x, p.unpack == "sherry")
+        elif x.bits > p.w_bits:
             raise ParameterError(f"weights of {x.bits} bits need as many bit-planes; this design "
                                  f"has {p.w_bits}")
-        if x.zero is not None and not p.has_zero_beats and not p.scales_groups:
+        zero = None if p.scales_groups or p.radix == 3 else x.zero
+        if zero is not None and not p.has_zero_beats:
             raise ParameterError("zero points need a design that takes them; leave "
                                  "--no-zero-point out")
         groups, q = group_count(k, x.group_size), x.q
@@ -183,14 +190,15 @@ class Gemm:
         if p.scales_groups:
             self.scales = Scales.of(p, x, groups)
         else:
-            self.scale = None if x.scale is None else check_scale(x.scale, self.columns, groups)
+            self.scale = None if x.scale is None else \
+                check_scale(x.scale, self.columns, groups, halves=p.radix == 2)
             self.offset = None if x.minimum is None else self._offset(x, groups)
         self.streamed = self.columns
         if self.offset is not None:
             q = np.concatenate([q, np.full_like(q[:1], (1 << x.bits) - 1)])
             self.streamed += 1
-        self._beats = weight_beats(q, x.bits, p.K, p.groups,
-                                   None if p.scales_groups else x.zero, group_size=x.group_size)
+        self._beats = weight_beats(q, x.bits, p.K, p.groups, zero, group_size=x.group_size,
+                                   radix=p.radix)
         self._steps = split_steps(x.codes, p.K, p.groups, x.group_size)
         self._edges = np.searchsorted(self._beats.step, np.arange(self._steps.shape[1] + 1))
         self.blocks = self._cut(step_groups(k, p.K, p.groups, x.group_size))
@@ -198,6 +206,27 @@ class Gemm:
             what = "k" if x.scale is None else "a quantisation group"
             raise ParameterError(f"{what} is longer than --max-k {p.max_k}, and the design takes "
                                  "no partial sums; raise --max-k, or leave --no-preload out")
+
+    @staticmethod
+    def _check_ternary(x: Operands, sparse: bool) -> None:
+        """Codes of trits have two bits and the zero point 1: q - 1 is -1, 0 or +1. ``sparse``:
+        exactly one of each four is 0."""
+        if x.bits != 2 or x.zero is None or (np.asarray(x.zero) != 1).any() or x.q.max() > 2 \
+                or x.minimum is not None:
+            raise ParameterError("a design with --radix 3 takes ternary weights, codes 0, 1, 2 "
+                                 "with zero points 1; quantise with --dtype ternary, or use "
+                                 "--radix 2")
+        if sparse:
+            k = x.q.shape[1]
+            if k % 4 or (x.group_size or 4) % 4:
+                raise ParameterError("--unpack sherry packs four weights of a group: k and the "
+                                     f"group size must be multiples of 4; got {k} and "
+                                     f"{x.group_size}")
+            zeros = (x.q.reshape(-1, 4) == 1).sum(-1)
+            if (zeros != 1).any():
+                raise ParameterError("--unpack sherry takes weights of which exactly one of each "
+                                     f"four is 0; got four with {zeros[zeros != 1][0]}; quantise "
+                                     "with --dtype sherry, or use --unpack trits5")
 
     def _offset(self, x: Operands, groups: int) -> Array:
         """What the sum of a group's activations, times 2**b - 1, counts: float32 (columns, groups).
@@ -242,7 +271,7 @@ class Gemm:
         first, last = np.zeros((2, span.stop - span.start), bool)
         first[0] = last[-1] = True
         return Beats(b.K, b.plane[span], b.patterns[span, :, columns], b.step[span] - start,
-                     first, last, b.group_last[span])
+                     first, last, b.group_last[span], b.radix)
 
     def group_scales(self, block: Block) -> tuple[Codes, Array, Array | None]:
         """Kind of codes, scales and offsets (columns,) of a block."""
@@ -261,14 +290,14 @@ class Gemm:
     def result(self, results: list[Array]) -> Array:
         """The (rows, columns) array that a user wants, from each block's results in order.
 
-        int64 or float32; with scales the float32 sum of s' times each group's result, which
-        integers enter rounded to float32; with minima each group's term then gains e times the
-        last streamed column. Every multiply and add rounds once.
+        int64 or float32; with scales the float32 sum of s' (trits: s) times each group's
+        result, which integers enter rounded to float32; with minima each group's term then gains e
+        times the last streamed column. Every multiply and add rounds once.
         """
         complete = self.codes(results)
         if self.scale is None:
             return result_array(self.p, complete[0])
-        half = self.scale / np.float32(2)
+        half = self.scale / np.float32(2) if self.p.radix == 2 else self.scale
         total: Array | None = None
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for group, codes in enumerate(complete):

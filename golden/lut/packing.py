@@ -8,6 +8,10 @@ docs/numerics.md, section 2).
 **Patterns.** A table covers K neighbouring activations. Bit j of a plane's K-bit *pattern*
 belongs to activation j of the table: 1 adds it, 0 subtracts it.
 
+Radix 3: a weight is one trit, -1, 0 or +1, the codes 0, 1 and 2 of q - 1. A pattern is K digits
+``ternary`` of :mod:`lowbit.golden.digits`, two bits each, that of activation 0 lowest. There is one
+plane, plane 0, and there are no zero points.
+
 **Steps.** A reduction of k activations is cut into quantisation groups (or is one group), each
 padded at its end with zero activations to a multiple of ``K * groups``. One *step* is
 ``K * groups`` activations: the ``groups`` tables that a core reads at the same time.
@@ -22,7 +26,7 @@ where bit i of z is 0 and subtracts it where the bit is 1. It takes b beats a st
 **Words.** Element 0 of a packed vector sits in the least significant bits. A weight word holds,
 for column n and table g, a K-bit field at bit ``(n * groups + g) * K``: the table index in the
 low K - 1 bits and the sign on top, or the raw pattern for a core that folds in hardware or has a
-full table.
+full table. Radix 3: the raw pattern, of 2 K bits; or packed trits (:meth:`Beats.packed`).
 """
 
 from __future__ import annotations
@@ -34,11 +38,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bits import pack_bits
+from ..digits import FORMATS
 from ..grouped import check_codes
 from ..groups import group_count, group_spans
 from ..parameters import ParameterError
+from ..trit_codes import TritCode
+from .reads import pattern_digits
 
-__all__ = ["Beats", "check_zero", "fold", "plane_bits", "reinterpret",
+__all__ = ["Beats", "check_trits", "check_zero", "fold", "plane_bits", "reinterpret",
            "split_steps", "step_groups", "unfold", "weight_beats", "zero_beats"]
 
 Array = NDArray[Any]
@@ -57,6 +64,16 @@ def check_zero(zero: Array, bits: int, columns: int, groups: int) -> Array:
                              f"got {worst}")
     zero = zero.astype(np.uint8, copy=False)
     return np.broadcast_to(zero if zero.ndim == 2 else zero[:, None], (columns, groups))
+
+
+def check_trits(codes: Array) -> Array:
+    """Codes of trits as uint8 (cols, k); :class:`ParameterError` for another shape, or another
+    code than 0, 1, 2."""
+    codes = check_codes(codes, 2)
+    if codes.max() > 2:
+        raise ParameterError("ternary weights must have codes 0, 1, 2 (-1, 0, +1); got "
+                             f"{codes.max()}")
+    return codes
 
 
 def reinterpret(codes: Array, bits: int, scale: Array | None = None,
@@ -100,8 +117,9 @@ def unfold(sign: Array, index: Array, K: int) -> Array:
 
 
 # -- steps ------------------------------------------------------------------------------------
-def split_steps(x: Array, K: int, groups: int = 1, group_size: int | None = None) -> Array:
-    """Cut (rows, k) activations or codes into (rows, steps, groups, K), zero-padded.
+def split_steps(x: Array, K: int, groups: int = 1, group_size: int | None = None, *,
+                fill: int = 0) -> Array:
+    """Cut (rows, k) activations or codes into (rows, steps, groups, K), padded with ``fill``.
 
     Every quantisation group starts a new step, so a table never straddles two groups.
     """
@@ -111,7 +129,7 @@ def split_steps(x: Array, K: int, groups: int = 1, group_size: int | None = None
         part = x[:, columns].reshape(rows, -1, size)
         padding = -size % step
         if padding:
-            part = np.pad(part, ((0, 0), (0, 0), (0, padding)))
+            part = np.pad(part, ((0, 0), (0, 0), (0, padding)), constant_values=fill)
         parts.append(part.reshape(rows, -1, groups, K))
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
@@ -130,11 +148,12 @@ class Beats:
 
     K: int               #: activations of a table
     plane: Array         #: uint8 (T,): the beat counts 2**plane
-    patterns: Array      #: uint8 (T, groups, N): raw K-bit patterns
+    patterns: Array      #: uint8 (T, groups, N): raw patterns
     step: Array          #: int64 (T,): the step, that is the set of tables, that the beat reads
     first: Array         #: bool (T,): starts a reduction
     last: Array          #: bool (T,): ends a reduction, the result is complete
     group_last: Array    #: bool (T,): last beat of its step, the next beat needs new tables
+    radix: int = 2       #: of the weights
 
     def __len__(self) -> int:
         return len(self.plane)
@@ -145,19 +164,35 @@ class Beats:
         return int(self.plane.max())
 
     def fields(self, *, raw: bool = False) -> Array:
-        """K-bit fields in port order: uint8 (T, N * groups), table 0 of column 0 first.
+        """Fields in port order: uint8 (T, N * groups), table 0 of column 0 first.
 
-        Index with the sign on top, or the pattern as it is with ``raw``.
+        Index with the sign on top, or the pattern as it is with ``raw`` and of radix 3.
         """
         field = self.patterns
-        if not raw:
+        if not raw and self.radix == 2:
             sign, index = fold(field, self.K)
             field = index | sign << np.uint8(self.K - 1)
         return field.transpose(0, 2, 1).reshape(len(self), -1)
 
+    def packed(self, code: TritCode) -> Array:
+        """Words of packed trits, radix 3: uint8 (T, bytes). Trits go column by column, in each
+        table by table, and zeros fill the last word.
+
+        ``sherry``: four zeros can only be padding, beside activations of 0 or in a column that is
+        not used; they are packed as zero, plus, plus, plus.
+        """
+        digits = pattern_digits(self.K, self.radix)[self.patterns]      # (T, groups, N, K)
+        flat = digits.swapaxes(1, 2).reshape(len(self), -1)
+        flat = np.pad(flat, ((0, 0), (0, -flat.shape[1] % code.trits)))
+        words = flat.reshape(len(self), -1, code.trits)
+        if code.name == "sherry":
+            words = np.where(words.any(-1, keepdims=True), words, [0, 1, 1, 1])
+        return pack_bits(code.encode(words), code.bits)
+
     def words(self, *, raw: bool = False) -> Array:
         """Weight words: uint8 (T, bytes), least significant byte first."""
-        return pack_bits(self.fields(raw=raw), self.K)
+        bits = self.K if self.radix == 2 else self.K * FORMATS["ternary"].port_bits
+        return pack_bits(self.fields(raw=raw), bits)
 
 
 def zero_beats(zero: Array, bits: int) -> Array:
@@ -172,16 +207,18 @@ def zero_beats(zero: Array, bits: int) -> Array:
 
 def weight_beats(codes: Array, bits: int, K: int, groups: int = 1, zero: Array | None = None, *,
                  group_size: int | None = None, per_group: bool = False,
-                 counts: Array | None = None) -> Beats:
+                 counts: Array | None = None, radix: int = 2) -> Beats:
     """The weight stream for one tile of columns.
 
     ``codes``: integers (N, k) below 2**bits. ``zero``: None where there is no zero-point term
     (z' = 0), or (N,) or (N, quantisation groups). ``per_group``: every quantisation group is a
     reduction of its own (first and last at its ends), as dequantisation needs it; otherwise
     the k activations are one reduction. ``counts``: :func:`zero_beats` of more columns than these,
-    so that several tiles keep in step. Raises :class:`ParameterError` for bad codes or zero points.
+    so that several tiles keep in step. ``radix`` 3: codes of trits 0, 1, 2, without ``bits`` and
+    ``zero``. Raises :class:`ParameterError` for bad codes or zero points.
     """
-    codes = check_codes(codes, bits)
+    codes = check_codes(codes, bits) if radix == 2 else check_trits(codes)
+    bits = bits if radix == 2 else 1
     columns, k = codes.shape
     of_step = step_groups(k, K, groups, group_size)
     steps, quant_groups = len(of_step), group_count(k, group_size)
@@ -201,10 +238,10 @@ def weight_beats(codes: Array, bits: int, K: int, groups: int = 1, zero: Array |
     plane = np.where(within < bits, within, within - bits).astype(np.uint8)
 
     patterns = np.zeros((start[-1], groups, columns), np.uint8)
-    parts = split_steps(codes, K, groups, group_size)          # (N, steps, groups, K)
+    parts = split_steps(codes, K, groups, group_size, fill=radix - 2)   # (N, steps, groups, K)
     for i in range(bits):
-        pattern = np.packbits(parts >> np.uint8(i) & np.uint8(1), axis=-1, bitorder="little")
-        patterns[start[:-1] + i] = pattern[..., 0].transpose(1, 2, 0)
+        pattern = _patterns(parts, i) if radix == 2 else _trit_patterns(parts)
+        patterns[start[:-1] + i] = pattern.transpose(1, 2, 0)
     if zero is not None:
         beat = np.flatnonzero(within >= bits)
         # adding the all-ones entry is the pattern of ones, subtracting it the pattern of zeros;
@@ -219,4 +256,16 @@ def weight_beats(codes: Array, bits: int, K: int, groups: int = 1, zero: Array |
     first, last = np.zeros(start[-1], bool), np.zeros(start[-1], bool)
     first[start[:-1][edge]] = True
     last[start[1:][np.append(edge[1:], True)] - 1] = True
-    return Beats(K, plane, patterns, step, first, last, group_last)
+    return Beats(K, plane, patterns, step, first, last, group_last, radix)
+
+
+def _patterns(parts: Array, plane: int) -> Array:
+    """Patterns (...) of a bit of codes (..., K)."""
+    return np.packbits(parts >> np.uint8(plane) & np.uint8(1), axis=-1, bitorder="little")[..., 0]
+
+
+def _trit_patterns(parts: Array) -> Array:
+    """Patterns (...) of codes of trits (..., K)."""
+    form = FORMATS["ternary"]
+    places = form.port_bits * np.arange(parts.shape[-1])
+    return np.asarray((form.pack(parts.astype(np.int64) - 1) << places).sum(-1).astype(np.uint8))

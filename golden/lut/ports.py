@@ -80,7 +80,10 @@ def weight_fields(p: LutCoreParameters, beats: Beats, codes: Codes = Codes.ODD,
                   start: bool = True, finish: bool = True) -> Fields:
     """The ``weight`` stream of one accumulation; with group scales it may start and finish an
     operation, and ``codes`` says what the weights' codes stand for."""
-    columns = {"patterns": rows_to_ints(beats.words(raw=not p.has_sign))}
+    if p.trit_code is not None:
+        columns = {"packed": rows_to_ints(beats.packed(p.trit_code))}
+    else:
+        columns = {"patterns": rows_to_ints(beats.words(raw=not p.has_sign))}
     if p.plane_bits:
         # aligned entries step down from the top plane
         plane = beats.top_plane - beats.plane if p.is_aligned else beats.plane
@@ -88,8 +91,9 @@ def weight_fields(p: LutCoreParameters, beats: Beats, codes: Codes = Codes.ODD,
     columns.update(first=beats.first.astype(int).tolist(), last=beats.last.astype(int).tolist(),
                    table_last=beats.group_last.astype(int).tolist())
     if p.scales_groups:
+        marks = {"codes": codes} if p.has_codes else {}
         columns.update({name: [int(value)] * len(beats) for name, value in (
-            ("codes", codes), ("start", start), ("finish", finish))})
+            *marks.items(), ("start", start), ("finish", finish))})
     return _zip(columns)
 
 

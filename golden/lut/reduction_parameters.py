@@ -18,10 +18,10 @@ __all__ = ["LutTableParameters", "ReductionParameters"]
 class ReductionParameters(LutParameters):
     """What a core accumulates. A table unit must know it too: exponents depend on it."""
 
-    w_bits: int = parameter(4, "bit-planes of the widest weights; any smaller number at run time",
-                            low=1, high=8)
+    w_bits: int = parameter(None, "bit-planes of the widest weights; any smaller number at run "
+                            "time", low=1, high=8, by=("radix", {2: 4, 3: 1}))
     zero_point: bool = parameter(True, "headroom for the zero-point term -z' * sum(a), read from "
-                                 "the all-ones entry; a core with group scales has none")
+                                 "the all-ones entry; a core with group scales or trits has none")
     max_k: int = parameter(4096, "longest reduction of one operation (first..last)",
                            low=2, high=1 << 20)
     acc_width: int | None = parameter(
@@ -32,6 +32,9 @@ class ReductionParameters(LutParameters):
 
     def check(self) -> None:
         super().check()
+        if self.radix == 3 and self.w_bits != 1:
+            self.refuse("w_bits", "must be 1 with --radix 3, whose planes have no powers of two; "
+                        "leave it out")
         if self.max_k < self.K * self.groups:
             self.refuse("max_k", f"must be at least K * groups = {self.K * self.groups}")
         if self.is_float and self.acc_width is not None:
@@ -68,7 +71,10 @@ class ReductionParameters(LutParameters):
     @property
     def has_zero_beats(self) -> bool:
         """Zero points are beats of their own."""
-        return self.zero_point
+        return self.zero_point and self.radix == 2
+
+    def resolved(self) -> dict[str, Any]:
+        return super().resolved() | {"zero_point": self.has_zero_beats}
 
     @property
     def can_saturate(self) -> bool:

@@ -1,8 +1,10 @@
 """Golden model of the table unit: activations to table entries.
 
-A table of K activations holds signed sums. Bit k of a pattern gives the sign of activation k
-(1: plus). The stored half has pattern bit K-1 set, so index ``idx`` means pattern
-``2**(K-1) | idx`` and the last entry is the sum of all (docs/numerics.md, section 3).
+A table of K activations holds signed sums. Radix 2: bit k of a pattern gives the sign of activation
+k (1: plus). The stored half has pattern bit K-1 set, so index ``idx`` means pattern
+``2**(K-1) | idx`` and the last entry is the sum of all. Radix 3: a pattern is K trits; stored are
+the sums whose first trit that is not 0 is +, in the order +, 0, - of each trit, trit 0 the most
+significant (docs/numerics.md, section 3).
 """
 
 from __future__ import annotations
@@ -41,8 +43,12 @@ class Tables:
     saturated: Array
 
 
-def pattern_signs(K: int, table: str) -> Array:
-    """Signs (+1/-1) of the activations for each stored entry, (entries, K)."""
+def pattern_signs(K: int, table: str, radix: int = 2) -> Array:
+    """Signs of the activations for each stored entry, +1 or -1, or 0: (entries, K)."""
+    if radix == 3:
+        trits = 1 - np.stack(np.unravel_index(np.arange(3**K), (3,) * K), axis=-1)
+        # those before the trits of 0; the ones behind are their opposites
+        return trits[:3**K // 2]
     patterns = np.arange(1 << K)
     if table == "half":
         patterns = patterns[1 << (K - 1):]
@@ -61,7 +67,7 @@ def make_tables(codes: Array, p: LutParameters, exponent: Array | None = None) -
     if k % p.K:
         raise ValueError(f"k = {k} is not a multiple of K = {p.K}")
     grouped = codes.reshape(rows, k // p.K, p.K)
-    signs = pattern_signs(p.K, p.table).astype(np.int64)
+    signs = pattern_signs(p.K, p.table, p.radix).astype(np.int64)
     fmt = p.activation
     exponents, invalid = np.zeros(rows, np.int64), np.zeros(grouped.shape[:2], bool)
     saturated = invalid

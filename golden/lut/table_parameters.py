@@ -24,7 +24,10 @@ def clog2(n: int) -> int:
 class LutParameters(TargetParameters):
     """What a table entry is: activations, number of them, number format of the sum."""
 
-    K: int = parameter(4, "activations per table", low=2, high=6,
+    radix: int = parameter(2, "values of a weight's digit: 2, plus or minus, in planes of 2**i; or "
+                           "3, a trit: plus, nothing or minus", low=2, high=3,
+                           source="docs/numerics.md, section 2")
+    K: int = parameter(None, "activations per table", low=1, high=6, by=("radix", {2: 4, 3: 2}),
                        source="LUT Tensor Core, K dimension")
     groups: int = parameter(1, "tables summed for each output before one accumulate",
                             low=1, high=8)
@@ -46,6 +49,10 @@ class LutParameters(TargetParameters):
         choices=("fp32", "fp16"))
 
     def check(self) -> None:
+        if self.radix == 3 and self.K > 4:
+            self.refuse("K", "must be 1..4 with --radix 3: a table has (3**K - 1) / 2 entries")
+        if self.radix == 3 and self.table == "full":
+            self.refuse("table", "must be half with --radix 3")
         floating = self.activation.is_float
         if not floating and self.datapath is not None:
             self.refuse("datapath", f"needs floating activations, and --a-format is "
@@ -150,7 +157,14 @@ class LutParameters(TargetParameters):
     @property
     def entries(self) -> int:
         """Stored entries of a table."""
+        if self.radix == 3:
+            return (3**self.K - 1) // 2
         return 1 << (self.K - 1 if self.table == "half" else self.K)
+
+    @property
+    def plain_sum(self) -> int:
+        """The entry in which every activation counts plus."""
+        return self.entries - 1 if self.radix == 2 else 0
 
     @cached_property
     def entry_limit(self) -> int:

@@ -73,7 +73,8 @@ class LutCell(wiring.Component):
             table = self.entries.word_select(g, p.entries * width)
             entries = [table.word_select(e, width) for e in range(p.entries)]
             word = Signal(width, name=f"selected_{g}")
-            m.d.comb += word.eq(select_entry(p, self.lines.word_select(g, lines), entries))
+            m.d.comb += word.eq(select_entry(m, p, self.lines.word_select(g, lines), entries,
+                                             f"chosen_{g}"))
             words.append(word)
         signs = list(self.negative) if p.table == "half" else []
         return words, signs
@@ -156,7 +157,7 @@ class LutColumn(wiring.Component):
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
-        members = {"patterns": In(p.groups * p.K), "active": In(1), "first": In(1),
+        members = {"patterns": In(p.groups * p.pattern_bits), "active": In(1), "first": In(1),
                    "entries": In(p.M * p.groups * p.entries * p.step_bits),
                    "shift": In(p.M), "chain": In(p.M * value_bits(p)),
                    "value": Out(p.M * value_bits(p))}
@@ -172,7 +173,7 @@ class LutColumn(wiring.Component):
         for g in range(p.groups):
             m.submodules[f"decoder_{g}"] = decoder = Shared(PatternDecoder(p), "lut_decoder")
             m.d.comb += [decoder.active.eq(self.active),
-                         decoder.pattern.eq(self.patterns.word_select(g, p.K))]
+                         decoder.pattern.eq(self.patterns.word_select(g, p.pattern_bits))]
             lines.append(decoder.lines)
             if p.table == "half":
                 negative.append(decoder.negative)

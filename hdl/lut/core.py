@@ -7,6 +7,7 @@ accumulators of all outputs fill during an operation and leave through a few out
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -20,6 +21,7 @@ from lowbit.golden.timing import Timing
 from ..common.design import Design
 from ..common.pipeline import delayed, register
 from ..common.shared import Shared
+from ..common.trit_decoder import TritDecoder
 from ..fabric.elastic import Beat, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
 from .drain import Drain
@@ -118,13 +120,14 @@ class LutCore(Design[LutCoreParameters]):
         first = delayed(m, fire & beat["first"], delay, "first_at", reset=True)
         done = delayed(m, fire & beat["last"], delay + 1, "done_at", reset=True)
 
+        patterns = self._patterns(m, beat)
         shift = Signal(p.M)
         heads: list[Value] = []
         chain: Value = Const(0, p.M * value_bits(p))
         for n in reversed(range(p.N)):
             m.submodules[f"column_{n}"] = column = Shared(LutColumn(p), "lut_column")
             m.d.comb += [
-                column.patterns.eq(beat["patterns"][n]),
+                column.patterns.eq(patterns[n]),
                 column.active.eq(fire), column.first.eq(first), column.entries.eq(entries),
                 column.shift.eq(shift), column.chain.eq(chain)]
             if odd is not None and p.table == "half":
@@ -149,6 +152,28 @@ class LutCore(Design[LutCoreParameters]):
                 to_port(m, of_port(getattr(self, name)), getattr(drain, name))
         to_port(m, of_port(drain.result), self.result)
         return m
+
+    def _patterns(self, m: Module, beat: Beat) -> Sequence[Any]:
+        """Weight patterns of each column; packed trits are unpacked."""
+        p = self.parameters
+        code = p.trit_code
+        if code is None:
+            found: Sequence[Any] = beat["patterns"]
+            return found
+        trits = []
+        words = beat["packed"].as_value()
+        for i in range(p.packed_words):
+            # the last word may have trits to spare
+            count = min(code.trits, p.N * p.groups * p.K - i * code.trits)
+            m.submodules[f"unpack_{i}"] = decoder = Shared(
+                TritDecoder(code, count), "trit_decoder" + ("_last" if count < code.trits else ""),
+                key=(code.name, count))
+            m.d.comb += decoder.word.eq(words.word_select(i, code.bits))
+            trits.append(decoder.trits)
+        width = p.groups * p.pattern_bits
+        unpacked = Signal(p.N * width)
+        m.d.comb += unpacked.eq(Cat(trits))
+        return [unpacked.word_select(n, width) for n in range(p.N)]
 
     def _stepped_entries(self, m: Module, entries: Any, beat: Beat) -> Value:
         """All entries of all rows after the plane step."""
@@ -215,13 +240,16 @@ class LutCore(Design[LutCoreParameters]):
         if p.is_quantized:
             side["scales"] = table["scale"].as_value()
         if p.scales_groups:
-            side |= {"starts": beat["start"], "finishes": beat["finish"], "codes": beat["codes"],
-                     "plane": plane, "row_sums": Cat(self._row_sums(m, table, fire, beat))}
+            side |= {"starts": beat["start"], "finishes": beat["finish"]}
+            if p.has_codes:
+                side |= {"codes": beat["codes"], "plane": plane}
+            if p.has_row_sums:
+                side["row_sums"] = Cat(self._row_sums(m, table, fire, beat))
             if p.offset_format is not None and p.is_aligned:
                 side["row_exponents"] = table["exponent"].as_value()
         held = {name: register(m, value, f"{name}_held", enable=fire & beat["last"])
                 for name, value in side.items()}
-        if p.scales_groups:
+        if p.has_codes:
             held["correction"] = register(m, Cat(
                 row_correction(p, held["row_sums"].word_select(row, p.acc_bits), held["codes"],
                                held["plane"]) for row in range(p.M)), "correction")
@@ -244,7 +272,7 @@ class LutCore(Design[LutCoreParameters]):
             running = Signal(signed(p.acc_bits), name=f"row_sum_running_{row}", reset_less=True)
             here: Value = Const(0, 1)
             for group in range(p.groups):
-                here = here + table["entries"][row][group][p.entries - 1].as_signed()
+                here = here + table["entries"][row][group][p.plain_sum].as_signed()
             more = Signal(signed(p.acc_bits), name=f"row_sum_more_{row}")
             m.d.comb += more.eq(Mux(beat["first"], 0, running)
                                 + Mux(beat["table_last"], here, 0))

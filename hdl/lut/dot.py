@@ -22,7 +22,7 @@ __all__ = ["LutDot"]
 
 
 class LutDot(Design[LutDotParameters]):
-    """``dot`` = sum of +-a over K activations, by a table read.
+    """``dot`` = sum of +-a over K activations (radix 3: or 0), by a table read.
 
     ``values``: K activations (``--table-source internal``), or ``entries``: the stored table.
     ``patterns`` as in the core's weight stream. ``dot``: a signed integer of
@@ -57,7 +57,8 @@ class LutDot(Design[LutDotParameters]):
         for g in range(p.groups):
             m.submodules[f"decoder_{g}"] = decoder = PatternDecoder(p)
             m.d.comb += [decoder.active.eq(1), decoder.pattern.eq(self.patterns[0][g])]
-            word = select_entry(p, decoder.lines, words[g * p.entries:(g + 1) * p.entries])
+            word = select_entry(m, p, decoder.lines, words[g * p.entries:(g + 1) * p.entries],
+                                f"chosen_{g}")
             negative: Value = decoder.negative if p.table == "half" else Const(0, 1)
             if p.is_float:
                 terms.append(Cat(word[:-1], word[-1] ^ negative))

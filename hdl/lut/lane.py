@@ -70,7 +70,9 @@ class OutputLane(wiring.Component):
         if p.can_saturate:
             members |= {"saturated": In(1), "result_saturated": Out(1)}
         if p.scales_groups:
-            members |= {"correction": In(code_sum_bits(p)), "group_scale": In(p.scale_format.bits),
+            if p.has_codes:
+                members["correction"] = In(code_sum_bits(p))
+            members |= {"group_scale": In(p.scale_format.bits),
                         "scaling": In(1), "y": In(32), "y_next": Out(32)}
             if p.offset_format is not None:
                 members |= {"group_offset": In(p.offset_format.bits), "row_sum": In(32)}
@@ -130,7 +132,7 @@ class OutputLane(wiring.Component):
         total = total + correction
         width = p.acc_bits
         total = total[:width].as_signed()
-        if p.scales_groups:
+        if p.has_codes:
             width = code_sum_bits(p)
             more = register(m, self.correction, "correction_at", enable=self.enable)
             total = code_sum(p, total, more)
@@ -139,7 +141,7 @@ class OutputLane(wiring.Component):
         if fmt is None:
             return exact
         # the sum of codes is twice as large, and aligned in units of the lowest plane
-        unit = (p.w_bits if p.is_aligned else 1) if p.scales_groups else 0
+        unit = (p.w_bits if p.is_aligned else 1) if p.has_codes else 0
         low, high = -unit, -unit
         if p.is_aligned:
             low = p.exponent_offset - unit

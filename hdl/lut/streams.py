@@ -32,10 +32,19 @@ def table_entries(p: LutParameters, rows: int) -> Field:
 
 
 def weight_patterns(p: WeightParameters, columns: int) -> Field:
-    """Weight patterns of a beat, K bits each (see :class:`~.read.PatternDecoder`)."""
-    kind = "index below, sign on top" if p.has_sign else "raw, bit k for activation k"
-    return Field(p.K, f"weight patterns ({kind})", name="pattern",
+    """Weight patterns of a beat (see :class:`~.select.PatternDecoder`)."""
+    kind = "index below, sign on top" if p.has_sign else "raw, bit k for activation k" \
+        if p.radix == 2 else "a trit for each activation, bit 1 non-zero, bit 0 negative"
+    return Field(p.pattern_bits, f"weight patterns ({kind})", name="pattern",
                  axes={"column": columns, "group": p.groups})
+
+
+def packed_trits(p: LutCoreParameters) -> Field:
+    """Weights of a beat in packed words."""
+    code = p.trit_code
+    assert code is not None
+    return Field(code.bits, f"packed trits, {code.trits} in a word, column by column, in each "
+                 "table by table", name=code.name, axes={"word": p.packed_words})
 
 
 def activation_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
@@ -80,11 +89,13 @@ def table_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
 
 
 def weight_layout(p: LutCoreParameters) -> data.StructLayout:
-    """One bit-plane of one beat: ``patterns``, the number of the ``plane``, and where the beat
-    stands: ``first`` and ``last`` of the accumulation, ``table_last`` of the tables it reads (they
-    are consumed with it). With group scales an accumulation is a group: ``start`` and ``finish``
-    say that an operation starts or ends with it, ``codes`` what its weights' codes stand for."""
-    fields = {"patterns": weight_patterns(p, p.N)}
+    """One bit-plane of one beat: ``patterns`` (or ``packed`` trits), the number of the ``plane``,
+    and where the beat stands: ``first`` and ``last`` of the accumulation, ``table_last`` of the
+    tables it reads (they are consumed with it). With group scales an accumulation is a group:
+    ``start`` and ``finish`` say that an operation starts or ends with it, ``codes`` (radix 2) what
+    its weights' codes stand for."""
+    fields = {"patterns": weight_patterns(p, p.N)} if p.trit_code is None else \
+        {"packed": packed_trits(p)}
     if p.plane_bits:
         meaning = "planes below the top one of the weights" if p.is_aligned else \
             "the beat counts 2**plane"
@@ -94,8 +105,9 @@ def weight_layout(p: LutCoreParameters) -> data.StructLayout:
     fields["last"] = flag(f"last beat of {what}")
     fields["table_last"] = flag("last beat that reads the tables now at the table port")
     if p.scales_groups:
-        fields["codes"] = Field(2, "weights: 0 halves of odd codes, 1 two's complement, "
-                                "2 unsigned", name="unsigned")
+        if p.has_codes:
+            fields["codes"] = Field(2, "weights: 0 halves of odd codes, 1 two's complement, "
+                                    "2 unsigned", name="unsigned")
         fields["start"] = flag("the group is the first of an operation")
         fields["finish"] = flag("the group is the last of an operation: results leave")
     return data.StructLayout(fields)

@@ -6,8 +6,8 @@
 The waveforms come from simulations, the charts from docs/results/*.json. The BitMoD pictures are in
 draw_bitmod.py and draw_schedule.py, the core with group scales is in draw_group_scale.py, the
 accelerator in draw_accelerator.py, the estimates in draw_estimate.py, systolic arrays in
-draw_systolic.py. Same sources, same bytes: ``--check`` has exit status 1 when a picture is not up
-to date.
+draw_systolic.py, the ternary table in draw_ternary.py. Same sources, same bytes: ``--check`` has
+exit status 1 when a picture is not up to date.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import draw_estimate
 import draw_group_scale
 import draw_schedule
 import draw_systolic
+import draw_ternary
 import numpy as np
 from canvas import Canvas
 from waves import Trace, record
@@ -258,6 +259,7 @@ def areas() -> Canvas | None:
 PICTURES: dict[str, Callable[[], Canvas | None]] = {
     "lut_core.svg": lut_core, "lut_group_scale.svg": draw_group_scale.group_scale,
     "operation.svg": operation_waves, "half_table.svg": half_table, "areas.svg": areas,
+    "ternary_table.svg": draw_ternary.ternary_table,
     **draw_bitmod.PICTURES, **draw_estimate.PICTURES, **draw_accelerator.PICTURES,
     **draw_systolic.PICTURES,
     "bitmod_schedule.svg": draw_schedule.schedule}

@@ -24,6 +24,7 @@ import figures_bitmod
 import figures_blocks
 import figures_estimate
 import figures_systolic
+import figures_ternary
 from tables import number, table
 
 from lowbit.generators.registry import find
@@ -59,7 +60,7 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "fpga.json": "studies/bench_fpga.py --json",
     "mutations.json": "studies/mutate.py [--mutator yosys] --json",
     **figures_accelerator.RESULTS, **figures_blocks.RESULTS,
-    **figures_systolic.RESULTS}.items()}
+    **figures_systolic.RESULTS, **figures_ternary.RESULTS}.items()}
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -302,7 +303,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ports": ports,
     "entry widths": entry_widths,
     **{f"parameters {name}": lambda name=name: parameters(name)  # type: ignore[misc]
-       for name in ("lut_table", "lut_dot", "lut_core", "systolic")},
+       for name in ("lut_table", "lut_dot", "lut_core", "systolic", "weight_unpack")},
     "area": lambda: recorded("area.json", area),
     "layer": lambda: recorded("layer.json", layer),
     "bitmod layer": lambda: recorded("bitmod_layer.json", bitmod_layer),
@@ -320,9 +321,10 @@ TABLES: dict[str, Callable[[], str]] = {
         "systolic_area.json", render, name == "systolic bars")
        for name, render in figures_systolic.RECORDED.items()},
     "smollm2": lambda: recorded("smollm2.json", smollm2),
+    "smollm2 ternary": lambda: recorded("smollm2_ternary.json", smollm2),
     **{name: lambda file=file, render=render: recorded(file, render)  # type: ignore[misc]
-       for name, (file, render) in (figures_accelerator.RECORDED
-                                    | figures_blocks.RECORDED).items()},
+       for name, (file, render) in (figures_accelerator.RECORDED | figures_blocks.RECORDED
+                                    | figures_ternary.RECORDED).items()},
     "fpga": lambda: recorded("fpga.json", fpga),
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }

@@ -21,6 +21,10 @@ LINES = (
     "lut_core --N 2 --K 2 --table-source internal --groups 2",
     "lut_core --N 12 --K 2 --no-preload --group-scale e4m3 --a-format int8",
     "lut_core --N 2 --K 2 --table-format int8 --buffer double --pipeline 2 --lanes 1",
+    "lut_core --radix 3 --N 2 --groups 2 --unpack trits5 --a-format int8",
+    "lut_core --radix 3 --N 9 --K 1 --groups 4 --unpack sherry --group-scale fp16 --offset real "
+    "--buffer double", "lut_dot --radix 3 --K 3 --select binary", "lut_table --radix 3 --K 3",
+    "weight_unpack --lanes 3", "weight_unpack --code sherry", "weight_unpack --code trits2",
     "fp16_pe --acc fp16 --pipeline 1", "fp16_tile --rows 2 --columns 1",
     "fp16_dot --K 3 --input-registers --pipeline 1", "fp16_pe --operands normal",
     "fp16_dot --K 2 --tree fp32 --multiply lmul",

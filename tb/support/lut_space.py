@@ -27,7 +27,7 @@ from lowbit.golden.lut.parameters import (
 from lowbit.golden.parameters import ParameterError, Parameters
 from lowbit.tb.support.covering import Row, missing, pairwise, random_legal, shortened
 
-__all__ = ["SPACES", "build", "row_of", "complaint", "regression_complaint",
+__all__ = ["SPACES", "TERNARY", "build", "row_of", "complaint", "regression_complaint",
            "is_cheap", "search", "forgotten", "regression", "product", "completed",
            "label"]
 
@@ -82,6 +82,20 @@ SPACES: dict[type[LutParameters], dict[str, tuple[Any, ...]]] = {
 }
 
 
+#: cores of ternary weights: what they change, beside few values of the rest
+TERNARY: dict[str, tuple[Any, ...]] = dict(
+    radix=(3,), K=(1, 2, 3, 4), groups=(1, 2, 5),
+    a_format=("int8", "fp16", "fp8_e4m3"), datapath=(None, "float"),
+    unpack=("none", "trits5", "sherry"), select=("onehot", "binary"),
+    table_source=("external", "internal"), target=("asic", "fpga"),
+    size=((1, 9), (3, 5)), max_k=(60,), group_scale=("none", "fp16"), offset=("none", "real"),
+    table_format=("exact", "int8"), buffer=("single", "double"))
+
+
+def _space(cls: type[LutParameters], radix: int) -> dict[str, tuple[Any, ...]]:
+    return SPACES[cls] if radix == 2 else TERNARY
+
+
 def build(cls: type[LutParameters], row: Row) -> LutParameters:
     """The parameter object of a combination; raises :class:`ParameterError` if it is illegal."""
     values = dict(row)
@@ -95,7 +109,7 @@ def row_of(p: LutParameters) -> Row:
     values = p.as_dict()
     if "N" in values:
         values["size"] = (values["M"], values["N"])
-    return {name: values[name] for name in SPACES[type(p)]}
+    return {name: values[name] for name in _space(type(p), p.radix)}
 
 
 def complaint(cls: type[LutParameters], row: Row) -> list[str] | None:
@@ -144,26 +158,27 @@ def regression_complaint(cls: type[LutParameters], row: Row) -> list[str] | None
     return blamed
 
 
-def search(cls: type[LutParameters]) -> list[str]:
+def search(cls: type[LutParameters], radix: int = 2) -> list[str]:
     """A pairwise covering array of the cheap legal configurations, rows as in :data:`RECORD`."""
-    factors, judge = SPACES[cls], functools.partial(regression_complaint, cls)
+    factors, judge = _space(cls, radix), functools.partial(regression_complaint, cls)
     rows = shortened(factors, judge, pairwise(factors, judge), MOVES)
-    return ["".join(str(values.index(row[name])) for name, values in SPACES[cls].items())
+    return ["".join(str(values.index(row[name])) for name, values in factors.items())
             for row in rows]
 
 
-def forgotten(cls: type[LutParameters]) -> Row | None:
+def forgotten(cls: type[LutParameters], radix: int = 2) -> Row | None:
     """A cheap legal configuration with a pair of values that the record misses, if any."""
-    return missing(SPACES[cls], functools.partial(regression_complaint, cls),
-                   [row_of(p) for p in regression(cls)])
+    return missing(_space(cls, radix), functools.partial(regression_complaint, cls),
+                   [row_of(p) for p in regression(cls, radix)])
 
 
-def regression(cls: type[LutParameters]) -> list[LutParameters]:
-    """The recorded covering array."""
+def regression(cls: type[LutParameters], radix: int = 2) -> list[LutParameters]:
+    """The recorded covering array; of radix 3 there is one of the core."""
+    key = cls.generator + (f" --radix {radix}" if radix != 2 else "")
     try:
         return [build(cls, {name: values[int(digit)] for (name, values), digit in
-                            zip(SPACES[cls].items(), row, strict=True)})
-                for row in json.loads(RECORD.read_text())[cls.generator]]
+                            zip(_space(cls, radix).items(), row, strict=True)})
+                for row in json.loads(RECORD.read_text())[key]]
     except (IndexError, ValueError) as error:      # other factors, or other values are legal
         raise ValueError(f"{RECORD.name} is out of date ({error}); write it again with: "
                          "python -m lowbit.tb.support.lut_space") from None
@@ -207,4 +222,6 @@ def label(p: Parameters) -> str:
 
 
 if __name__ == "__main__":
-    RECORD.write_text(json.dumps({cls.generator: search(cls) for cls in SPACES}, indent=1) + "\n")
+    found = {cls.generator: search(cls) for cls in SPACES}
+    found["lut_core --radix 3"] = search(LutCoreParameters, 3)
+    RECORD.write_text(json.dumps(found, indent=1) + "\n")

@@ -1,4 +1,5 @@
-"""What a LUT dot product must compute, in plain Verilog: sums of plus or minus activations."""
+"""What a LUT dot product must compute, in plain Verilog: sums of plus or minus
+activations, of radix 3 of activations times trits."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ def tree(terms: list[str]) -> str:
 def dot_spec(p: LutDotParameters, *, flaw: str = "") -> str:
     """Verilog of module ``spec`` with the ports of an integer ``lut_dot`` with internal tables.
 
-    A pattern bit says plus; ``flaw`` puts a mistake in, to see that a proof notices:
-    ``sign`` of the last activation flipped, ``width`` one bit of the result lost.
+    A pattern bit says plus (radix 3: the trit of activation k has bit 2 k + 1 where it is not 0,
+    and 2 k where it is negative); ``flaw`` puts a mistake in, to see that a proof notices: ``sign``
+    of the last activation flipped, ``width`` one bit of the result lost.
     """
     assert p.is_integer and p.table_source == "internal"
     bits, terms = p.activation.bits, []
@@ -27,7 +29,9 @@ def dot_spec(p: LutDotParameters, *, flaw: str = "") -> str:
     for g in range(p.groups):
         for k in range(p.K):
             i = g * p.K + k
-            if not p.has_sign:
+            if p.radix == 3:
+                plus = f"~patterns[{2 * i}]"
+            elif not p.has_sign:
                 plus = f"patterns[{i}]"
             elif k == p.K - 1:
                 plus = f"~patterns[{i}]"    # the packer's sign: set for a negative top activation
@@ -38,13 +42,15 @@ def dot_spec(p: LutDotParameters, *, flaw: str = "") -> str:
             lines += [f"  wire plus_{i} = {plus};",
                       f"  wire signed [{p.dot_bits - 1}:0] a_{i} = "
                       f"$signed(values[{(i + 1) * bits - 1}:{i * bits}]);"]
-            terms.append(f"(plus_{i} ? a_{i} : -a_{i})")
+            term = f"(plus_{i} ? a_{i} : -a_{i})"
+            terms.append(f"(patterns[{2 * i + 1}] ? {term} : {p.dot_bits}'sd0)"
+                         if p.radix == 3 else term)
     total = tree(terms)
     if flaw == "width":
         lines += [f"  wire signed [{p.dot_bits - 1}:0] total = {total};"]
         total = f"$signed(total[{p.dot_bits - 2}:0])"
     return "\n".join([
         "module spec (", f"  input  [{p.K * p.groups * bits - 1}:0] values,",
-        f"  input  [{p.K * p.groups - 1}:0] patterns,",
+        f"  input  [{p.pattern_bits * p.groups - 1}:0] patterns,",
         f"  output signed [{p.dot_bits - 1}:0] dot", ");", *lines,
         f"  assign dot = {total};", "endmodule", ""])

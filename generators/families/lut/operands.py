@@ -44,12 +44,12 @@ def activation_codes(array: Array, a_format: str) -> Array:
 
 
 class LutOperands(OperandOptions):
-    """Tensors of the formats ``lut1`` to ``lut8`` and ``lut1_sym`` to ``lut8_sym``, and of block
-    formats as integers."""
+    """Tensors of the formats ``lut1`` to ``lut8``, ``lut1_sym`` to ``lut8_sym``, ``ternary``,
+    ``sherry`` and ``ternary2``, and of block formats as integers."""
 
     workload = LutWorkload
-    weights = ("weights of gen quantize --dtype lut1..lut8, lut1_sym..lut8_sym, mxint8 or mxfp4 "
-               "(which takes 5 planes)")
+    weights = ("weights of gen quantize --dtype lut1..lut8, lut1_sym..lut8_sym, ternary, sherry, "
+               "ternary2, mxint8 or mxfp4 (which takes 5 planes)")
     activations = ("of --a-format: int8, int16, float16, or raw codes: uint16 for bf16 and fp16, "
                    "uint8 for fp8")
     result = "result (rows, cols): int64, or float32 for floating results and with scales"
@@ -81,7 +81,7 @@ class LutOperands(OperandOptions):
             raise UsageError(f"--dtype must say what the codes of --w are, {', '.join(FORMATS)}; "
                              f"got {args.dtype or 'none'}")
         kind = FORMATS[args.dtype]
-        if kind.symmetric and args.zero is not None:
+        if (kind.symmetric or kind.ternary) and args.zero is not None:
             raise UsageError(f"--zero does not belong to --dtype {kind.name}; give --dtype "
                              f"lut{kind.bits}")
         q = codes_array(args.w, "--w", "uint8 codes", "(cols, k)")
@@ -95,11 +95,12 @@ class LutOperands(OperandOptions):
         if args.group_size is not None and args.zero is None and args.scale is None:
             raise UsageError("--group-size says how many weights share a zero point or scale; "
                              "give --zero or --scale, or leave it out")
+        zero = np.ones(len(q), np.uint8) if kind.ternary else per_group["--zero"]
         return self._workload(parameters, Operands(
-            activation_codes(activations, parameters.a_format), q, kind.bits,
-            per_group["--zero"], per_group["--scale"], args.group_size))
+            activation_codes(activations, parameters.a_format), q, kind.bits, zero,
+            per_group["--scale"], args.group_size))
 
     def _workload(self, p: LutCoreParameters, operands: Operands) -> LutWorkload:
-        if self.widens and operands.bits > p.w_bits:
+        if self.widens and p.radix == 2 and operands.bits > p.w_bits:
             p = replace(p, w_bits=operands.bits)
         return LutWorkload(p, operands)

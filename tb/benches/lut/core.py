@@ -55,6 +55,16 @@ Array = NDArray[Any]
 MAX_BEATS = 4000
 
 
+def _top(p: LutCoreParameters, bits: int) -> int:
+    """The largest weight code of ``bits``, or of a trit."""
+    return (1 << bits) - 1 if p.radix == 2 else 2
+
+
+def _takes_zeros(p: LutCoreParameters) -> bool:
+    """Zero points are drawn (a core with group scales has no beats for them)."""
+    return p.zero_point and p.radix == 2
+
+
 class Stimulus:
     """Operations with their golden results, until ``words`` results are reached."""
 
@@ -95,16 +105,25 @@ class Stimulus:
             codes = np.stack([activations(rng, p.activation, 1, steps * per_beat,
                                           None if kinds is None else (kinds[i % len(kinds)],))[0]
                               for i in range(p.M)])
-        q = rng.integers(0, 1 << bits, (p.N, steps * per_beat), dtype=np.uint8)
+        top = _top(p, bits)
+        q = rng.integers(0, top + 1, (p.N, steps * per_beat), dtype=np.uint8)
         # equal weights: rows that cancel do
         q = np.where(rng.random((p.N, 1)) < (0.6 if swept else 0.2), q[:, :1], q)
         zero = None
-        if p.zero_point:
+        if _takes_zeros(p):
             choice = rng.integers(3)
             zero = [None, np.full(p.N, 1 << (bits - 1)),
                     rng.integers(0, 1 << bits, p.N)][choice]
         scans = p.is_aligned and not p.can_saturate
+        if p.unpack == "sherry":
+            q = self._one_zero_in_four(q)
         self._operation(codes, q, bits, zero, swept, scans and not swept and rng.random() < 0.5)
+
+    def _one_zero_in_four(self, q: Array) -> Array:
+        """Weights (columns, k) as a packer of 3:4 sparse ones takes them."""
+        fours = np.where(q == 1, 2, q).reshape(-1, 4)
+        fours[np.arange(len(fours)), self.rng.integers(0, 4, len(fours))] = 1
+        return fours.reshape(q.shape)
 
     def _swept(self, k: int) -> Array:
         p = self.p
@@ -136,12 +155,14 @@ class Stimulus:
 
     def _equal(self, k: int, extremes: tuple[int, int]) -> None:
         """Rows of one activation, columns of one weight."""
-        p, largest = self.p, (1 << self.p.w_bits) - 1
+        p, largest = self.p, _top(self.p, self.p.w_bits)
         turn = int(self.rng.integers(2))
         codes = np.array([[extremes[(m + turn) % 2]] * k for m in range(p.M)], np.int64)
         column = ((np.arange(p.N) + int(self.rng.integers(2))) % 2 * largest).astype(np.uint8)
         q = np.repeat(column[:, None], k, axis=1)
-        self._operation(codes, q, p.w_bits, largest - column if p.zero_point else None)
+        if p.unpack == "sherry":
+            q[:, ::4] = 1
+        self._operation(codes, q, p.w_bits, largest - column if _takes_zeros(p) else None)
 
     def _operation(self, codes: Array, q: Array, bits: int, zero: Array | None,
                    swept: bool = False, edge: bool = False) -> None:
@@ -149,7 +170,7 @@ class Stimulus:
         if p.scales_groups:
             return self._scaled(codes, q, bits, swept, edge)
         tables = self._tables(codes, edge)
-        beats = weight_beats(q, bits, p.K, p.groups, zero)
+        beats = weight_beats(q, bits, p.K, p.groups, zero, radix=p.radix)
         psum = self._psum(operation(p, tables, beats), swept) if p.preload else None
         self.weights += weight_fields(p, beats)
         self._finish(operation(p, tables, beats, psum), psum, tables)
@@ -183,11 +204,11 @@ class Stimulus:
         groups = []
         for number, (start, stop) in enumerate(itertools.pairwise(edges)):
             part = slice(start * per_beat, stop * per_beat)
-            kind = Codes(int(rng.integers(3)))
+            kind = Codes(int(rng.integers(3))) if p.has_codes else Codes.ODD
             scale = scale_codes(rng, p.scale_format, p.N)
             offset = None if p.offset_format is None else \
                 scale_codes(rng, p.offset_format, p.N)
-            beats = weight_beats(q[:, part], bits, p.K, p.groups)
+            beats = weight_beats(q[:, part], bits, p.K, p.groups, radix=p.radix)
             groups.append(Group(self._tables(codes[:, part], edge), beats, kind, scale, offset))
             self.weights += weight_fields(p, beats, kind, number == 0, stop == steps)
             self.scales += scale_beats(p, scale, offset)

@@ -29,7 +29,7 @@ async def equals_golden(dut: Any) -> None:
     kinds = np.resize(np.array(KINDS), count)
     codes = np.concatenate([activations(rng, p.activation, 1, p.groups * p.K, (str(kind),))
                             for kind in kinds])
-    patterns = rng.integers(0, 1 << p.K, (count, p.groups), dtype=np.uint8)
+    patterns = rng.integers(0, 1 << p.pattern_bits, (count, p.groups), dtype=np.uint8)
     tables = make_tables(codes, p, given_exponents(rng, p, codes))
     expected = dot(p, tables.entries, patterns.astype(np.int64))
     fields = patterns
@@ -37,7 +37,7 @@ async def equals_golden(dut: Any) -> None:
         sign, index = fold(patterns, p.K)
         fields = index | sign << np.uint8(p.K - 1)
 
-    inputs = {"patterns": rows_to_ints(pack_bits(fields, p.K))}
+    inputs = {"patterns": rows_to_ints(pack_bits(fields, p.pattern_bits))}
     invalid = np.asarray(tables.invalid.any(axis=1))
     saturated = np.asarray(tables.saturated.any(axis=1))
     if p.table_source == "internal":

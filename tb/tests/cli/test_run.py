@@ -318,7 +318,7 @@ SCALED = "--scale s.npy --group-size 10"
     ("--no-preload --max-k 8", "k is longer than --max-k 8"),
     (f"{SCALED} --no-preload --max-k 8", "a quantisation group is longer than --max-k 8"),
     ("--w zip.npz", "a tensor file brings its own format and scales; leave --dtype out"),
-    ("--backend fpga", "invalid choice: 'fpga'"), ("--K 7", "--K must be 2..6; got 7"),
+    ("--backend fpga", "invalid choice: 'fpga'"), ("--K 7", "--K must be 1..6; got 7"),
     ("--a-format fp4", "--a-format must be one of"), ("-o folder", "is a directory"),
     ("-o none/y.npy", "does not exist"), ("-o -", "-o must name a file"),
     ("-o a.npy", "-o must not be a file that is read"),

@@ -99,6 +99,11 @@ def test_regression_is_cheap_and_forgets_no_pair(cls):
     assert lut_space.forgotten(cls) is None, "python -m lowbit.tb.support.lut_space writes it"
 
 
+def test_ternary_regression_forgets_no_pair():
+    assert lut_space.forgotten(LutCoreParameters, 3) is None, \
+        "python -m lowbit.tb.support.lut_space writes it"
+
+
 @pytest.mark.parametrize("cls", [LutTableParameters, LutDotParameters, LutCoreParameters])
 def test_regression_covers_what_random_search_finds(cls):
     """Every pair of thousands of random legal configurations is in the regression's array."""

@@ -11,6 +11,7 @@ from lowbit.generators import registry
 
 SMOKE: dict[str, tuple[str, dict[str, Any]]] = {
     "lut": ("lut_core", dict(M=1, N=2, K=2, a_format="int8")),
+    "unpack": ("weight_unpack", {}),
     "baselines": ("fp16_pe", {}),
     "bitmod": ("bitmod_encoder", dict(lanes=1)),
     "accelerator": ("accel", dict(
