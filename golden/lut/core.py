@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from ..formats import FP32, FloatFormat, IntFormat
 from ..group_scale import Codes, code_sum, scaled
+from .direct import DirectBeats
+from .direct_parameters import DirectFrame
 from .packing import Beats
 from .parameters import LutCoreParameters
 from .row_scaled import step
@@ -64,7 +66,9 @@ def scaled_operation(p: LutCoreParameters, groups: Sequence[Group],
         if p.is_aligned:
             sums = sums << group.beats.top_plane
             unit = tables.exponent + p.exponent_offset
-        total = code_sum(sums, row_sum, group.beats.top_plane + 1, group.codes, unit)
+        # what the sums of a direct core count is whole already
+        total = code_sum(sums, row_sum, group.beats.top_plane + 1, group.codes, unit) \
+            if p.has_codes else code_sum(sums, row_sum, 1, Codes.ODD, tables.exponent + p.sum_unit + 1)
         of_row = FP32.round((row_sum < 0).astype(np.int64), np.abs(row_sum), unit)
         y = scaled(total, group.scale, y, group.offset, of_row, p.scale_format,
                    p.offset_format or FP32)
@@ -96,6 +100,9 @@ def select(p: LutCoreParameters, tables: Tables, beats: Beats, t: int) -> tuple[
 def _accumulate_fixed(p: LutCoreParameters, tables: Tables, beats: Beats) -> Array:
     """Integer sums of 2**plane * (+-T), wrapped to the accumulator's width; aligned entries step
     down from the top plane instead, which gives sums in units of it."""
+    if isinstance(beats, DirectBeats):
+        assert isinstance(p, DirectFrame)
+        return _wrapped(beats.sums(p, tables.entries), p.acc_bits)
     total = np.zeros((len(tables.entries), beats.patterns.shape[2]), np.int64)
     for t in range(len(beats.plane)):
         entries, negative = select(p, tables, beats, t)
@@ -172,7 +179,7 @@ def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None,
         assert isinstance(p.out, IntFormat)
         return p.out.wrap(total)
     if not p.is_float:
-        exponent = tables.exponent + (p.exponent_offset + top_plane if p.is_aligned else 0)
+        exponent = tables.exponent + p.sum_unit + (top_plane if p.is_aligned else 0)
         acc = fmt.round((acc < 0).astype(np.int64), np.abs(acc), exponent[:, None])
     with np.errstate(over="ignore", invalid="ignore"):
         value = fmt.to_array(acc)

@@ -110,6 +110,11 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         return self.group_scale != "none"
 
     @property
+    def has_codes(self) -> bool:
+        """Group scales meet sums of bit-planes, which become those of codes before."""
+        return self.scales_groups
+
+    @property
     def has_zero_beats(self) -> bool:
         return self.zero_point and not self.scales_groups
 
@@ -169,6 +174,18 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
     def word_bits(self) -> int:
         """Bits of the sum that an output accumulates (integers)."""
         return self.acc_bits - self.common_lsb
+
+    @property
+    def beat_offset(self) -> tuple[int, int]:
+        """By how much a beat's entries in offset form make a sum too large: n, e with
+        n * 2**e, n at least 1."""
+        return self.groups, self.scaled_bits - 1
+
+    @property
+    def sum_unit(self) -> int:
+        """An accumulator s of a row with exponent x (0 of integers) means s * 2**(x + sum_unit),
+        in units of the top plane."""
+        return self.exponent_offset if self.is_aligned else 0
 
     @property
     def odd_bits(self) -> int:

@@ -80,16 +80,19 @@ def weight_fields(p: LutCoreParameters, beats: Beats, codes: Codes = Codes.ODD,
                   start: bool = True, finish: bool = True) -> Fields:
     """The ``weight`` stream of one accumulation; with group scales it may start and finish an
     operation, and ``codes`` says what the weights' codes stand for."""
-    columns = {"patterns": rows_to_ints(beats.words(raw=not p.has_sign))}
+    columns = {"values" if p.is_direct else "patterns":
+               rows_to_ints(beats.words(raw=not p.has_sign))}
     if p.plane_bits:
         # aligned entries step down from the top plane
         plane = beats.top_plane - beats.plane if p.is_aligned else beats.plane
         columns["plane"] = plane.tolist()
-    columns.update(first=beats.first.astype(int).tolist(), last=beats.last.astype(int).tolist(),
-                   table_last=beats.group_last.astype(int).tolist())
+    columns.update(first=beats.first.astype(int).tolist(), last=beats.last.astype(int).tolist())
+    if not p.is_direct:
+        columns.update(table_last=beats.group_last.astype(int).tolist())
     if p.scales_groups:
         columns.update({name: [int(value)] * len(beats) for name, value in (
-            ("codes", codes), ("start", start), ("finish", finish))})
+            ("codes", codes), ("start", start), ("finish", finish))
+            if name != "codes" or p.has_codes})
     return _zip(columns)
 
 

@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import stream
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.lut.parameters import LutCoreParameters
@@ -57,7 +57,7 @@ class LutCore(Design[LutCoreParameters]):
             members["activation"] = In(stream.Signature(activation_layout(p, p.M)))
         else:
             members["table"] = In(stream.Signature(table_layout(p, p.M)))
-        members["weight"] = In(stream.Signature(weight_layout(p)))
+        members["weight"] = In(stream.Signature(self.weights(p)))
         if p.scales_groups:
             members["scale"] = In(stream.Signature(scale_layout(p)))
         if p.preload:
@@ -77,6 +77,17 @@ class LutCore(Design[LutCoreParameters]):
                       "cycle", {"result_beats": p.drain_beats})
 
     # -- weight side --------------------------------------------------------------------------
+    @staticmethod
+    def weights(p: LutCoreParameters) -> data.StructLayout:
+        """Payload of the ``weight`` stream."""
+        return weight_layout(p)
+
+    def _column(self, m: Module, beat: Beat, n: int) -> Any:
+        """Column ``n`` with its weights."""
+        column = Shared(LutColumn(self.parameters), "lut_column")
+        m.d.comb += column.patterns.eq(beat["patterns"][n])
+        return column
+
     def _operands(self, m: Module) -> tuple[Beat, Beat]:
         """The weight beat and the table beat that are read together.
 
@@ -122,9 +133,8 @@ class LutCore(Design[LutCoreParameters]):
         heads: list[Value] = []
         chain: Value = Const(0, p.M * value_bits(p))
         for n in reversed(range(p.N)):
-            m.submodules[f"column_{n}"] = column = Shared(LutColumn(p), "lut_column")
+            m.submodules[f"column_{n}"] = column = self._column(m, beat, n)
             m.d.comb += [
-                column.patterns.eq(beat["patterns"][n]),
                 column.active.eq(fire), column.first.eq(first), column.entries.eq(entries),
                 column.shift.eq(shift), column.chain.eq(chain)]
             if odd is not None and p.table == "half":
@@ -197,7 +207,7 @@ class LutCore(Design[LutCoreParameters]):
             side["invalid"] = self._sticky(m, "invalid", table, fire, anew)
         if offset_bits(p):
             count = Signal(offset_bits(p), name="beats_running", reset_less=True)
-            more = (Mux(beat["first"], 0, count) - p.groups)[:offset_bits(p)]
+            more = (Mux(beat["first"], 0, count) - p.beat_offset[0])[:offset_bits(p)]
             with m.If(fire):
                 m.d.sync += count.eq(more)
             side["offset"] = more
@@ -215,13 +225,16 @@ class LutCore(Design[LutCoreParameters]):
         if p.is_quantized:
             side["scales"] = table["scale"].as_value()
         if p.scales_groups:
-            side |= {"starts": beat["start"], "finishes": beat["finish"], "codes": beat["codes"],
-                     "plane": plane, "row_sums": Cat(self._row_sums(m, table, fire, beat))}
+            side |= {"starts": beat["start"], "finishes": beat["finish"]}
+            if p.has_codes:
+                side |= {"codes": beat["codes"], "plane": plane}
+            if p.has_codes or p.offset_format is not None:
+                side["row_sums"] = Cat(self._row_sums(m, table, fire, beat))
             if p.offset_format is not None and p.is_aligned:
                 side["row_exponents"] = table["exponent"].as_value()
         held = {name: register(m, value, f"{name}_held", enable=fire & beat["last"])
                 for name, value in side.items()}
-        if p.scales_groups:
+        if p.has_codes:
             held["correction"] = register(m, Cat(
                 row_correction(p, held["row_sums"].word_select(row, p.acc_bits), held["codes"],
                                held["plane"]) for row in range(p.M)), "correction")

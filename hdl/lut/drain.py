@@ -76,7 +76,8 @@ class Drain(StructComponent):
                   "exponent": sum_exponent_bits(p) * p.M, "scales": p.is_quantized * 32 * p.M,
                   "odd": p.common_lsb * p.odd_bits * p.M, "offset": offset_bits(p)}
         if p.scales_groups:
-            beside |= {"starts": 1, "finishes": 1, "correction": code_sum_bits(p) * p.M}
+            beside |= {"starts": 1, "finishes": 1,
+                       "correction": p.has_codes * code_sum_bits(p) * p.M}
             members["scale"] = In(stream.Signature(scale_layout(p)))
             if p.offset_format is not None:
                 beside |= {"row_sums": p.acc_bits * p.M, "row_exponents": p.exponent_bits * p.M}

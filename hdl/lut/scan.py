@@ -89,7 +89,7 @@ class ExponentScan(Component):
             m.d.sync += [largest.eq(top), total.eq(more), table.eq(highest)]
 
         most = Signal(range(scale.reach((1 << sum_bits) - 1) + 1))
-        m.d.comb += most.eq((2 * total - (total >> (p.w_bits - 1))) << int(p.has_zero_beats))
+        m.d.comb += most.eq(scale.reach(total))
         # how far each of the two lets the exponent of the scan's unit stay below
         entry = _length(m, table, scale.entry_room, "entry") - (scale.entry_bits - 1)
         acc = _length(m, most, scale.acc_room, "acc") - (scale.acc_bits - 1)
@@ -122,7 +122,7 @@ class SumCheck(Component):
             exact = Signal((p.K << scale.term_bits).bit_length(), name=f"exact_{g}")
             guard = scale.guard_bits
             m.d.comb += exact.eq(adder_tree(terms))
-            up = exact[guard - 1] & (exact[:guard - 1].any() | exact[guard])
+            up = exact[guard - 1] & (exact[:guard - 1].any() | exact[guard]) if guard else 0
             ones.append(exact[guard:] + up)
         total = Signal(scale.total_limit.bit_length(), reset_less=True)
         was_over = Signal(reset_less=True)

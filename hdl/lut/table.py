@@ -53,8 +53,8 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
         source = backward(m, of_port(self.activation), "activation_beat")
         per_row = p.groups * p.K
         values = source["values"]
-        words = [values[row][group][k].as_unsigned()
-                 for row in range(self.rows) for group in range(p.groups) for k in range(p.K)]
+        whole, bits = Value.cast(values), p.activation.bits
+        words: list[Value] = [whole.word_select(i, bits) for i in range(self.rows * per_row)]
         # a scanned beat goes no further, and needs no room there
         scan, waits = Const(0, 1), Const(0, 1)
         side: dict[str, Value] = {}
@@ -92,15 +92,15 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
             beat = forward(m, beat, "aligned")
         width = p.K * term_bits(p)
         entries, saturated = [], []
-        for t in range(self.rows * p.groups):
+        for t in range(self.rows * p.groups * (not p.is_direct)):
             m.submodules[f"table_{t}"] = table = Shared(HalfTable(p), "lut_entries")
             m.d.comb += table.terms.eq(beat["terms"].word_select(t, width))
             entries.append(table.entries)
             if p.can_saturate:
                 saturated.append(table.saturated)
         made = {name: value for name, value in beat.fields.items() if name != "terms"}
-        made["entries"] = Cat(entries)
-        if p.can_saturate:
+        made["entries"] = beat["terms"] if p.is_direct else Cat(entries)
+        if p.can_saturate and not p.is_direct:
             made["saturated"] = Value.cast(beat["saturated"]) | Cat(
                 Cat(saturated[r * p.groups:(r + 1) * p.groups]).any() for r in range(self.rows))
         to_port(m, forward(m, Beat(beat.valid, made, beat.ready), "table_beat"), self.table)

@@ -1,0 +1,112 @@
+"""One column of the direct core: decoders of its weights, and a cell for every row that adds the
+products with the row's activations and accumulates."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lowbit.golden.lut.direct_parameters import DirectFrame
+
+from ..common.accumulator import SegmentedAccumulator
+from ..common.adders import Adders
+from ..common.digit_rows import DigitDecoder, digit_row, digit_sum, multiple_bits
+from ..common.pipeline import register
+from ..common.shared import Shared
+from .column import Chained, segments, value_bits
+
+__all__ = ["DirectCell", "DirectColumn"]
+
+
+class DirectCell(Chained):
+    """Products of a beat's weights and activations, summed and accumulated, for one output.
+
+    ``lines``, ``negative``: those of :class:`~..common.digit_rows.DigitDecoder` for each weight,
+    ``active``: the beat counts. ``entries``: the row's activations, each with its odd multiples
+    (``p.step_bits``). The rest as in :class:`~.column.LutCell`. An idle cycle adds nothing.
+    With ``pipeline`` 2 the sum of a beat is registered.
+    """
+
+    def __init__(self, p: DirectFrame) -> None:
+        self.parameters = p
+        members = {"lines": In(p.groups * p.form.lines),
+                   "negative": In(p.groups * len(p.form.digits)), "active": In(1),
+                   "first": In(1), "entries": In(p.groups * p.step_bits), "shift": In(1),
+                   "chain": In(value_bits(p)), "value": Out(value_bits(p))}
+        if p.buffer == "double":
+            members["capture"] = In(1)
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        assert isinstance(p, DirectFrame)
+        digits, adders = p.form.digits, Adders(p.adder)
+        rows: list[list[Value]] = [[] for _ in digits]
+        signs: list[list[Value]] = [[] for _ in digits]
+        for k in range(p.groups):
+            lines = self.lines.word_select(k, p.form.lines)
+            negative = self.negative.word_select(k, len(digits))
+            activations = self._multiples(p, k)
+            low = 0
+            for i, digit in enumerate(digits):
+                high = low + len(digit.choices)
+                rows[i].append(digit_row(m, digit, list(lines[low:high]), negative[i], activations,
+                                         f"row_{k}_{i}", self.active))
+                signs[i].append(negative[i])
+                low = high
+        total, carry = digit_sum(m, p.form, rows, signs, adders)
+        addend = Signal(len(total))
+        m.d.comb += addend.eq(total)
+        if p.pipeline == 2:
+            addend = register(m, addend, "addend_at")
+            carry = register(m, carry, "carry_at")
+        self.finish(m, SegmentedAccumulator(m, segments(p), Adders(p.adder), addend, carry,
+                                            self.before).value)
+        return m
+
+    def _multiples(self, p: DirectFrame, k: int) -> dict[int, Value]:
+        word, found, low = self.entries.word_select(k, p.step_bits), {}, 0
+        for multiple in p.form.multiples:
+            high = low + multiple_bits(p.entry_bits, multiple)
+            found[multiple] = word[low:high]
+            low = high
+        return found
+
+
+class DirectColumn(wiring.Component):
+    """All rows of one weight column: ``weights`` are its port codes; ``entries`` (row, activation)
+    as in :class:`DirectCell`; the rest as in :class:`~.column.LutColumn`."""
+
+    def __init__(self, p: DirectFrame) -> None:
+        self.parameters = p
+        members = {"weights": In(p.groups * p.form.port_bits), "active": In(1), "first": In(1),
+                   "entries": In(p.M * p.groups * p.step_bits),
+                   "shift": In(p.M), "chain": In(p.M * value_bits(p)),
+                   "value": Out(p.M * value_bits(p))}
+        if p.buffer == "double":
+            members["capture"] = In(1)
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m, p = Module(), self.parameters
+        lines, negative = [], []
+        for k in range(p.groups):
+            m.submodules[f"decoder_{k}"] = decoder = Shared(DigitDecoder(p.form), "dot_decoder")
+            m.d.comb += [decoder.active.eq(self.active),
+                         decoder.code.eq(self.weights.word_select(k, p.form.port_bits))]
+            lines.append(decoder.lines)
+            negative.append(decoder.negative)
+        values = []
+        for row in range(p.M):
+            m.submodules[f"cell_{row}"] = cell = Shared(DirectCell(p), "dot_cell")
+            m.d.comb += [cell.lines.eq(Cat(lines)), cell.negative.eq(Cat(negative)),
+                         cell.active.eq(self.active), cell.first.eq(self.first),
+                         cell.entries.eq(self.entries.word_select(row, p.groups * p.step_bits)),
+                         cell.shift.eq(self.shift[row]),
+                         cell.chain.eq(self.chain.word_select(row, value_bits(p)))]
+            if p.buffer == "double":
+                m.d.comb += cell.capture.eq(self.capture)
+            values.append(cell.value)
+        m.d.comb += self.value.eq(Cat(values))
+        return m
