@@ -62,13 +62,13 @@ def scaled_operation(p: LutCoreParameters, groups: Sequence[Group],
     for group in groups:
         sums, tables = _accumulate_fixed(p, group.tables, group.beats), group.tables
         row_sum = _wrapped(tables.entries[:, :, -1].sum(axis=1), p.acc_bits)
-        unit = np.zeros(rows, np.int64)
+        unit = tables.exponent + p.entry_unit
         if p.is_aligned:
             sums = sums << group.beats.top_plane
-            unit = tables.exponent + p.exponent_offset
-        # what the sums of a direct core count is whole already
-        total = code_sum(sums, row_sum, group.beats.top_plane + 1, group.codes, unit) \
-            if p.has_codes else code_sum(sums, row_sum, 1, Codes.ODD, tables.exponent + p.sum_unit + 1)
+        if p.has_codes:
+            total = code_sum(sums, row_sum, group.beats.top_plane + 1, group.codes, unit)
+        else:       # sums are those of weights, and of half of twice the weights
+            total = code_sum(sums, row_sum, 1, Codes.ODD, tables.exponent + p.sum_unit + 1)
         of_row = FP32.round((row_sum < 0).astype(np.int64), np.abs(row_sum), unit)
         y = scaled(total, group.scale, y, group.offset, of_row, p.scale_format,
                    p.offset_format or FP32)

@@ -182,10 +182,15 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         return self.groups, self.scaled_bits - 1
 
     @property
-    def sum_unit(self) -> int:
-        """An accumulator s of a row with exponent x (0 of integers) means s * 2**(x + sum_unit),
-        in units of the top plane."""
+    def entry_unit(self) -> int:
+        """An integer entry t of a row with exponent x (0 of integers) means
+        t * 2**(x + entry_unit)."""
         return self.exponent_offset if self.is_aligned else 0
+
+    @property
+    def sum_unit(self) -> int:
+        """An accumulator s means s * 2**(x + sum_unit), aligned in units of the top plane."""
+        return self.entry_unit
 
     @property
     def odd_bits(self) -> int:

@@ -31,7 +31,10 @@ class DirectBeats(Beats):
 
     def fields(self, *, raw: bool = False) -> Array:
         """Port codes in port order: (T, N * weights a beat), those of column 0 first."""
-        codes = FORMATS[self.w_format].pack(self.patterns)
+        form, weights = FORMATS[self.w_format], self.patterns
+        if 0 not in form.values:    # a place without a weight has one, which meets no activation
+            weights = np.where(weights == 0, form.values[form.codes[0]], weights)
+        codes = form.pack(weights)
         return codes.transpose(0, 2, 1).reshape(len(self), -1)
 
     def words(self, *, raw: bool = False) -> Array:

@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from ..coded_integers import E2M1, INT4, MXINT8, CodedInt
 from ..digits import FORMATS, DigitFormat
+from ..formats import FP16, FP32, FloatFormat, IntFormat
 from ..parameters import TargetParameters, parameter
 from .core_parameters import LutCoreParameters
 from .direct_scale import DirectScale
 from .table_parameters import ACTIVATIONS
 
 __all__ = ["DirectFrame", "DotCoreParameters"]
+
+#: activations that only this core takes: integers in units
+CODED = {fmt.name: fmt for fmt in (INT4, E2M1, MXINT8)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +34,12 @@ class DirectFrame(LutCoreParameters):
     groups: int = parameter(4, "weights a beat", low=1, high=64)
     w_format: str = parameter("int4", "weight format", choices=tuple(FORMATS))
     multiples: bool = parameter(True, "odd multiples made once")
+
+    a_format: str = parameter("fp16", "activation format", choices=(*ACTIVATIONS, *CODED))
+
+    @cached_property
+    def activation(self) -> IntFormat | FloatFormat:
+        return CODED.get(self.a_format) or super().activation
 
     # -- weights ------------------------------------------------------------------------------
     @cached_property
@@ -61,8 +72,13 @@ class DirectFrame(LutCoreParameters):
         return total >> place, place
 
     @property
+    def entry_unit(self) -> int:
+        fmt = self.activation
+        return fmt.unit if isinstance(fmt, CodedInt) else super().entry_unit
+
+    @property
     def sum_unit(self) -> int:
-        return super().sum_unit + self.form.unit
+        return self.entry_unit + self.form.unit
 
     @property
     def step_bits(self) -> int:
@@ -71,8 +87,26 @@ class DirectFrame(LutCoreParameters):
                    for multiple in self.form.multiples)
 
     @cached_property
+    def entry_limit(self) -> int:
+        fmt = self.activation
+        return -fmt.low if isinstance(fmt, IntFormat) else super().entry_limit
+
+    @cached_property
     def entry_bits(self) -> int:
         return self.activation.bits if self.is_integer else super().entry_bits
+
+    @property
+    def entry_default(self) -> int:
+        """Activations are rounded one by one, but in units that are finer by their number in a
+        table, and their sums are not rounded again."""
+        if self.acc_format != FP32:
+            return 13
+        return 25 + (self._aligned_format.precision < FP16.precision)
+
+    @property
+    def _acc_default(self) -> int:
+        weight = (self.form.largest - 1).bit_length()
+        return 31 + max(weight, 1) if self.acc_format == FP32 else 19 + weight
 
     @cached_property
     def acc_bits(self) -> int:
@@ -105,7 +139,7 @@ class DotCoreParameters(TargetParameters):
     N: int = _as_in_core("N", source="")
     K: int = parameter(4, "weights of a column, and activations of a row, a beat", low=1, high=64)
     w_format: str = parameter("int4", "weight format", choices=tuple(FORMATS))
-    a_format: str = parameter("fp16", "activation format", choices=ACTIVATIONS)
+    a_format: str = parameter("fp16", "activation format", choices=(*ACTIVATIONS, *CODED))
     multiples: bool = parameter(
         True, "weights of sign and magnitude select an odd multiple of an activation (3a), made "
         "once for all columns, in place of a sum of two powers of two")

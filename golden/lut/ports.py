@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bits import pack_bits, rows_to_ints, unpack_bits
+from ..coded_integers import CodedInt
 from ..formats import FP32
 from ..group_scale import Codes
 from .packing import Beats
@@ -62,9 +63,11 @@ def activation_beats(p: ReductionParameters, codes: Array, exponent: Array | Non
     every beat, by default the least.
     """
     rows, k = codes.shape
-    per_beat = p.K * p.groups
+    per_beat, fmt, bits = p.K * p.groups, p.activation, p.activation.bits
     beats = codes.reshape(rows, k // per_beat, per_beat).transpose(1, 0, 2)
-    words = _words(beats, p.activation.bits)
+    if isinstance(fmt, CodedInt):
+        beats, bits = fmt.codes(beats), fmt.code_bits
+    words = _words(beats, bits)
     if not p.is_aligned:
         return [{"values": word} for word in words]
     made = [{"values": word, "first": int(i == 0)} for i, word in enumerate(words)]

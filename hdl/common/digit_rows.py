@@ -4,7 +4,7 @@ A digit is 0, or a multiple of a power of two with a sign (:mod:`lowbit.golden.d
 product is the activation, or a small odd multiple of it that is made once for all weights, shifted
 and inverted, and a carry: no multiplier. What a weight selects depends on the weight alone, so
 :class:`DigitDecoder` serves all rows of activations; :func:`digit_row` is what is left for each of
-them, and :func:`digit_sum` adds the rows of several weights.
+them, and :func:`sum_of_products` adds those of several weights.
 
 Source: Booth's multiplication in radix 4, with digits that do not overlap, as the field calls
 recoding outside of the processing element.
@@ -25,7 +25,8 @@ from lowbit.golden.digits import Digit, DigitFormat
 from .adders import Adders
 from .compressor import compress
 
-__all__ = ["DigitDecoder", "digit_row", "digit_sum", "multiple_bits", "multiples"]
+__all__ = ["DigitDecoder", "digit_row", "multiple_bits", "multiples",
+           "sum_of_products"]
 
 
 class DigitDecoder(wiring.Component):
@@ -107,27 +108,39 @@ def digit_row(m: Module, digit: Digit, lines: Sequence[Value], negative: Value,
     return row
 
 
-def digit_sum(m: Module, form: DigitFormat, rows: Sequence[Sequence[Value]],
-              negatives: Sequence[Sequence[Value]], adders: Adders) -> tuple[Value, Value]:
-    """The sum of the products of some weights, less one carry; and that carry.
+def sum_of_products(m: Module, form: DigitFormat, lines: Sequence[Value],
+                    negatives: Sequence[Value], activations: Sequence[Mapping[int, Value]],
+                    active: Value, adders: Adders) -> tuple[Value, Value]:
+    """The sum of the products of some weights and activations, less one carry; and that carry.
 
-    ``rows`` and ``negatives``: for each digit those of all weights, rows in offset form. So is the
-    sum, which is unsigned and too large by :meth:`DigitFormat.offset` for each weight.
+    ``lines``, ``negatives``: of each weight's :class:`DigitDecoder`; ``activations``: the
+    :func:`multiples` of each activation. The sum is in offset form: unsigned, and too large by
+    :meth:`DigitFormat.offset` for each weight. Without ``active`` both are 0. Combinational.
     """
-    order = sorted(range(len(form.digits)), key=lambda i: form.digits[i].low_shift)
+    rows: list[list[Value]] = [[] for _ in form.digits]
+    carries: list[list[Value]] = [[] for _ in form.digits]
+    for k, held in enumerate(activations):
+        low = 0
+        for i, digit in enumerate(form.digits):
+            high = low + len(digit.choices)
+            rows[i].append(digit_row(m, digit, list(lines[k][low:high]), negatives[k][i], held,
+                                     f"row_{k}_{i}", active))
+            carries[i].append(negatives[k][i])
+            low = high
+
     total, first, bound = None, Const(0, 1), 0
-    for i in order:
+    for i in sorted(range(len(form.digits)), key=lambda i: form.digits[i].low_shift):
         place = form.digits[i].low_shift
-        part, carry = compress(m, rows[i], negatives[i], adders, name=f"digit_{i}")
+        part, carry = compress(m, rows[i], carries[i], adders, name=f"digit_{i}")
         bound += len(rows[i]) << len(rows[i][0]) + place
         if total is None:
             total, first = part, carry
             continue
         # the places below the digit's unit are whole already
-        low, high = total[:place], total[place:]
-        width = max(bound.bit_length() - place, len(part), len(high))
-        joined, _ = adders.add(m, Cat(high, Const(0, width - len(high))),
+        low_part, high_part = total[:place], total[place:]
+        width = max(bound.bit_length() - place, len(part), len(high_part))
+        joined, _ = adders.add(m, Cat(high_part, Const(0, width - len(high_part))),
                                Cat(part, Const(0, width - len(part))), carry, name=f"with_{i}")
-        total = Cat(low, joined[:bound.bit_length() - place])
+        total = Cat(low_part, joined[:bound.bit_length() - place])
     assert total is not None
     return total, first

@@ -11,7 +11,7 @@ from lowbit.golden.lut.direct_parameters import DirectFrame
 
 from ..common.accumulator import SegmentedAccumulator
 from ..common.adders import Adders
-from ..common.digit_rows import DigitDecoder, digit_row, digit_sum, multiple_bits
+from ..common.digit_rows import DigitDecoder, multiple_bits, sum_of_products
 from ..common.pipeline import register
 from ..common.shared import Shared
 from .column import Chained, segments, value_bits
@@ -41,21 +41,11 @@ class DirectCell(Chained):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         assert isinstance(p, DirectFrame)
-        digits, adders = p.form.digits, Adders(p.adder)
-        rows: list[list[Value]] = [[] for _ in digits]
-        signs: list[list[Value]] = [[] for _ in digits]
-        for k in range(p.groups):
-            lines = self.lines.word_select(k, p.form.lines)
-            negative = self.negative.word_select(k, len(digits))
-            activations = self._multiples(p, k)
-            low = 0
-            for i, digit in enumerate(digits):
-                high = low + len(digit.choices)
-                rows[i].append(digit_row(m, digit, list(lines[low:high]), negative[i], activations,
-                                         f"row_{k}_{i}", self.active))
-                signs[i].append(negative[i])
-                low = high
-        total, carry = digit_sum(m, p.form, rows, signs, adders)
+        form, weights = p.form, range(p.groups)
+        total, carry = sum_of_products(
+            m, form, [self.lines.word_select(k, form.lines) for k in weights],
+            [self.negative.word_select(k, len(form.digits)) for k in weights],
+            [self._multiples(p, k) for k in weights], self.active, Adders(p.adder))
         addend = Signal(len(total))
         m.d.comb += addend.eq(total)
         if p.pipeline == 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.lib import data
 
+from lowbit.golden.coded_integers import CodedInt
 from lowbit.golden.formats import FP32
 from lowbit.golden.lut.direct_parameters import DirectFrame
 from lowbit.golden.lut.parameters import (
@@ -24,6 +25,9 @@ def activation_values(p: LutParameters, rows: int) -> Field:
     """Activations of a beat."""
     axes = {"row": rows, "k": p.groups} if p.is_direct else \
         {"row": rows, "group": p.groups, "k": p.K}
+    if isinstance(p.activation, CodedInt):
+        return Field(p.activation.code_bits, "activations", name=p.activation.name,
+                     signed=not p.activation.values, axes=axes)
     return Field(p.activation, "activations", axes=axes)
 
 

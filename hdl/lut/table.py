@@ -11,6 +11,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
+from lowbit.golden.coded_integers import CodedInt
 from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
 from lowbit.golden.timing import Timing
@@ -19,7 +20,7 @@ from ..common.design import Design
 from ..common.pipeline import register
 from ..common.shared import Shared
 from ..fabric.elastic import Beat, backward, forward, of_port, to_port
-from .align import AlignActivation, term_bits, top_bits
+from .align import AlignActivation, decoded, term_bits, top_bits
 from .half_table import HalfTable
 from .scan import ExponentScan, SumCheck
 from .streams import activation_layout, table_layout
@@ -53,7 +54,8 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
         source = backward(m, of_port(self.activation), "activation_beat")
         per_row = p.groups * p.K
         values = source["values"]
-        whole, bits = Value.cast(values), p.activation.bits
+        whole, fmt = Value.cast(values), p.activation
+        bits = fmt.code_bits if isinstance(fmt, CodedInt) else fmt.bits
         words: list[Value] = [whole.word_select(i, bits) for i in range(self.rows * per_row)]
         # a scanned beat goes no further, and needs no room there
         scan, waits = Const(0, 1), Const(0, 1)
@@ -79,6 +81,8 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
                     beyond.append((align.magnitude, align.clipped))
                 terms[i] = align.term
                 finite.append(align.finite)
+        elif isinstance(fmt, CodedInt) and fmt.values:
+            terms = [decoded(m, fmt, word, f"activation_{i}") for i, word in enumerate(words)]
         if finite:
             rows = [Cat(finite[r * per_row:(r + 1) * per_row]) for r in range(self.rows)]
             side["invalid"] = ~Cat(row.all() for row in rows)

@@ -19,7 +19,8 @@ FAMILY = Family(
                   operands="lowbit.generators.families.lut.operands:LutOperands"),
         Generator("dot_core", "direct dot products: M rows, N columns, K weights of any format a "
                   "beat", "lowbit.golden.lut.direct_parameters:DotCoreParameters",
-                  "lowbit.hdl.lut.direct_core:DotCore", "lowbit.tb.benches.lut.direct"),
+                  "lowbit.hdl.lut.direct_core:DotCore", "lowbit.tb.benches.lut.direct",
+                  operands="lowbit.generators.families.lut.direct_operands:DirectOperandOptions"),
     ),
     formats="lowbit.generators.families.lut.formats:FORMATS",
 )

@@ -8,6 +8,7 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.coded_integers import CodedInt
 from lowbit.golden.lut.direct import direct_beats
 from lowbit.golden.lut.direct_parameters import DirectFrame, DotCoreParameters
 from lowbit.golden.lut.packing import Beats
@@ -30,6 +31,11 @@ class DirectStimulus(Stimulus):
     def _extremes(self) -> tuple[int, int]:
         values = self.p.form.values[list(self.p.form.codes)]
         return int(values.min()), int(values.max())
+
+    def _operation(self, codes: Array, *args: Any, **options: Any) -> None:
+        fmt = self.p.activation
+        super()._operation(fmt.nearest(codes) if isinstance(fmt, CodedInt) else codes,
+                           *args, **options)
 
     def _beats(self, q: Array, bits: int, zero: Array | None) -> Beats:
         return direct_beats(q, self.p)

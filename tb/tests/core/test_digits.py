@@ -15,7 +15,7 @@ from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.digits import FORMATS, Digit, DigitFormat
 from lowbit.hdl.common.adders import RIPPLE
-from lowbit.hdl.common.digit_rows import DigitDecoder, digit_row, multiples
+from lowbit.hdl.common.digit_rows import DigitDecoder, digit_row, multiples, sum_of_products
 
 FORMS = list(FORMATS.values())
 #: with those of sign and magnitude as one digit, too
@@ -132,3 +132,50 @@ def test_a_flaw_is_refuted() -> None:
     wrong, count = re.subn(r" \^ ", " & ", design, count=1)
     assert count == 1
     assert prove_equal(wrong, "product", spec(form, 5)).answer == "refuted"
+
+
+class Dot(Component):
+    """``dot`` = the sum of products of ``K`` weights and activations, by decoders, rows and the
+    compressor, as the direct core has them."""
+
+    def __init__(self, form: DigitFormat, K: int, bits: int) -> None:
+        self.form, self.K, self.bits = form, K, bits
+        super().__init__({"code": In(K * form.port_bits), "a": In(K * bits), "active": In(1),
+                          "dot": Out(bits + 12)})
+
+    def elaborate(self, platform: object) -> Module:
+        m, form = Module(), self.form
+        lines, negatives, held = [], [], []
+        for k in range(self.K):
+            m.submodules[f"decoder_{k}"] = decoder = DigitDecoder(form)
+            m.d.comb += [decoder.code.eq(self.code.word_select(k, form.port_bits)),
+                         decoder.active.eq(self.active)]
+            lines.append(decoder.lines)
+            negatives.append(decoder.negative)
+            held.append(multiples(m, self.a.word_select(k, self.bits), form.multiples, RIPPLE,
+                                  f"a_{k}"))
+        total, carry = sum_of_products(m, form, lines, negatives, held, self.active, RIPPLE)
+        offset = Const(self.K * form.offset(self.bits)) & self.active.replicate(32)
+        m.d.comb += self.dot.eq(total + carry - offset)
+        return m
+
+
+def dot_spec(form: DigitFormat, K: int, bits: int) -> str:
+    one, width = spec(form, bits), bits + 12
+    terms = [f"$signed(product_{k})" for k in range(K)]
+    parts = [f"  wire [{bits + 8}:0] product_{k};\n  spec spec_{k}(.code(code[{k} * "
+             f"{form.port_bits} +: {form.port_bits}]), .a(a[{k} * {bits} +: {bits}]), "
+             f".active(active), .product(product_{k}));" for k in range(K)]
+    return "\n".join([one, "module whole (", f"  input [{K * form.port_bits - 1}:0] code,",
+                      f"  input [{K * bits - 1}:0] a, input active,",
+                      f"  output signed [{width - 1}:0] dot", ");", *parts,
+                      f"  assign dot = {' + '.join(terms)};", "endmodule", ""])
+
+
+@pytest.mark.parametrize("form", STRUCTURES, ids=lambda form: f"{form.name}_{len(form.digits)}")
+def test_dot_products_proved(form: DigitFormat) -> None:
+    """Offset form, carries and places of the digits: sums of two products, all inputs."""
+    K, bits = 2, 3
+    design = emit_component(Dot(form, K, bits), top="dot").verilog
+    verdict = prove_equal(design, "dot", dot_spec(form, K, bits), "whole", timeout=120)
+    assert verdict.proved, verdict
