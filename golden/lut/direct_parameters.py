@@ -81,10 +81,22 @@ class DirectFrame(LutCoreParameters):
         return self.entry_unit + self.form.unit
 
     @property
+    def magnitudes(self) -> bool:
+        """Outputs read activations as sign and magnitude. It pays where a weight is one digit of
+        many choices, and where no activation lacks an opposite."""
+        return len(self.form.digits) == 1 and self.form.lines > 3 and \
+            self.entry_limit < 1 << self.entry_bits - 1
+
+    @property
+    def read_bits(self) -> int:
+        """Bits of an activation as outputs read it, the sign of a magnitude apart."""
+        return self.entry_bits - self.magnitudes
+
+    @property
     def step_bits(self) -> int:
         """Bits of an activation and its odd multiples, as an output reads them."""
-        return sum(self.entry_bits + (multiple - 1).bit_length()
-                   for multiple in self.form.multiples)
+        return self.magnitudes + sum(self.read_bits + (multiple - 1).bit_length()
+                                     for multiple in self.form.multiples)
 
     @cached_property
     def entry_limit(self) -> int:

@@ -24,7 +24,7 @@ class DirectCell(Chained):
 
     ``lines``, ``negative``: those of :class:`~..common.digit_rows.DigitDecoder` for each weight,
     ``active``: the beat counts. ``entries``: the row's activations, each with its odd multiples
-    (``p.step_bits``). The rest as in :class:`~.column.LutCell`. An idle cycle adds nothing.
+    (``p.step_bits``), signed, or magnitudes with a sign on top (``p.magnitudes``). The rest as in :class:`~.column.LutCell`. An idle cycle adds nothing.
     With ``pipeline`` 2 the sum of a beat is registered.
     """
 
@@ -45,7 +45,9 @@ class DirectCell(Chained):
         total, carry = sum_of_products(
             m, form, [self.lines.word_select(k, form.lines) for k in weights],
             [self.negative.word_select(k, len(form.digits)) for k in weights],
-            [self._multiples(p, k) for k in weights], self.active, Adders(p.adder))
+            [self._multiples(p, k) for k in weights], self.active, Adders(p.adder),
+            [self.entries.word_select(k, p.step_bits)[-1] for k in weights]
+            if p.magnitudes else None)
         addend = Signal(len(total))
         m.d.comb += addend.eq(total)
         if p.pipeline == 2:
@@ -58,7 +60,7 @@ class DirectCell(Chained):
     def _multiples(self, p: DirectFrame, k: int) -> dict[int, Value]:
         word, found, low = self.entries.word_select(k, p.step_bits), {}, 0
         for multiple in p.form.multiples:
-            high = low + multiple_bits(p.entry_bits, multiple)
+            high = low + multiple_bits(p.read_bits, multiple)
             found[multiple] = word[low:high]
             low = high
         return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 
 from lowbit.golden.lut.direct_parameters import DirectFrame, DotCoreParameters
@@ -60,7 +60,12 @@ class DotCore(LutCore):
         words: list[Value] = []
         for row in range(p.M):
             for k in range(p.groups):
-                found = multiples(m, Value.cast(entries[row][k][0]), p.form.multiples,
-                                  Adders(p.adder), f"activation_{row}_{k}")
+                name, entry = f"activation_{row}_{k}", Value.cast(entries[row][k][0]).as_signed()
+                if p.magnitudes:
+                    magnitude = Signal(p.read_bits, name=name)
+                    m.d.comb += magnitude.eq(Mux(entry[-1], -entry, entry))
+                found = multiples(m, magnitude if p.magnitudes else entry, p.form.multiples,
+                                  Adders(p.adder), name)
                 words += [found[multiple] for multiple in p.form.multiples]
+                words += [entry[-1]] * p.magnitudes
         return Cat(words)

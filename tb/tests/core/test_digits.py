@@ -93,7 +93,7 @@ class Product(Component):
         m, low = Module(), 0
         m.submodules.decoder = decoder = DigitDecoder(self.form)
         m.d.comb += [decoder.code.eq(self.code), decoder.active.eq(self.active)]
-        held = multiples(m, self.a, self.form.multiples, RIPPLE, "a")
+        held = multiples(m, self.a.as_signed(), self.form.multiples, RIPPLE, "a")
         total = Const(0, 1).as_signed()
         for i, digit in enumerate(self.form.digits):
             lines = decoder.lines[low:low + len(digit.choices)]
@@ -152,7 +152,7 @@ class Dot(Component):
                          decoder.active.eq(self.active)]
             lines.append(decoder.lines)
             negatives.append(decoder.negative)
-            held.append(multiples(m, self.a.word_select(k, self.bits), form.multiples, RIPPLE,
+            held.append(multiples(m, self.a.word_select(k, self.bits).as_signed(), form.multiples, RIPPLE,
                                   f"a_{k}"))
         total, carry = sum_of_products(m, form, lines, negatives, held, self.active, RIPPLE)
         offset = Const(self.K * form.offset(self.bits)) & self.active.replicate(32)
@@ -161,15 +161,17 @@ class Dot(Component):
 
 
 def dot_spec(form: DigitFormat, K: int, bits: int) -> str:
-    one, width = spec(form, bits), bits + 12
-    terms = [f"$signed(product_{k})" for k in range(K)]
-    parts = [f"  wire [{bits + 8}:0] product_{k};\n  spec spec_{k}(.code(code[{k} * "
-             f"{form.port_bits} +: {form.port_bits}]), .a(a[{k} * {bits} +: {bits}]), "
+    """The sum of K of the products that are proved above."""
+    one = emit_component(Product(form, bits), top="product").verilog
+    width, port = bits + 12, form.port_bits
+    parts = [f"  wire signed [{bits + 8}:0] product_{k};\n  product of_{k}("
+             f".code(code[{k * port} +: {port}]), .a(a[{k * bits} +: {bits}]), "
              f".active(active), .product(product_{k}));" for k in range(K)]
-    return "\n".join([one, "module whole (", f"  input [{K * form.port_bits - 1}:0] code,",
+    total = " + ".join(f"product_{k}" for k in range(K))
+    return "\n".join([one, "module whole (", f"  input [{K * port - 1}:0] code,",
                       f"  input [{K * bits - 1}:0] a, input active,",
                       f"  output signed [{width - 1}:0] dot", ");", *parts,
-                      f"  assign dot = {' + '.join(terms)};", "endmodule", ""])
+                      f"  assign dot = {total};", "endmodule", ""])
 
 
 @pytest.mark.parametrize("form", STRUCTURES, ids=lambda form: f"{form.name}_{len(form.digits)}")
