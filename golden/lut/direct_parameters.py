@@ -20,7 +20,7 @@ from .core_parameters import LutCoreParameters
 from .direct_scale import DirectScale
 from .table_parameters import ACTIVATIONS
 
-__all__ = ["DirectFrame", "DotCoreParameters"]
+__all__ = ["PRESETS", "DirectFrame", "DotCoreParameters"]
 
 #: activations that only this core takes: integers in units
 CODED = {fmt.name: fmt for fmt in (INT4, E2M1, MXINT8)}
@@ -134,6 +134,23 @@ class DirectFrame(LutCoreParameters):
                            groups=self.groups, guard_bits=0, weight_limit=self.form.largest)
 
 
+#: named designs of the field, as the options that they are
+PRESETS: dict[str, dict[str, Any]] = {
+    # FIGNA (HPCA'24): FP16 activations aligned to integers, dequantised after the integer sum
+    "figna": dict(w_format="int4", a_format="fp16", group_scale="fp16"),
+    # MixPE: integers, dequantised after the group
+    "mixpe": dict(w_format="int4", a_format="int8", group_scale="fp16"),
+    # OCP Microscaling v1.0: blocks of 32; FP32 holds the product of two E8M0 scales
+    "mxfp4": dict(w_format="e2m1", a_format="e2m1", group_scale="fp32", max_k=32),
+    "mxint8": dict(w_format="int8", a_format="mxint8", group_scale="fp32", max_k=32),
+    # NVFP4: blocks of 16; FP32 holds the product of two E4M3 scales
+    "nvfp4": dict(w_format="e2m1", a_format="e2m1", group_scale="fp32", max_k=16),
+    # integer multiply-accumulate with a 32-bit accumulator
+    "int-mac": dict(w_format="int8", a_format="int8", group_scale="none", acc_width=32)}
+#: of the fields that presets set
+DEFAULTS: dict[str, Any] = dict(w_format="int4", a_format="fp16", group_scale="none", max_k=4096)
+
+
 def _as_in_core(name: str, **changes: Any) -> Any:
     """The declaration of a field of the LUT core."""
     field = LutCoreParameters.__dataclass_fields__[name]
@@ -147,11 +164,16 @@ class DotCoreParameters(TargetParameters):
 
     generator: ClassVar[str] = "dot_core"
 
+    preset: str | None = parameter(
+        None, "a design of the field by its name: --w-format, --a-format, --group-scale, --max-k "
+        "and --acc-width (docs/dot.md)", choices=tuple(PRESETS))
     M: int = _as_in_core("M", source="")
     N: int = _as_in_core("N", source="")
     K: int = parameter(4, "weights of a column, and activations of a row, a beat", low=1, high=64)
-    w_format: str = parameter("int4", "weight format", choices=tuple(FORMATS))
-    a_format: str = parameter("fp16", "activation format", choices=(*ACTIVATIONS, *CODED))
+    w_format: str = parameter(None, "weight format; default that of the preset, or int4",
+                              choices=tuple(FORMATS))
+    a_format: str = parameter(None, "activation format; default that of the preset, or fp16",
+                              choices=(*ACTIVATIONS, *CODED))
     multiples: bool = parameter(
         True, "weights of sign and magnitude select an odd multiple of an activation (3a), made "
         "once for all columns, in place of a sum of two powers of two")
@@ -159,7 +181,8 @@ class DotCoreParameters(TargetParameters):
     entry_width: int | None = _as_in_core(
         "entry_width", help="floating activations: bits of an aligned activation; default what "
         "the accuracy bar takes")
-    max_k: int = _as_in_core("max_k", low=1)
+    max_k: int = _as_in_core("max_k", default=None, low=1, help="longest reduction of one "
+                             "operation, or group; default that of the preset, or 4096")
     acc_width: int | None = _as_in_core("acc_width")
     exponent: str = _as_in_core("exponent", help="floating activations: the exponent of a row is "
                                 "found by a pass over its activations, or given with them")
@@ -170,10 +193,28 @@ class DotCoreParameters(TargetParameters):
     pipeline: int = _as_in_core("pipeline")
     segment: int | None = _as_in_core("segment")
     chains: int = _as_in_core("chains")
-    group_scale: str = _as_in_core("group_scale")
+    group_scale: str = _as_in_core("group_scale", default=None, help="scales of weight groups, "
+                                   "applied inside: results are dequantised sums over all groups "
+                                   "of an operation; default that of the preset, or none")
     offset: str = _as_in_core("offset")
 
+    @property
+    def preset_fields(self) -> dict[str, Any]:
+        """What the preset sets."""
+        return {} if self.preset is None else PRESETS[self.preset]
+
+    def default(self, field: dataclasses.Field[Any]) -> Any:
+        return (DEFAULTS | self.preset_fields).get(field.name, super().default(field))
+
     def check(self) -> None:
+        for name, value in self.preset_fields.items():
+            if getattr(self, name) != value:
+                self.refuse(name, f"must be {value} with --preset {self.preset}; leave one of the "
+                            "two out")
+        if self.a_format in CODED or self.a_format.startswith("int"):
+            for name in ("entry_width", "exponent"):
+                if getattr(self, name) not in (None, "scan"):
+                    self.refuse(name, "belongs to floating activations; leave it out")
         if self.max_k < self.K:
             self.refuse("max_k", f"must be at least K = {self.K}")
         if self.frame.is_fixed and self.frame.acc_bits > 62:
@@ -184,7 +225,7 @@ class DotCoreParameters(TargetParameters):
     def frame(self) -> DirectFrame:
         """The core as one without tables; checks the rules that it has."""
         mine = {name: value for name, value in self.as_dict().items()
-                if name not in ("K", "reset")}
+                if name not in ("preset", "K", "reset")}
         return DirectFrame(**mine, K=1, groups=self.K, w_bits=1, zero_point=False,
                            table_source="internal", reset=self.reset)
 

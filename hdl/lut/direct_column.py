@@ -16,7 +16,28 @@ from ..common.pipeline import register
 from ..common.shared import Shared
 from .column import Chained, segments, value_bits
 
-__all__ = ["DirectCell", "DirectColumn"]
+__all__ = ["DirectCell", "DirectColumn", "dot_products"]
+
+
+def dot_products(m: Module, p: DirectFrame, lines: Value, negative: Value, entries: Value,
+                 active: Value) -> tuple[Value, Value]:
+    """The sum of a beat's products less a carry, and that carry (combinational); arguments as the
+    ports of :class:`DirectCell`."""
+    form, words = p.form, [entries.word_select(k, p.step_bits) for k in range(p.groups)]
+    return sum_of_products(
+        m, form, [lines.word_select(k, form.lines) for k in range(p.groups)],
+        [negative.word_select(k, len(form.digits)) for k in range(p.groups)],
+        [_multiples(p, word) for word in words], active, Adders(p.adder),
+        [word[-1] for word in words] if p.magnitudes else None)
+
+
+def _multiples(p: DirectFrame, word: Value) -> dict[int, Value]:
+    found, low = {}, 0
+    for multiple in p.form.multiples:
+        high = low + multiple_bits(p.read_bits, multiple)
+        found[multiple] = word[low:high]
+        low = high
+    return found
 
 
 class DirectCell(Chained):
@@ -24,8 +45,9 @@ class DirectCell(Chained):
 
     ``lines``, ``negative``: those of :class:`~..common.digit_rows.DigitDecoder` for each weight,
     ``active``: the beat counts. ``entries``: the row's activations, each with its odd multiples
-    (``p.step_bits``), signed, or magnitudes with a sign on top (``p.magnitudes``). The rest as in :class:`~.column.LutCell`. An idle cycle adds nothing.
-    With ``pipeline`` 2 the sum of a beat is registered.
+    (``p.step_bits``), signed, or magnitudes with a sign on top (``p.magnitudes``). The rest as in
+    :class:`~.column.LutCell`. An idle cycle adds nothing. With ``pipeline`` 2 the sum of a beat is
+    registered.
     """
 
     def __init__(self, p: DirectFrame) -> None:
@@ -41,13 +63,8 @@ class DirectCell(Chained):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         assert isinstance(p, DirectFrame)
-        form, weights = p.form, range(p.groups)
-        total, carry = sum_of_products(
-            m, form, [self.lines.word_select(k, form.lines) for k in weights],
-            [self.negative.word_select(k, len(form.digits)) for k in weights],
-            [self._multiples(p, k) for k in weights], self.active, Adders(p.adder),
-            [self.entries.word_select(k, p.step_bits)[-1] for k in weights]
-            if p.magnitudes else None)
+        total, carry = dot_products(m, p, self.lines, self.negative, self.entries,
+                                    self.active)
         addend = Signal(len(total))
         m.d.comb += addend.eq(total)
         if p.pipeline == 2:
@@ -56,14 +73,6 @@ class DirectCell(Chained):
         self.finish(m, SegmentedAccumulator(m, segments(p), Adders(p.adder), addend, carry,
                                             self.before).value)
         return m
-
-    def _multiples(self, p: DirectFrame, k: int) -> dict[int, Value]:
-        word, found, low = self.entries.word_select(k, p.step_bits), {}, 0
-        for multiple in p.form.multiples:
-            high = low + multiple_bits(p.read_bits, multiple)
-            found[multiple] = word[low:high]
-            low = high
-        return found
 
 
 class DirectColumn(wiring.Component):
