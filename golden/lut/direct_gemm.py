@@ -126,7 +126,7 @@ class DirectGemm(Gemm):
 class DirectWorkload(LutWorkload):
     """Integer or floating activations times weights of any format of digits."""
 
-    operand_class = DirectOperands
+    operand_class = DirectOperands      # type: ignore[assignment]
     parameters: DotCoreParameters       # type: ignore[assignment]
     operands: DirectOperands            # type: ignore[assignment]
 

@@ -113,7 +113,7 @@ class DirectFrame(LutCoreParameters):
         table, and their sums are not rounded again."""
         if self.acc_format != FP32:
             return 13
-        return 25 + (self._aligned_format.precision < FP16.precision)
+        return 25 + (self._aligned_format.precision < FP16.precision or self.form.largest < 2)
 
     @property
     def _acc_default(self) -> int:

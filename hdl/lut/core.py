@@ -14,6 +14,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
+from lowbit.golden.lut.direct_parameters import DotCoreParameters
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.timing import Timing
 
@@ -39,7 +40,7 @@ from .table import LutTable
 __all__ = ["LutCore"]
 
 
-class LutCore(Design[LutCoreParameters]):
+class LutCore(Design[LutCoreParameters | DotCoreParameters]):
     """Streams in: ``table`` (or ``activation``), ``weight``, ``psum``, with group scales ``scale``;
     out: ``result``.
 
@@ -51,7 +52,8 @@ class LutCore(Design[LutCoreParameters]):
     stream's handshake depends on another's within a cycle. See :mod:`.streams` for the fields.
     """
 
-    def __init__(self, p: LutCoreParameters) -> None:
+    def __init__(self, given: LutCoreParameters | DotCoreParameters) -> None:
+        p = self.core = given.frame if isinstance(given, DotCoreParameters) else given
         members: dict[str, Any] = {}
         if p.table_source == "internal":
             members["activation"] = In(stream.Signature(activation_layout(p, p.M)))
@@ -63,16 +65,16 @@ class LutCore(Design[LutCoreParameters]):
         if p.preload:
             members["psum"] = In(stream.Signature(psum_layout(p)))
         members["result"] = Out(stream.Signature(result_layout(p)))
-        super().__init__(p, members)
+        super().__init__(given, members)
 
     @property
     def latency(self) -> int:
         """Cycles from taking the last weight beat to the first result, without stalls."""
-        p = self.parameters
+        p = self.core
         return p.result_latency
 
     def timing(self) -> Timing:
-        p = self.parameters
+        p = self.core
         return Timing(self.latency, 1, "last weight beat taken to first result; a weight beat a "
                       "cycle", {"result_beats": p.drain_beats})
 
@@ -84,7 +86,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _column(self, m: Module, beat: Beat, n: int) -> Any:
         """Column ``n`` with its weights."""
-        column = Shared(LutColumn(self.parameters), "lut_column")
+        column = Shared(LutColumn(self.core), "lut_column")
         m.d.comb += column.patterns.eq(beat["patterns"][n])
         return column
 
@@ -96,7 +98,7 @@ class LutCore(Design[LutCoreParameters]):
         weights pass anyway (unless ``pipeline`` is 0): the one with fewer bits. A table unit
         inside has such a register at its output.
         """
-        p, weight = self.parameters, of_port(self.weight)
+        p, weight = self.core, of_port(self.weight)
         if p.table_source == "internal":
             m.submodules.table_unit = unit = LutTable(p)
             to_port(m, of_port(self.activation), unit.activation)
@@ -110,7 +112,7 @@ class LutCore(Design[LutCoreParameters]):
         return registered(m, weight, "weight_beat"), table
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.parameters
+        m, p = Module(), self.core
         busy = Signal()
         beat, table = self._operands(m)
         # one set of accumulators: nothing starts before they are read;
@@ -162,7 +164,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _stepped_entries(self, m: Module, entries: Any, beat: Beat) -> Value:
         """All entries of all rows after the plane step."""
-        p = self.parameters
+        p = self.core
         stepped = []
         places = product(range(p.M), range(p.groups), range(p.entries))
         for i, (row, group, entry) in enumerate(places):
@@ -175,7 +177,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _odd(self, m: Module, entries: Any, beat: Beat) -> Signal:
         """The lowest bit of the stepped entries, one for each row and group."""
-        p = self.parameters
+        p = self.core
         odd = Signal(p.M * p.groups)
         lowest = Cat(entries[row][group][0][0] for row in range(p.M) for group in range(p.groups))
         step = beat["plane"].any() if p.plane_bits else Const(0, 1)
@@ -184,7 +186,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _odd_entries(self, m: Module, odd: Value, fire: Signal, beat: Beat) -> Value:
         """How many odd entries each row has read in this operation, this beat included."""
-        p = self.parameters
+        p = self.core
         counts = []
         for row in range(p.M):
             count = Signal(p.odd_bits, name=f"odd_running_{row}", reset_less=True)
@@ -200,7 +202,7 @@ class LutCore(Design[LutCoreParameters]):
     def _side(self, m: Module, table: Beat, fire: Signal, beat: Beat,
               odd: Value | None) -> dict[str, Value]:
         """What an operation leaves beside its sums, held for the lanes from its last beat on."""
-        p = self.parameters
+        p = self.core
         side: dict[str, Value] = {}
         anew = beat["first"] & beat["start"] if p.scales_groups else beat["first"]
         if p.has_invalid:
@@ -242,7 +244,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _sticky(self, m: Module, name: str, table: Beat, fire: Signal, anew: Value) -> Value:
         """A flag of the tables for each row: set in this beat, or before it since ``anew``."""
-        running = Signal(self.parameters.M, name=f"{name}_running", reset_less=True)
+        running = Signal(self.core.M, name=f"{name}_running", reset_less=True)
         now = table[name].as_value() | Mux(anew, 0, running)
         with m.If(fire):
             m.d.sync += running.eq(now)
@@ -251,7 +253,7 @@ class LutCore(Design[LutCoreParameters]):
     def _row_sums(self, m: Module, table: Beat, fire: Signal, beat: Beat) -> list[Value]:
         """The sums of each row's activations, this beat included: of the entries for all ones,
         once for each table."""
-        p = self.parameters
+        p = self.core
         sums: list[Value] = []
         for row in range(p.M):
             running = Signal(signed(p.acc_bits), name=f"row_sum_running_{row}", reset_less=True)
@@ -268,7 +270,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _last_plane(self, m: Module, fire: Signal, beat: Beat) -> Value:
         """The largest plane of the accumulation: one less than the weights have."""
-        p = self.parameters
+        p = self.core
         if not p.plane_bits:
             return Const(0, 1)
         running = Signal(p.plane_bits, name="plane_running", reset_less=True)

@@ -30,11 +30,7 @@ class DotCore(LutCore):
     ``result``. A beat has K weights of every column and K activations of every row."""
 
     def __init__(self, p: DotCoreParameters) -> None:
-        self.given = p
-        super().__init__(p.frame)
-
-    def derived(self) -> dict[str, Any]:
-        return self.given.derived()
+        super().__init__(p)
 
     @staticmethod
     def weights(p: LutCoreParameters) -> data.StructLayout:
@@ -47,7 +43,7 @@ class DotCore(LutCore):
         return Beat(weight.valid, {**weight.fields, "table_last": Const(1, 1)}, weight.ready), table
 
     def _column(self, m: Module, beat: Beat, n: int) -> Any:
-        p = self.parameters
+        p = self.core
         assert isinstance(p, DirectFrame)
         column = Shared(DirectColumn(p), "dot_column")
         m.d.comb += column.weights.eq(beat["values"][n])
@@ -55,7 +51,7 @@ class DotCore(LutCore):
 
     def _stepped_entries(self, m: Module, entries: Any, beat: Beat) -> Value:
         """All activations of all rows, each with its odd multiples."""
-        p = self.parameters
+        p = self.core
         assert isinstance(p, DirectFrame)
         words: list[Value] = []
         for row in range(p.M):

@@ -143,7 +143,9 @@ def _shifted_up(m: Module, word: Value, amount: Value, name: str) -> Value:
 
 def _length(m: Module, value: Signal, room: int, name: str) -> Value:
     """Bits of ``value`` enlarged by its part ``2**-room``, and by one."""
-    word = Signal(len(value) + 1, name=f"{name}_enlarged")
+    bits = len(value) + 1
+    # a count of a power of two of bits would not look at the lowest one
+    word = Signal(bits + (bits & bits - 1 == 0), name=f"{name}_enlarged")
     part = value >> room if room < len(value) else Const(0, 1)
     m.d.comb += word.eq(value + part + 1)
     zeros, _ = count_leading_zeros(m, word, name=f"{name}_zeros")

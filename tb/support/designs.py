@@ -21,6 +21,8 @@ LINES = (
     "lut_core --N 2 --K 2 --table-source internal --groups 2",
     "lut_core --N 12 --K 2 --no-preload --group-scale e4m3 --a-format int8",
     "lut_core --N 2 --K 2 --table-format int8 --buffer double --pipeline 2 --lanes 1",
+    "dot_core --N 2 --K 2 --w-format e2m1 --a-format e2m1",
+    "dot_core --N 2 --K 3 --w-format int3 --acc fp16 --reset async_low",
     "fp16_pe --acc fp16 --pipeline 1", "fp16_tile --rows 2 --columns 1",
     "fp16_dot --K 3 --input-registers --pipeline 1", "fp16_pe --operands normal",
     "fp16_dot --K 2 --tree fp32 --multiply lmul",

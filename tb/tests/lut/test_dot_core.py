@@ -77,6 +77,7 @@ def test_row_scaled_sums(a_format: str) -> None:
     p = DotCoreParameters(M=4, N=3, K=4, a_format=a_format, max_k=64)
     codes, weights = draw(np.random.default_rng(2), p, 64)
     tables = make_tables(codes, p.frame)
+    assert isinstance(p.frame.out, FloatFormat)
     got = p.frame.out.to_float64(operation(p.frame, tables, direct_beats(weights, p.frame)))
     for m, row in enumerate(values(p, codes)):
         unit = Fraction(2) ** int(tables.exponent[m] + p.frame.exponent_offset)
