@@ -56,5 +56,6 @@ class CodedInt(IntFormat):
 
 
 INT4 = CodedInt("int4", 4)
-E2M1 = CodedInt("e2m1", 5, FORMATS["e2m1"].unit, tuple(int(v) for v in FORMATS["e2m1"].values))
-MXINT8 = CodedInt("mxint8", 8, -6)
+E2M1 = CodedInt("e2m1", 5, unit=FORMATS["e2m1"].unit,
+                values=tuple(int(v) for v in FORMATS["e2m1"].values))
+MXINT8 = CodedInt("mxint8", 8, unit=-6)
