@@ -143,6 +143,27 @@ class GroupedWeights:
                                  f"got {self.levels.shape}")
         return self
 
+    def group_scales(self) -> Array:
+        """Scales, float32 (n, groups)."""
+        return self.scale
+
+    def integer_values2x(self) -> Array:
+        """Weights less their minimum in units of half a scale, int64 (n, k), columns in the order
+        of the codes; :class:`ParameterError` for levels that are not multiples of a half."""
+        codes = self.codes.astype(np.int64)
+        if self.levels is not None:
+            twice = 2 * self.levels.astype(np.float64)
+            if (twice != np.rint(twice)).any():
+                raise ParameterError("levels must be multiples of a half; got "
+                                     f"{self.levels[twice != np.rint(twice)][0]}")
+            return np.asarray(twice.astype(np.int64)[codes])
+        if self.symmetric:
+            return 2 * codes - ((1 << self.bits) - 1)
+        if self.zero is None:
+            return 2 * codes
+        group = np.arange(codes.shape[1]) // (self.group_size or codes.shape[1])
+        return 2 * (codes - self.zero.astype(np.int64)[:, group])
+
     def dequantize(self, rows: slice = slice(None)) -> Array:
         """The weights of some channels in the inputs' own order, float64 (n, k).
 

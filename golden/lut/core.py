@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from ..formats import FP32, FloatFormat, IntFormat
 from ..group_scale import Codes, code_sum, scaled
+from .direct import DirectBeats
+from .direct_parameters import DirectFrame
 from .packing import Beats
 from .parameters import LutCoreParameters
 from .reads import pattern_reads
@@ -61,13 +63,13 @@ def scaled_operation(p: LutCoreParameters, groups: Sequence[Group],
     for group in groups:
         sums, tables = _accumulate_fixed(p, group.tables, group.beats), group.tables
         row_sum = _wrapped(tables.entries[:, :, p.plain_sum].sum(axis=1), p.acc_bits)
-        unit = np.zeros(rows, np.int64)
+        unit = tables.exponent + p.entry_unit
         if p.is_aligned:
             sums = sums << group.beats.top_plane
-            unit = tables.exponent + p.exponent_offset
-        if p.radix == 3:
-            sums = 2 * sums     # a trit is the code itself
-        total = code_sum(sums, row_sum, group.beats.top_plane + 1, group.codes, unit)
+        if p.has_codes:
+            total = code_sum(sums, row_sum, group.beats.top_plane + 1, group.codes, unit)
+        else:       # sums are those of weights, and of half of twice the weights
+            total = code_sum(sums, row_sum, 1, Codes.ODD, tables.exponent + p.sum_unit + 1)
         of_row = FP32.round((row_sum < 0).astype(np.int64), np.abs(row_sum), unit)
         y = scaled(total, group.scale, y, group.offset, of_row, p.scale_format,
                    p.offset_format or FP32)
@@ -93,6 +95,9 @@ def select(p: LutCoreParameters, tables: Tables, beats: Beats, t: int) -> tuple[
 def _accumulate_fixed(p: LutCoreParameters, tables: Tables, beats: Beats) -> Array:
     """Integer sums of 2**plane * (+-T), wrapped to the accumulator's width; aligned entries step
     down from the top plane instead, which gives sums in units of it."""
+    if isinstance(beats, DirectBeats):
+        assert isinstance(p, DirectFrame)
+        return _wrapped(beats.sums(p, tables.entries), p.acc_bits)
     total = np.zeros((len(tables.entries), beats.patterns.shape[2]), np.int64)
     for t in range(len(beats.plane)):
         entries, sign = select(p, tables, beats, t)
@@ -169,7 +174,7 @@ def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None,
         assert isinstance(p.out, IntFormat)
         return p.out.wrap(total)
     if not p.is_float:
-        exponent = tables.exponent + (p.exponent_offset + top_plane if p.is_aligned else 0)
+        exponent = tables.exponent + p.sum_unit + (top_plane if p.is_aligned else 0)
         acc = fmt.round((acc < 0).astype(np.int64), np.abs(acc), exponent[:, None])
     with np.errstate(over="ignore", invalid="ignore"):
         value = fmt.to_array(acc)

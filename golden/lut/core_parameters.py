@@ -122,7 +122,8 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
 
     @property
     def has_codes(self) -> bool:
-        """Beats say what the weights' codes stand for; a trit stands for itself."""
+        """Group scales meet sums of bit-planes, which become those of codes before; a trit stands
+        for itself."""
         return self.scales_groups and self.radix == 2
 
     @property
@@ -208,6 +209,23 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
     def word_bits(self) -> int:
         """Bits of the sum that an output accumulates (integers)."""
         return self.acc_bits - self.common_lsb
+
+    @property
+    def beat_offset(self) -> tuple[int, int]:
+        """By how much a beat's entries in offset form make a sum too large: n, e with
+        n * 2**e, n at least 1."""
+        return self.groups, self.scaled_bits - 1
+
+    @property
+    def entry_unit(self) -> int:
+        """An integer entry t of a row with exponent x (0 of integers) means
+        t * 2**(x + entry_unit)."""
+        return self.exponent_offset if self.is_aligned else 0
+
+    @property
+    def sum_unit(self) -> int:
+        """An accumulator s means s * 2**(x + sum_unit), aligned in units of the top plane."""
+        return self.entry_unit
 
     @property
     def odd_bits(self) -> int:

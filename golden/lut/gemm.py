@@ -20,7 +20,7 @@ parts) of one operation, whose results are those of the whole product (:class:`S
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,15 @@ class Scales:
             codes, offset = Codes.UNSIGNED, -scale * zero.astype(np.float32)
         return cls(codes, _exact(scale, p.scale_format, "scales", "--group-scale"),
                    cls._offset_codes(p, offset))
+
+    @classmethod
+    def direct(cls, p: LutCoreParameters, columns: int, groups: int, scale: Array | None,
+               minimum: Array | None) -> Scales:
+        """Of weights that are integers: s w + m; without scales 1."""
+        scale = np.ones((columns, groups), np.float32) if scale is None else \
+            check_scale(scale, columns, groups, halves=False)
+        return cls(Codes.ODD, _exact(scale, p.scale_format, "scales", "--group-scale"),
+                   cls._offset_codes(p, minimum))
 
     @staticmethod
     def _offset_codes(p: LutCoreParameters, offset: Array | None) -> Array | None:
@@ -202,8 +211,13 @@ class Gemm:
         self._steps = split_steps(x.codes, p.K, p.groups, x.group_size)
         self._edges = np.searchsorted(self._beats.step, np.arange(self._steps.shape[1] + 1))
         self.blocks = self._cut(step_groups(k, p.K, p.groups, x.group_size))
+        self.check_chained(x.scale is not None)
+
+    def check_chained(self, scaled: bool) -> None:
+        """Refuse blocks that add to others where the design takes no partial sums."""
+        p = self.p
         if not p.preload and any(block.chained for block in self.blocks):
-            what = "k" if x.scale is None else "a quantisation group"
+            what = "a quantisation group" if scaled else "k"
             raise ParameterError(f"{what} is longer than --max-k {p.max_k}, and the design takes "
                                  "no partial sums; raise --max-k, or leave --no-preload out")
 
@@ -270,8 +284,9 @@ class Gemm:
         span = slice(int(self._edges[start]), int(self._edges[stop]))
         first, last = np.zeros((2, span.stop - span.start), bool)
         first[0] = last[-1] = True
-        return Beats(b.K, b.plane[span], b.patterns[span, :, columns], b.step[span] - start,
-                     first, last, b.group_last[span], b.radix)
+        return replace(b, plane=b.plane[span], patterns=b.patterns[span, :, columns],
+                       step=b.step[span] - start, first=first, last=last,
+                       group_last=b.group_last[span])
 
     def group_scales(self, block: Block) -> tuple[Codes, Array, Array | None]:
         """Kind of codes, scales and offsets (columns,) of a block."""
@@ -279,6 +294,12 @@ class Gemm:
         assert x is not None
         return (x.codes, x.scale[:, block.group],
                 None if x.offset is None else x.offset[:, block.group])
+
+    @property
+    def factor(self) -> Array:
+        """What a group's results count: s', float32 (columns, groups)."""
+        assert self.scale is not None
+        return np.asarray(self.scale / np.float32(2) if self.p.radix == 2 else self.scale)
 
     def codes(self, results: list[Array]) -> list[Array]:
         """Of each block's results, those that are complete: one of each scale, or only one."""
@@ -297,12 +318,12 @@ class Gemm:
         complete = self.codes(results)
         if self.scale is None:
             return result_array(self.p, complete[0])
-        half = self.scale / np.float32(2) if self.p.radix == 2 else self.scale
+        factor = self.factor
         total: Array | None = None
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for group, codes in enumerate(complete):
                 sums = result_array(self.p, codes).astype(np.float32)
-                term = sums[:, :self.columns] * half[:, group]
+                term = sums[:, :self.columns] * factor[:, group]
                 if self.offset is not None:
                     term = term + sums[:, self.columns:] * self.offset[:, group]
                 total = term if total is None else total + term

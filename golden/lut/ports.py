@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bits import pack_bits, rows_to_ints, unpack_bits
+from ..coded_integers import CodedInt
 from ..formats import FP32
 from ..group_scale import Codes
 from .packing import Beats
@@ -62,9 +63,11 @@ def activation_beats(p: ReductionParameters, codes: Array, exponent: Array | Non
     every beat, by default the least.
     """
     rows, k = codes.shape
-    per_beat = p.K * p.groups
+    per_beat, fmt, bits = p.K * p.groups, p.activation, p.activation.bits
     beats = codes.reshape(rows, k // per_beat, per_beat).transpose(1, 0, 2)
-    words = _words(beats, p.activation.bits)
+    if isinstance(fmt, CodedInt):
+        beats, bits = fmt.codes(beats), fmt.code_bits
+    words = _words(beats, bits)
     if not p.is_aligned:
         return [{"values": word} for word in words]
     made = [{"values": word, "first": int(i == 0)} for i, word in enumerate(words)]
@@ -80,7 +83,9 @@ def weight_fields(p: LutCoreParameters, beats: Beats, codes: Codes = Codes.ODD,
                   start: bool = True, finish: bool = True) -> Fields:
     """The ``weight`` stream of one accumulation; with group scales it may start and finish an
     operation, and ``codes`` says what the weights' codes stand for."""
-    if p.trit_code is not None:
+    if p.is_direct:
+        columns = {"values": rows_to_ints(beats.words())}
+    elif p.trit_code is not None:
         columns = {"packed": rows_to_ints(beats.packed(p.trit_code))}
     else:
         columns = {"patterns": rows_to_ints(beats.words(raw=not p.has_sign))}
@@ -88,8 +93,9 @@ def weight_fields(p: LutCoreParameters, beats: Beats, codes: Codes = Codes.ODD,
         # aligned entries step down from the top plane
         plane = beats.top_plane - beats.plane if p.is_aligned else beats.plane
         columns["plane"] = plane.tolist()
-    columns.update(first=beats.first.astype(int).tolist(), last=beats.last.astype(int).tolist(),
-                   table_last=beats.group_last.astype(int).tolist())
+    columns.update(first=beats.first.astype(int).tolist(), last=beats.last.astype(int).tolist())
+    if not p.is_direct:
+        columns.update(table_last=beats.group_last.astype(int).tolist())
     if p.scales_groups:
         marks = {"codes": codes} if p.has_codes else {}
         columns.update({name: [int(value)] * len(beats) for name, value in (

@@ -102,6 +102,13 @@ class ReductionParameters(LutParameters):
         return max((self.entry_limit * self.max_tables * weight).bit_length() + 1,
                    self.scaled_bits + clog2(self.groups) + 1)
 
+    @property
+    def _acc_default(self) -> int:
+        """Bits of an accumulator of 4,096 aligned activations."""
+        planes = min(self.w_bits - 1, 2)
+        base = 33 + (planes == 2) if self.acc_format == FP32 else 20 + planes
+        return base - (not self.has_zero_beats)
+
     def _aligned_acc_bits(self) -> int:
         """What the accuracy bar takes, and no more than the largest sums.
 
@@ -109,11 +116,9 @@ class ReductionParameters(LutParameters):
         length takes a bit more. Shorter rows take less, but not by as much: those that are made to
         be difficult have few large activations at any length.
         """
-        planes = min(self.w_bits - 1, 2)
-        base = 33 + (planes == 2) if self.acc_format == FP32 else 20 + planes
         beyond = clog2(self.max_k) - 12
         length = -(-beyond // 2) if beyond > 0 else -(-beyond // 3)
-        bits = max(base + length - (not self.has_zero_beats),
+        bits = max(self._acc_default + length,
                    self.entry_bits + clog2(self.groups) + 1)
         scale = self._row_scale(bits)
         longest = scale.reach(self.max_tables * self.entry_limit) + scale.slack

@@ -147,10 +147,10 @@ class RowScale(EntryScale):
         """Beats that read each table, for each plane: one, two with zero points."""
         return 1 + self.zero_point
 
-    def reach(self, total: int) -> int:
+    def reach(self, total: Any) -> Any:
         """What the planes of all tables add up to at most, rounded up, of activations whose
         magnitudes have the sum ``total``: each plane half of the one above it."""
-        return self.reads * (2 * total - (total >> (self.w_bits - 1)))
+        return (2 * total - (total >> (self.w_bits - 1))) << int(self.zero_point)
 
     @property
     def tables(self) -> int:
@@ -245,7 +245,7 @@ class RowScale(EntryScale):
             ones = _shifted_up(word[:, beat], below).sum(axis=2)
             total, table = total + ones.sum(axis=1), np.maximum(table, ones.max(axis=1))
         unit = largest - self.scan_unit
-        most = self.reads * (2 * total - (total >> (self.w_bits - 1)))
+        most = self.reach(total)
         entry = _bit_length(_enlarged(table, self.entry_room))
         acc = _bit_length(_enlarged(most, self.acc_room))
         return np.maximum(unit + np.maximum(entry - (self.entry_bits - 1),

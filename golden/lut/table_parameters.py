@@ -98,6 +98,11 @@ class LutParameters(TargetParameters):
         """Entries are INT8 codes with a scale (a matter of the core: see there)."""
         return False
 
+    @property
+    def is_direct(self) -> bool:
+        """There is no table: entries are the activations themselves."""
+        return False
+
     @cached_property
     def acc_format(self) -> FloatFormat | None:
         """Floating accumulator format; None for exact integers."""

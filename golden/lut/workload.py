@@ -43,9 +43,13 @@ class LutWorkload(Workload):
 
     def __init__(self, parameters: LutCoreParameters, operands: Operands) -> None:
         self.parameters, self.operands = parameters, operands
-        self.gemm = Gemm(parameters, operands)
+        self._cut(parameters, Gemm(parameters, operands))
+
+    def _cut(self, core: LutCoreParameters, gemm: Gemm) -> None:
+        parameters = self.core = core
+        self.gemm = gemm
         self.rows, self.columns = self.gemm.rows, self.gemm.columns
-        self.k = operands.codes.shape[1]
+        self.k = self.operands.codes.shape[1]
         tiles = -(-self.rows // parameters.M) * -(-self.gemm.streamed // parameters.N)
         self.operations = tiles * (1 if parameters.scales_groups else len(self.gemm.blocks))
 
@@ -66,13 +70,13 @@ class LutWorkload(Workload):
         """Cycles of the product by :mod:`.cycles`; None where tables are made inside or partial
         sums wait for results, which it does not model."""
         chained = any(block.chained for block in self.gemm.blocks)
-        if chained or self.parameters.table_source == "internal":
+        if chained or self.core.table_source == "internal":
             return None
-        return accumulation_cycles(self.parameters, self._accumulations())
+        return accumulation_cycles(self.core, self._accumulations())
 
     def _accumulations(self) -> list[int]:
         """Weight beats of each accumulation, in order."""
-        p, gemm = self.parameters, self.gemm
+        p, gemm = self.core, self.gemm
         beats = [len(gemm.beats(block, slice(0, 1))) for block in gemm.blocks]
         tiles = -(-self.rows // p.M) * -(-gemm.streamed // p.N)
         if p.scales_groups:
@@ -107,7 +111,7 @@ class LutPass(StreamPass):
     """The streams of a product, and its results."""
 
     def __init__(self, workload: LutWorkload) -> None:
-        p, gemm = workload.parameters, workload.gemm
+        p, gemm = workload.core, workload.gemm
         self.p, self.gemm = p, gemm
         count = len(gemm.blocks)
         self.parts = [range(count)] if p.scales_groups else [range(i, i + 1) for i in range(count)]

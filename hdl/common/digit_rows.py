@@ -4,7 +4,7 @@ A digit is 0, or a multiple of a power of two with a sign (:mod:`lowbit.golden.d
 product is the activation, or a small odd multiple of it that is made once for all weights, shifted
 and inverted, and a carry: no multiplier. What a weight selects depends on the weight alone, so
 :class:`DigitDecoder` serves all rows of activations; :func:`digit_row` is what is left for each of
-them, and :func:`digit_sum` adds the rows of several weights.
+them, and :func:`sum_of_products` adds those of several weights.
 
 Source: Booth's multiplication in radix 4, with digits that do not overlap, as the field calls
 recoding outside of the processing element.
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,7 +25,8 @@ from lowbit.golden.digits import Digit, DigitFormat
 from .adders import Adders
 from .compressor import compress
 
-__all__ = ["DigitDecoder", "digit_row", "digit_sum", "multiple_bits", "multiples"]
+__all__ = ["DigitDecoder", "digit_row", "multiple_bits", "multiples",
+           "sum_of_products"]
 
 
 class DigitDecoder(wiring.Component):
@@ -62,8 +63,8 @@ def multiple_bits(bits: int, multiple: int) -> int:
 
 def multiples(m: Module, activation: Value, wanted: Sequence[int], adders: Adders,
               name: str) -> dict[int, Value]:
-    """Odd multiples of an activation, two's complement of :func:`multiple_bits`: 3 = 1 + 2,
-    5 = 1 + 4, 7 = 8 - 1. Combinational, added to ``m``."""
+    """Odd multiples of an activation, of :func:`multiple_bits`, two's complement where it is
+    signed: 3 = 1 + 2, 5 = 1 + 4, 7 = 8 - 1. Combinational, added to ``m``."""
     found: dict[int, Value] = {}
     for multiple in wanted:
         width = multiple_bits(len(activation), multiple)
@@ -75,31 +76,36 @@ def multiples(m: Module, activation: Value, wanted: Sequence[int], adders: Adder
         rest = multiple - power
         if not less and rest != 1:
             raise ValueError(f"a multiple must be 1, 3, 5, 7 or alike; got {multiple}")
-        shifted = Cat(Const(0, (power << less).bit_length() - 1), activation)
-        a = Signal(signed(width), name=f"{name}_times_{power << less}")
-        b = Signal(signed(width), name=f"{name}_extended_{multiple}")
-        m.d.comb += [a.eq(shifted.as_signed()), b.eq(activation.as_signed())]
+        shifted: Value = Cat(Const(0, (power << less).bit_length() - 1), activation)
+        if activation.shape().signed:
+            shifted = shifted.as_signed()
+        a = Signal(width, name=f"{name}_times_{power << less}")
+        b = Signal(width, name=f"{name}_extended_{multiple}")
+        m.d.comb += [a.eq(shifted), b.eq(activation)]
         found[multiple] = adders.add(m, a, ~b if less else b, int(less),
                                      name=f"{name}_times_{multiple}")[0]
     return found
 
 
 def digit_row(m: Module, digit: Digit, lines: Sequence[Value], negative: Value,
-              activations: Mapping[int, Value], name: str, active: Value | None = None) -> Signal:
+              activations: Mapping[int, Value], name: str, active: Value | None = None, *,
+              magnitudes: bool = False) -> Signal:
     """The row of one digit: with ``negative`` added, activation times digit in units of the
     digit's least power of two; two's complement of :meth:`Digit.row_bits`.
 
     ``activations``: the :func:`multiples` that the digit selects from, two's complement (their
     least value too); ``lines`` and ``negative`` are those of the digit in :class:`DigitDecoder`.
     With ``active`` the row comes in offset form (:mod:`.compressor`), all zeros where it is not
-    set. Combinational, added to ``m``.
+    set. With ``magnitudes`` the activations come without their signs, a bit shorter and never
+    negative, and ``negative`` is the sign of the product: what has many choices is smaller without
+    the extension of signs. Combinational, added to ``m``.
     """
-    width = digit.row_bits(len(activations[1]))
+    width = digit.row_bits(len(activations[1]) + magnitudes)
     body, row = Signal(width, name=f"{name}_taken"), Signal(width, name=name)
     choices = []
     for line, (shift, multiple) in zip(lines, digit.choices, strict=True):
         low, word = shift - digit.low_shift, activations[multiple]
-        sign = word[-1].replicate(max(width - low - len(word), 0))
+        sign = (word[-1] & (not magnitudes)).replicate(max(width - low - len(word), 0))
         choices.append(Cat(Const(0, low), word, sign)[:width] & line.replicate(width))
     m.d.comb += body.eq(reduce(or_, choices))
     taken: Value = body if active is None else Cat(body[:-1], ~body[-1] & active)
@@ -107,27 +113,44 @@ def digit_row(m: Module, digit: Digit, lines: Sequence[Value], negative: Value,
     return row
 
 
-def digit_sum(m: Module, form: DigitFormat, rows: Sequence[Sequence[Value]],
-              negatives: Sequence[Sequence[Value]], adders: Adders) -> tuple[Value, Value]:
-    """The sum of the products of some weights, less one carry; and that carry.
+def sum_of_products(m: Module, form: DigitFormat, lines: Sequence[Value],
+                    negatives: Sequence[Value], activations: Sequence[Mapping[int, Value]],
+                    active: Value, adders: Adders,
+                    signs: Sequence[Value] | None = None) -> tuple[Value, Value]:
+    """The sum of the products of some weights and activations, less one carry; and that carry.
 
-    ``rows`` and ``negatives``: for each digit those of all weights, rows in offset form. So is the
-    sum, which is unsigned and too large by :meth:`DigitFormat.offset` for each weight.
+    ``lines``, ``negatives``: of each weight's :class:`DigitDecoder`; ``activations``: the
+    :func:`multiples` of each activation, or of its magnitude, with ``signs``. The sum is in offset
+    form: unsigned, and too large by :meth:`DigitFormat.offset` for each weight. Without ``active``
+    both are 0. Combinational.
     """
-    order = sorted(range(len(form.digits)), key=lambda i: form.digits[i].low_shift)
+    rows: list[list[Value]] = [[] for _ in form.digits]
+    carries: list[list[Value]] = [[] for _ in form.digits]
+    for k, held in enumerate(activations):
+        low = 0
+        for i, digit in enumerate(form.digits):
+            high = low + len(digit.choices)
+            negative = Signal(name=f"negative_{k}_{i}")
+            m.d.comb += negative.eq(negatives[k][i] if signs is None else
+                                    (negatives[k][i] ^ signs[k]) & active)
+            rows[i].append(digit_row(m, digit, list(lines[k][low:high]), negative, held,
+                                     f"row_{k}_{i}", active, magnitudes=signs is not None))
+            carries[i].append(negative)
+            low = high
+
     total, first, bound = None, Const(0, 1), 0
-    for i in order:
+    for i in sorted(range(len(form.digits)), key=lambda i: form.digits[i].low_shift):
         place = form.digits[i].low_shift
-        part, carry = compress(m, rows[i], negatives[i], adders, name=f"digit_{i}")
+        part, carry = compress(m, rows[i], carries[i], adders, name=f"digit_{i}")
         bound += len(rows[i]) << len(rows[i][0]) + place
         if total is None:
             total, first = part, carry
             continue
         # the places below the digit's unit are whole already
-        low, high = total[:place], total[place:]
-        width = max(bound.bit_length() - place, len(part), len(high))
-        joined, _ = adders.add(m, Cat(high, Const(0, width - len(high))),
+        low_part, high_part = total[:place], total[place:]
+        width = max(bound.bit_length() - place, len(part), len(high_part))
+        joined, _ = adders.add(m, Cat(high_part, Const(0, width - len(high_part))),
                                Cat(part, Const(0, width - len(part))), carry, name=f"with_{i}")
-        total = Cat(low, joined[:bound.bit_length() - place])
+        total = Cat(low_part, joined[:bound.bit_length() - place])
     assert total is not None
     return total, first

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from lowbit.golden.coded_integers import CodedInt
 from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.parameters import LutParameters
 
 from ..common.adders import Adders
 from ..common.aligner import Aligner
 
-__all__ = ["AlignActivation", "term_bits", "top_bits"]
+__all__ = ["AlignActivation", "decoded", "term_bits", "top_bits"]
 
 
 def term_bits(p: LutParameters) -> int:
@@ -27,6 +28,16 @@ def term_bits(p: LutParameters) -> int:
 def top_bits(p: LutParameters) -> int:
     """Bits of the exponent field at which significands fill an aligned activation."""
     return (p.largest_exponent + p.row_scale.top).bit_length()
+
+
+def decoded(m: Module, fmt: CodedInt, code: Value, name: str) -> Signal:
+    """The integer of a port code, two's complement."""
+    term = Signal(fmt.bits, name=name)
+    with m.Switch(code):
+        for value, meant in enumerate(fmt.values):
+            with m.Case(value):
+                m.d.comb += term.eq(Const(meant, fmt.bits))
+    return term
 
 
 class AlignActivation(wiring.Component):

@@ -17,7 +17,7 @@ from ..common.pipeline import register
 from ..common.shared import Shared
 from .select import PatternDecoder, line_bits, select_entry
 
-__all__ = ["LutColumn", "LutCell", "segments", "value_bits"]
+__all__ = ["Chained", "LutColumn", "LutCell", "segments", "value_bits"]
 
 
 def segments(p: LutCoreParameters) -> Segments:
@@ -33,7 +33,33 @@ def value_bits(p: LutCoreParameters) -> int:
     return segments(p).value_bits
 
 
-class LutCell(wiring.Component):
+class Chained(wiring.Component):
+    """An output that leaves along its row: ports ``first``, ``shift``, ``chain``, ``value``,
+    ``capture`` of :class:`LutCell`."""
+
+    parameters: LutCoreParameters
+
+    def before(self, value: Signal) -> Value:
+        """What the adder adds to: the old value, nothing, or the next column's."""
+        width = len(value)
+        if self.parameters.buffer == "double":
+            return value & (~self.first).replicate(width)
+        keep = ~(self.first | self.shift)
+        return (value & keep.replicate(width)) | (self.chain & self.shift.replicate(width))
+
+    def finish(self, m: Module, total: Value) -> None:
+        """``value`` from the accumulator."""
+        if self.parameters.buffer == "double":
+            held = Signal(len(total), reset_less=True)
+            with m.If(self.capture):
+                m.d.sync += held.eq(total)
+            with m.Elif(self.shift):
+                m.d.sync += held.eq(self.chain)
+            total = held
+        m.d.comb += self.value.eq(total)
+
+
+class LutCell(Chained):
     """Read, sign and accumulate for one output.
 
     ``entries``: the row's tables after the plane step, ``groups`` x ``entries`` words. Integers
@@ -96,23 +122,8 @@ class LutCell(wiring.Component):
             signs = [register(m, sign, f"sign_{g}") for g, sign in enumerate(signs)]
         total = self._float_accumulator(m, words) if p.is_float else \
             self._integer_accumulator(m, words, signs)
-        if p.buffer == "double":
-            held = Signal(len(total), reset_less=True)
-            with m.If(self.capture):
-                m.d.sync += held.eq(total)
-            with m.Elif(self.shift):
-                m.d.sync += held.eq(self.chain)
-            total = held
-        m.d.comb += self.value.eq(total)
+        self.finish(m, total)
         return m
-
-    def _before(self, value: Signal) -> Value:
-        """What the adder adds to: the old value, nothing, or the next column's."""
-        width = len(value)
-        if self.parameters.buffer == "double":
-            return value & (~self.first).replicate(width)
-        keep = ~(self.first | self.shift)
-        return (value & keep.replicate(width)) | (self.chain & self.shift.replicate(width))
 
     def _integer_accumulator(self, m: Module, words: list[Value], signs: list[Value]) -> Signal:
         """-T is ~T + 1: the ones are carries into the sum."""
@@ -125,7 +136,7 @@ class LutCell(wiring.Component):
                 addend = Signal(signed(p.step_bits + (p.groups - 1).bit_length()))
                 m.d.comb += addend.eq(adder_tree([*(w.as_signed() for w in words), *signs[1:]]))
         return SegmentedAccumulator(m, segments(p), Adders(p.adder), addend, carry,
-                                    self._before).value
+                                    self.before).value
 
     def _float_accumulator(self, m: Module, words: list[Value]) -> Signal:
         p = self.parameters
@@ -141,7 +152,7 @@ class LutCell(wiring.Component):
             term = group_sum.sum
         m.submodules.add = add = FpAdd(fmt, adders=Adders(p.adder))
         acc = Signal(fmt.bits, reset_less=True)
-        m.d.comb += [add.a.eq(self._before(acc)), add.b.eq(term)]
+        m.d.comb += [add.a.eq(self.before(acc)), add.b.eq(term)]
         m.d.sync += acc.eq(add.sum)
         return acc
 

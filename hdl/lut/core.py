@@ -12,9 +12,10 @@ from itertools import product
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import stream
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
+from lowbit.golden.lut.direct_parameters import DotCoreParameters
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.timing import Timing
 
@@ -41,7 +42,7 @@ from .table import LutTable
 __all__ = ["LutCore"]
 
 
-class LutCore(Design[LutCoreParameters]):
+class LutCore(Design[LutCoreParameters | DotCoreParameters]):
     """Streams in: ``table`` (or ``activation``), ``weight``, ``psum``, with group scales ``scale``;
     out: ``result``.
 
@@ -53,32 +54,44 @@ class LutCore(Design[LutCoreParameters]):
     stream's handshake depends on another's within a cycle. See :mod:`.streams` for the fields.
     """
 
-    def __init__(self, p: LutCoreParameters) -> None:
+    def __init__(self, given: LutCoreParameters | DotCoreParameters) -> None:
+        p = self.core = given.frame if isinstance(given, DotCoreParameters) else given
         members: dict[str, Any] = {}
         if p.table_source == "internal":
             members["activation"] = In(stream.Signature(activation_layout(p, p.M)))
         else:
             members["table"] = In(stream.Signature(table_layout(p, p.M)))
-        members["weight"] = In(stream.Signature(weight_layout(p)))
+        members["weight"] = In(stream.Signature(self.weights(p)))
         if p.scales_groups:
             members["scale"] = In(stream.Signature(scale_layout(p)))
         if p.preload:
             members["psum"] = In(stream.Signature(psum_layout(p)))
         members["result"] = Out(stream.Signature(result_layout(p)))
-        super().__init__(p, members)
+        super().__init__(given, members)
 
     @property
     def latency(self) -> int:
         """Cycles from taking the last weight beat to the first result, without stalls."""
-        p = self.parameters
+        p = self.core
         return p.result_latency
 
     def timing(self) -> Timing:
-        p = self.parameters
+        p = self.core
         return Timing(self.latency, 1, "last weight beat taken to first result; a weight beat a "
                       "cycle", {"result_beats": p.drain_beats})
 
     # -- weight side --------------------------------------------------------------------------
+    @staticmethod
+    def weights(p: LutCoreParameters) -> data.StructLayout:
+        """Payload of the ``weight`` stream."""
+        return weight_layout(p)
+
+    def _column(self, m: Module, weights: Any) -> Any:
+        """A column with its weights."""
+        column = Shared(LutColumn(self.core), "lut_column")
+        m.d.comb += column.patterns.eq(weights)
+        return column
+
     def _operands(self, m: Module) -> tuple[Beat, Beat]:
         """The weight beat and the table beat that are read together.
 
@@ -87,7 +100,7 @@ class LutCore(Design[LutCoreParameters]):
         weights pass anyway (unless ``pipeline`` is 0): the one with fewer bits. A table unit
         inside has such a register at its output.
         """
-        p, weight = self.parameters, of_port(self.weight)
+        p, weight = self.core, of_port(self.weight)
         if p.table_source == "internal":
             m.submodules.table_unit = unit = LutTable(p)
             to_port(m, of_port(self.activation), unit.activation)
@@ -101,7 +114,7 @@ class LutCore(Design[LutCoreParameters]):
         return registered(m, weight, "weight_beat"), table
 
     def elaborate(self, platform: object) -> Module:
-        m, p = Module(), self.parameters
+        m, p = Module(), self.core
         busy = Signal()
         beat, table = self._operands(m)
         # one set of accumulators: nothing starts before they are read;
@@ -120,14 +133,13 @@ class LutCore(Design[LutCoreParameters]):
         first = delayed(m, fire & beat["first"], delay, "first_at", reset=True)
         done = delayed(m, fire & beat["last"], delay + 1, "done_at", reset=True)
 
-        patterns = self._patterns(m, beat)
+        weights = self._weights(m, beat)
         shift = Signal(p.M)
         heads: list[Value] = []
         chain: Value = Const(0, p.M * value_bits(p))
         for n in reversed(range(p.N)):
-            m.submodules[f"column_{n}"] = column = Shared(LutColumn(p), "lut_column")
+            m.submodules[f"column_{n}"] = column = self._column(m, weights[n])
             m.d.comb += [
-                column.patterns.eq(patterns[n]),
                 column.active.eq(fire), column.first.eq(first), column.entries.eq(entries),
                 column.shift.eq(shift), column.chain.eq(chain)]
             if odd is not None and p.table == "half":
@@ -153,9 +165,9 @@ class LutCore(Design[LutCoreParameters]):
         to_port(m, of_port(drain.result), self.result)
         return m
 
-    def _patterns(self, m: Module, beat: Beat) -> Sequence[Any]:
-        """Weight patterns of each column; packed trits are unpacked."""
-        p = self.parameters
+    def _weights(self, m: Module, beat: Beat) -> Sequence[Any]:
+        """Weights of each column, here patterns; packed trits are unpacked."""
+        p = self.core
         code = p.trit_code
         if code is None:
             found: Sequence[Any] = beat["patterns"]
@@ -177,7 +189,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _stepped_entries(self, m: Module, entries: Any, beat: Beat) -> Value:
         """All entries of all rows after the plane step."""
-        p = self.parameters
+        p = self.core
         stepped = []
         places = product(range(p.M), range(p.groups), range(p.entries))
         for i, (row, group, entry) in enumerate(places):
@@ -190,7 +202,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _odd(self, m: Module, entries: Any, beat: Beat) -> Signal:
         """The lowest bit of the stepped entries, one for each row and group."""
-        p = self.parameters
+        p = self.core
         odd = Signal(p.M * p.groups)
         lowest = Cat(entries[row][group][0][0] for row in range(p.M) for group in range(p.groups))
         step = beat["plane"].any() if p.plane_bits else Const(0, 1)
@@ -199,7 +211,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _odd_entries(self, m: Module, odd: Value, fire: Signal, beat: Beat) -> Value:
         """How many odd entries each row has read in this operation, this beat included."""
-        p = self.parameters
+        p = self.core
         counts = []
         for row in range(p.M):
             count = Signal(p.odd_bits, name=f"odd_running_{row}", reset_less=True)
@@ -215,14 +227,14 @@ class LutCore(Design[LutCoreParameters]):
     def _side(self, m: Module, table: Beat, fire: Signal, beat: Beat,
               odd: Value | None) -> dict[str, Value]:
         """What an operation leaves beside its sums, held for the lanes from its last beat on."""
-        p = self.parameters
+        p = self.core
         side: dict[str, Value] = {}
         anew = beat["first"] & beat["start"] if p.scales_groups else beat["first"]
         if p.has_invalid:
             side["invalid"] = self._sticky(m, "invalid", table, fire, anew)
         if offset_bits(p):
             count = Signal(offset_bits(p), name="beats_running", reset_less=True)
-            more = (Mux(beat["first"], 0, count) - p.groups)[:offset_bits(p)]
+            more = (Mux(beat["first"], 0, count) - p.beat_offset[0])[:offset_bits(p)]
             with m.If(fire):
                 m.d.sync += count.eq(more)
             side["offset"] = more
@@ -257,7 +269,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _sticky(self, m: Module, name: str, table: Beat, fire: Signal, anew: Value) -> Value:
         """A flag of the tables for each row: set in this beat, or before it since ``anew``."""
-        running = Signal(self.parameters.M, name=f"{name}_running", reset_less=True)
+        running = Signal(self.core.M, name=f"{name}_running", reset_less=True)
         now = table[name].as_value() | Mux(anew, 0, running)
         with m.If(fire):
             m.d.sync += running.eq(now)
@@ -266,7 +278,7 @@ class LutCore(Design[LutCoreParameters]):
     def _row_sums(self, m: Module, table: Beat, fire: Signal, beat: Beat) -> list[Value]:
         """The sums of each row's activations, this beat included: of the entries for all ones,
         once for each table."""
-        p = self.parameters
+        p = self.core
         sums: list[Value] = []
         for row in range(p.M):
             running = Signal(signed(p.acc_bits), name=f"row_sum_running_{row}", reset_less=True)
@@ -283,7 +295,7 @@ class LutCore(Design[LutCoreParameters]):
 
     def _last_plane(self, m: Module, fire: Signal, beat: Beat) -> Value:
         """The largest plane of the accumulation: one less than the weights have."""
-        p = self.parameters
+        p = self.core
         if not p.plane_bits:
             return Const(0, 1)
         running = Signal(p.plane_bits, name="plane_running", reset_less=True)

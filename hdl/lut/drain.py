@@ -201,7 +201,7 @@ class Drain(StructComponent):
     def _float_row_sums(self, m: Module, before: Stage, enable: Value) -> Value:
         """Each row's sum of activations in FP32, for the beats of a group from its first on."""
         p = self.parameters
-        low = p.exponent_offset if p.is_aligned else 0
+        low = p.entry_unit
         high = low + (p.largest_exponent if p.is_aligned else 0)
         sums = []
         for row in range(p.M):

@@ -32,7 +32,7 @@ __all__ = ["OutputLane", "offset_bits", "sum_exponent_bits"]
 
 def offset_bits(p: LutCoreParameters) -> int:
     """Bits of the beat counter that gives the offset to subtract (0: there is none)."""
-    return max(p.acc_bits - p.scaled_bits + 1, 0) if p.offset_entries else 0
+    return max(p.acc_bits - p.beat_offset[1], 0) if p.offset_entries else 0
 
 
 def sum_exponent_bits(p: LutCoreParameters) -> int:
@@ -44,11 +44,12 @@ class OutputLane(wiring.Component):
     """Accumulator value to result; see ``LutCoreParameters.lane_stages``.
 
     Inputs belong together in one enabled cycle: ``value`` (:func:`~.column.value_bits`),
-    ``offset`` (active beats times groups, negative), ``odd`` (odd entries read), ``exponent`` or
+    ``offset`` (that of all active beats, negative), ``odd`` (odd entries read), ``exponent`` or
     ``scale`` of the row, ``invalid``, ``saturated``; ``psum`` comes some cycles later (see there).
     ``result`` is registered, and ``result_saturated`` comes with it.
 
-    With group scales ``correction`` (:mod:`.fix_up`, of the row) comes with ``value``;
+    With group scales ``correction`` (:mod:`.fix_up`, of the row) comes with ``value`` where weights
+    are codes;
     ``group_scale``, ``group_offset`` and ``row_sum`` where they come in, ``scaling`` holding the
     stages from there on; ``y`` in place of ``psum``, and ``y_next`` in the cycle before ``result``.
     """
@@ -69,9 +70,9 @@ class OutputLane(wiring.Component):
             members["invalid"] = In(1)
         if p.can_saturate:
             members |= {"saturated": In(1), "result_saturated": Out(1)}
+        if p.has_codes:
+            members["correction"] = In(code_sum_bits(p))
         if p.scales_groups:
-            if p.has_codes:
-                members["correction"] = In(code_sum_bits(p))
             members |= {"group_scale": In(p.scale_format.bits),
                         "scaling": In(1), "y": In(32), "y_next": Out(32)}
             if p.offset_format is not None:
@@ -125,7 +126,7 @@ class OutputLane(wiring.Component):
         correction: Value = Const(0, 1)
         if offset_bits(p):
             offset = register(m, self.offset, "offset_at", enable=self.enable)
-            correction = Cat(Const(0, p.scaled_bits - 1), offset)
+            correction = Cat(Const(0, p.beat_offset[1]), offset)
         if p.common_lsb:
             total = Cat(Const(0, 1), total)
             correction = correction + register(m, self.odd, "odd_at", enable=self.enable)
@@ -142,9 +143,8 @@ class OutputLane(wiring.Component):
             return exact
         # the sum of codes is twice as large, and aligned in units of the lowest plane
         unit = (p.w_bits if p.is_aligned else 1) if p.has_codes else 0
-        low, high = -unit, -unit
+        low = high = p.sum_unit - unit
         if p.is_aligned:
-            low = p.exponent_offset - unit
             high = low + p.largest_exponent + p.w_bits - 1
         m.submodules.to_float = to_float = FixedToFloat(fmt, width, (low, high), stages=2,
                                                        adders=Adders(p.adder))

@@ -89,7 +89,7 @@ class ExponentScan(Component):
             m.d.sync += [largest.eq(top), total.eq(more), table.eq(highest)]
 
         most = Signal(range(scale.reach((1 << sum_bits) - 1) + 1))
-        m.d.comb += most.eq((2 * total - (total >> (p.w_bits - 1))) << int(p.has_zero_beats))
+        m.d.comb += most.eq(scale.reach(total))
         # how far each of the two lets the exponent of the scan's unit stay below
         entry = _length(m, table, scale.entry_room, "entry") - (scale.entry_bits - 1)
         acc = _length(m, most, scale.acc_room, "acc") - (scale.acc_bits - 1)
@@ -122,7 +122,7 @@ class SumCheck(Component):
             exact = Signal((p.K << scale.term_bits).bit_length(), name=f"exact_{g}")
             guard = scale.guard_bits
             m.d.comb += exact.eq(adder_tree(terms))
-            up = exact[guard - 1] & (exact[:guard - 1].any() | exact[guard])
+            up = exact[guard - 1] & (exact[:guard - 1].any() | exact[guard]) if guard else 0
             ones.append(exact[guard:] + up)
         total = Signal(scale.total_limit.bit_length(), reset_less=True)
         was_over = Signal(reset_less=True)
@@ -143,7 +143,9 @@ def _shifted_up(m: Module, word: Value, amount: Value, name: str) -> Value:
 
 def _length(m: Module, value: Signal, room: int, name: str) -> Value:
     """Bits of ``value`` enlarged by its part ``2**-room``, and by one."""
-    word = Signal(len(value) + 1, name=f"{name}_enlarged")
+    bits = len(value) + 1
+    # a count of a power of two of bits would not look at the lowest one
+    word = Signal(bits + (bits & bits - 1 == 0), name=f"{name}_enlarged")
     part = value >> room if room < len(value) else Const(0, 1)
     m.d.comb += word.eq(value + part + 1)
     zeros, _ = count_leading_zeros(m, word, name=f"{name}_zeros")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from amaranth.lib import data
 
+from lowbit.golden.coded_integers import CodedInt
 from lowbit.golden.formats import FP32
+from lowbit.golden.lut.direct_parameters import DirectFrame
 from lowbit.golden.lut.parameters import (
     LutCoreParameters,
     LutParameters,
@@ -15,12 +17,18 @@ from lowbit.golden.lut.parameters import (
 from ..common.field import Field, flag
 
 __all__ = ["activation_layout", "table_layout", "weight_layout", "result_layout", "psum_layout",
-           "scale_layout", "activation_values", "table_entries", "weight_patterns"]
+           "direct_weight_layout", "scale_layout", "activation_values", "table_entries",
+           "weight_patterns"]
 
 
 def activation_values(p: LutParameters, rows: int) -> Field:
     """Activations of a beat."""
-    return Field(p.activation, "activations", axes={"row": rows, "group": p.groups, "k": p.K})
+    axes = {"row": rows, "k": p.groups} if p.is_direct else \
+        {"row": rows, "group": p.groups, "k": p.K}
+    if isinstance(p.activation, CodedInt):
+        return Field(p.activation.code_bits, "activations", name=p.activation.name,
+                     signed=not p.activation.values, axes=axes)
+    return Field(p.activation, "activations", axes=axes)
 
 
 def table_entries(p: LutParameters, rows: int) -> Field:
@@ -100,17 +108,30 @@ def weight_layout(p: LutCoreParameters) -> data.StructLayout:
         meaning = "planes below the top one of the weights" if p.is_aligned else \
             "the beat counts 2**plane"
         fields["plane"] = Field(p.plane_bits, meaning, name="unsigned")
+    return data.StructLayout(fields | _position(p))
+
+
+def direct_weight_layout(p: DirectFrame) -> data.StructLayout:
+    """Weights of one beat: ``values``, port codes of their format (:mod:`lowbit.golden.digits`),
+    and the flags of :func:`weight_layout` but ``table_last`` and ``codes``."""
+    fields = {"values": Field(p.form.port_bits, f"weights, port codes of {p.w_format}",
+                              name=p.w_format, axes={"column": p.N, "k": p.groups})}
+    return data.StructLayout(fields | _position(p))
+
+
+def _position(p: LutCoreParameters) -> dict[str, Field]:
+    """Where a weight beat stands."""
     what = "a group" if p.scales_groups else "an operation"
-    fields["first"] = flag(f"first beat of {what}")
-    fields["last"] = flag(f"last beat of {what}")
-    fields["table_last"] = flag("last beat that reads the tables now at the table port")
+    fields = {"first": flag(f"first beat of {what}"), "last": flag(f"last beat of {what}")}
+    if not p.is_direct:
+        fields["table_last"] = flag("last beat that reads the tables now at the table port")
     if p.scales_groups:
         if p.has_codes:
             fields["codes"] = Field(2, "weights: 0 halves of odd codes, 1 two's complement, "
                                     "2 unsigned", name="unsigned")
         fields["start"] = flag("the group is the first of an operation")
         fields["finish"] = flag("the group is the last of an operation: results leave")
-    return data.StructLayout(fields)
+    return fields
 
 
 def _lanes(p: LutCoreParameters) -> str:

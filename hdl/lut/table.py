@@ -11,6 +11,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
+from lowbit.golden.coded_integers import CodedInt
 from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
 from lowbit.golden.timing import Timing
@@ -19,7 +20,7 @@ from ..common.design import Design
 from ..common.pipeline import register
 from ..common.shared import Shared
 from ..fabric.elastic import Beat, backward, forward, of_port, to_port
-from .align import AlignActivation, term_bits, top_bits
+from .align import AlignActivation, decoded, term_bits, top_bits
 from .half_table import HalfTable
 from .scan import ExponentScan, SumCheck
 from .streams import activation_layout, table_layout
@@ -53,8 +54,9 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
         source = backward(m, of_port(self.activation), "activation_beat")
         per_row = p.groups * p.K
         values = source["values"]
-        words = [values[row][group][k].as_unsigned()
-                 for row in range(self.rows) for group in range(p.groups) for k in range(p.K)]
+        whole, fmt = Value.cast(values), p.activation
+        bits = fmt.code_bits if isinstance(fmt, CodedInt) else fmt.bits
+        words: list[Value] = [whole.word_select(i, bits) for i in range(self.rows * per_row)]
         # a scanned beat goes no further, and needs no room there
         scan, waits = Const(0, 1), Const(0, 1)
         side: dict[str, Value] = {}
@@ -79,6 +81,8 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
                     beyond.append((align.magnitude, align.clipped))
                 terms[i] = align.term
                 finite.append(align.finite)
+        elif isinstance(fmt, CodedInt) and fmt.values:
+            terms = [decoded(m, fmt, word, f"activation_{i}") for i, word in enumerate(words)]
         if finite:
             rows = [Cat(finite[r * per_row:(r + 1) * per_row]) for r in range(self.rows)]
             side["invalid"] = ~Cat(row.all() for row in rows)
@@ -92,15 +96,15 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
             beat = forward(m, beat, "aligned")
         width = p.K * term_bits(p)
         entries, saturated = [], []
-        for t in range(self.rows * p.groups):
+        for t in range(self.rows * p.groups * (not p.is_direct)):
             m.submodules[f"table_{t}"] = table = Shared(HalfTable(p), "lut_entries")
             m.d.comb += table.terms.eq(beat["terms"].word_select(t, width))
             entries.append(table.entries)
             if p.can_saturate:
                 saturated.append(table.saturated)
         made = {name: value for name, value in beat.fields.items() if name != "terms"}
-        made["entries"] = Cat(entries)
-        if p.can_saturate:
+        made["entries"] = beat["terms"] if p.is_direct else Cat(entries)
+        if p.can_saturate and not p.is_direct:
             made["saturated"] = Value.cast(beat["saturated"]) | Cat(
                 Cat(saturated[r * p.groups:(r + 1) * p.groups]).any() for r in range(self.rows))
         to_port(m, forward(m, Beat(beat.valid, made, beat.ready), "table_beat"), self.table)

@@ -37,7 +37,7 @@ from lowbit.tb.support.lut_run import VECTORS
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS_FOLDER = ROOT / "docs" / "results"
 PAGES = tuple(f"docs/{name}.md" for name in
-              ("results", "models", "fpga", "lut", "bitmod", "systolic", "estimate",
+              ("results", "models", "fpga", "lut", "dot", "bitmod", "systolic", "estimate",
                "numerics"))
 BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
 
@@ -303,7 +303,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "ports": ports,
     "entry widths": entry_widths,
     **{f"parameters {name}": lambda name=name: parameters(name)  # type: ignore[misc]
-       for name in ("lut_table", "lut_dot", "lut_core", "systolic", "weight_unpack")},
+       for name in ("lut_table", "lut_dot", "lut_core", "dot_core", "systolic",
+                    "weight_unpack")},
     "area": lambda: recorded("area.json", area),
     "layer": lambda: recorded("layer.json", layer),
     "bitmod layer": lambda: recorded("bitmod_layer.json", bitmod_layer),

@@ -17,6 +17,10 @@ FAMILY = Family(
                   f"{_PARAMETERS}:LutCoreParameters", "lowbit.hdl.lut.core:LutCore",
                   "lowbit.tb.benches.lut.core",
                   operands="lowbit.generators.families.lut.operands:LutOperands"),
+        Generator("dot_core", "direct dot products: M rows, N columns, K weights of any format a "
+                  "beat", "lowbit.golden.lut.direct_parameters:DotCoreParameters",
+                  "lowbit.hdl.lut.direct_core:DotCore", "lowbit.tb.benches.lut.direct",
+                  operands="lowbit.generators.families.lut.direct_operands:DirectOperandOptions"),
     ),
     formats="lowbit.generators.families.lut.formats:FORMATS",
 )

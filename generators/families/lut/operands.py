@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,12 +31,13 @@ ACTIVATION_TYPES = {"int8": ("int8",), "int16": ("int16",), "fp16": ("float16", 
                     "bf16": ("uint16",), "fp8_e4m3": ("uint8",), "fp8_e5m2": ("uint8",)}
 
 
-def activation_codes(array: Array, a_format: str) -> Array:
+def activation_codes(array: Array, a_format: str,
+                     held_in: Mapping[str, tuple[str, ...]] = ACTIVATION_TYPES) -> Array:
     """Activations (rows, k) as the golden model takes them: integers, or raw floating codes."""
-    types = ACTIVATION_TYPES[a_format]
+    types = held_in[a_format]
     if array.dtype.name not in types:
         raw = "" if a_format.startswith("int") else f" (raw codes where it is {types[-1]})"
-        fitting = [name for name, held in ACTIVATION_TYPES.items() if array.dtype.name in held]
+        fitting = [name for name, held in held_in.items() if array.dtype.name in held]
         hint = f"; for {array.dtype} give --a-format {' or '.join(fitting)}" if fitting else ""
         raise UsageError(f"--a must be {' or '.join(types)} for --a-format {a_format}{raw}; "
                          f"got {array.dtype}{hint}")

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from lowbit.golden.formats import FP32, FloatFormat
 from lowbit.golden.group_scale import Codes
 from lowbit.golden.lut.core import Group, operation, scaled_operation
-from lowbit.golden.lut.packing import weight_beats
+from lowbit.golden.lut.packing import Beats, weight_beats
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.ports import (
     activation_beats,
@@ -105,8 +105,7 @@ class Stimulus:
             codes = np.stack([activations(rng, p.activation, 1, steps * per_beat,
                                           None if kinds is None else (kinds[i % len(kinds)],))[0]
                               for i in range(p.M)])
-        top = _top(p, bits)
-        q = rng.integers(0, top + 1, (p.N, steps * per_beat), dtype=np.uint8)
+        q = self._codes(bits, (p.N, steps * per_beat))
         # equal weights: rows that cancel do
         q = np.where(rng.random((p.N, 1)) < (0.6 if swept else 0.2), q[:, :1], q)
         zero = None
@@ -124,6 +123,18 @@ class Stimulus:
         fours = np.where(q == 1, 2, q).reshape(-1, 4)
         fours[np.arange(len(fours)), self.rng.integers(0, 4, len(fours))] = 1
         return fours.reshape(q.shape)
+
+    def _codes(self, bits: int, shape: tuple[int, int]) -> Array:
+        """Any codes of weights."""
+        return self.rng.integers(0, _top(self.p, bits) + 1, shape, dtype=np.uint8)
+
+    def _extremes(self) -> tuple[int, int]:
+        """Codes of the least and the largest weight."""
+        return 0, _top(self.p, self.p.w_bits)
+
+    def _beats(self, q: Array, bits: int, zero: Array | None) -> Beats:
+        p = self.p
+        return weight_beats(q, bits, p.K, p.groups, zero, radix=p.radix)
 
     def _swept(self, k: int) -> Array:
         p = self.p
@@ -155,10 +166,11 @@ class Stimulus:
 
     def _equal(self, k: int, extremes: tuple[int, int]) -> None:
         """Rows of one activation, columns of one weight."""
-        p, largest = self.p, _top(self.p, self.p.w_bits)
+        p, (least, largest) = self.p, self._extremes()
         turn = int(self.rng.integers(2))
         codes = np.array([[extremes[(m + turn) % 2]] * k for m in range(p.M)], np.int64)
-        column = ((np.arange(p.N) + int(self.rng.integers(2))) % 2 * largest).astype(np.uint8)
+        odd = (np.arange(p.N) + int(self.rng.integers(2))) % 2
+        column = np.where(odd, largest, least)
         q = np.repeat(column[:, None], k, axis=1)
         if p.unpack == "sherry":
             q[:, ::4] = 1
@@ -170,7 +182,7 @@ class Stimulus:
         if p.scales_groups:
             return self._scaled(codes, q, bits, swept, edge)
         tables = self._tables(codes, edge)
-        beats = weight_beats(q, bits, p.K, p.groups, zero, radix=p.radix)
+        beats = self._beats(q, bits, zero)
         psum = self._psum(operation(p, tables, beats), swept) if p.preload else None
         self.weights += weight_fields(p, beats)
         self._finish(operation(p, tables, beats, psum), psum, tables)
@@ -208,7 +220,7 @@ class Stimulus:
             scale = scale_codes(rng, p.scale_format, p.N)
             offset = None if p.offset_format is None else \
                 scale_codes(rng, p.offset_format, p.N)
-            beats = weight_beats(q[:, part], bits, p.K, p.groups, radix=p.radix)
+            beats = self._beats(q[:, part], bits, None)
             groups.append(Group(self._tables(codes[:, part], edge), beats, kind, scale, offset))
             self.weights += weight_fields(p, beats, kind, number == 0, stop == steps)
             self.scales += scale_beats(p, scale, offset)
@@ -239,8 +251,13 @@ class Stimulus:
 async def equals_golden(dut: Any) -> None:
     """Every result of every operation, bit for bit."""
     plan = load_plan()
-    p = LutCoreParameters(**plan["parameters"])
-    stimulus = Stimulus(p, plan["seed"], plan["vectors"])
+    await compare(dut, plan, Stimulus(LutCoreParameters(**plan["parameters"]), plan["seed"],
+                                      plan["vectors"]))
+
+
+async def compare(dut: Any, plan: dict[str, Any], stimulus: Stimulus) -> None:
+    """Drive a core with the stimulus; see the top of this file."""
+    p = stimulus.p
     rng = random.Random(plan["seed"])
     bench = Bench(dut)
     per_operation = p.drain_beats

@@ -15,7 +15,7 @@ from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.digits import FORMATS, Digit, DigitFormat
 from lowbit.hdl.common.adders import RIPPLE
-from lowbit.hdl.common.digit_rows import DigitDecoder, digit_row, multiples
+from lowbit.hdl.common.digit_rows import DigitDecoder, digit_row, multiples, sum_of_products
 
 FORMS = list(FORMATS.values())
 #: with those of sign and magnitude as one digit, too
@@ -93,7 +93,7 @@ class Product(Component):
         m, low = Module(), 0
         m.submodules.decoder = decoder = DigitDecoder(self.form)
         m.d.comb += [decoder.code.eq(self.code), decoder.active.eq(self.active)]
-        held = multiples(m, self.a, self.form.multiples, RIPPLE, "a")
+        held = multiples(m, self.a.as_signed(), self.form.multiples, RIPPLE, "a")
         total = Const(0, 1).as_signed()
         for i, digit in enumerate(self.form.digits):
             lines = decoder.lines[low:low + len(digit.choices)]
@@ -132,3 +132,65 @@ def test_a_flaw_is_refuted() -> None:
     wrong, count = re.subn(r" \^ ", " & ", design, count=1)
     assert count == 1
     assert prove_equal(wrong, "product", spec(form, 5)).answer == "refuted"
+
+
+class Dot(Component):
+    """``dot`` = the sum of products of ``K`` weights and activations, by decoders, rows and the
+    compressor, as the direct core has them."""
+
+    def __init__(self, form: DigitFormat, K: int, bits: int, magnitudes: bool) -> None:
+        self.form, self.K, self.bits, self.magnitudes = form, K, bits, magnitudes
+        super().__init__({"code": In(K * form.port_bits), "a": In(K * bits), "active": In(1),
+                          "dot": Out(bits + 12)})
+
+    def elaborate(self, platform: object) -> Module:
+        m, form = Module(), self.form
+        lines, negatives, held, signs = [], [], [], []
+        for k in range(self.K):
+            m.submodules[f"decoder_{k}"] = decoder = DigitDecoder(form)
+            m.d.comb += [decoder.code.eq(self.code.word_select(k, form.port_bits)),
+                         decoder.active.eq(self.active)]
+            lines.append(decoder.lines)
+            negatives.append(decoder.negative)
+            word = self.a.word_select(k, self.bits)
+            signs.append(word[-1])
+            held.append(multiples(m, word[:-1] if self.magnitudes else word.as_signed(),
+                                  form.multiples, RIPPLE, f"a_{k}"))
+        total, carry = sum_of_products(m, form, lines, negatives, held, self.active, RIPPLE,
+                                       signs if self.magnitudes else None)
+        offset = Const(self.K * form.offset(self.bits)) & self.active.replicate(32)
+        m.d.comb += self.dot.eq(total + carry - offset)
+        return m
+
+
+def dot_spec(form: DigitFormat, K: int, bits: int, magnitudes: bool) -> str:
+    """The sum of K of the products that are proved above; ``magnitudes``: activations have their
+    sign on top."""
+    one = emit_component(Product(form, bits), top="product").verilog
+    width, port = bits + 12, form.port_bits
+    parts = []
+    for k in range(K):
+        word = f"a[{k * bits} +: {bits}]"
+        low = f"a[{k * bits} +: {bits - 1}]"
+        if magnitudes:
+            word = f"a[{k * bits + bits - 1}] ? -{{1'b0, {low}}} : {{1'b0, {low}}}"
+        parts += [f"  wire signed [{bits + 8}:0] product_{k};",
+                  f"  product of_{k}(.code(code[{k * port} +: {port}]), .a({word}), "
+                  f".active(active), .product(product_{k}));"]
+    total = " + ".join(f"product_{k}" for k in range(K))
+    return "\n".join([one, "module whole (", f"  input [{K * port - 1}:0] code,",
+                      f"  input [{K * bits - 1}:0] a, input active,",
+                      f"  output signed [{width - 1}:0] dot", ");", *parts,
+                      f"  assign dot = {total};", "endmodule", ""])
+
+
+@pytest.mark.parametrize(("form", "magnitudes"), [
+    *((form, False) for form in STRUCTURES),
+    *((form, True) for form in STRUCTURES if len(form.digits) == 1)],
+    ids=lambda x: f"{x.name}_{len(x.digits)}" if isinstance(x, DigitFormat) else str(x))
+def test_dot_products_proved(form: DigitFormat, magnitudes: bool) -> None:
+    """Offset form, carries and places of the digits: sums of two products, all inputs."""
+    K, bits = 2, 3 if form.port_bits < 6 else 2
+    design = emit_component(Dot(form, K, bits, magnitudes), top="dot").verilog
+    verdict = prove_equal(design, "dot", dot_spec(form, K, bits, magnitudes), "whole", timeout=120)
+    assert verdict.proved, verdict

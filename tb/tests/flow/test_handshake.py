@@ -16,6 +16,7 @@ from lowbit.generators.registry import GENERATORS
 from lowbit.generators.verilog.emit import Emitted, emit
 from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
+from lowbit.golden.lut.direct_parameters import DotCoreParameters
 from lowbit.golden.lut.parameters import LutCoreParameters, LutTableParameters
 from lowbit.golden.parameters import Parameters
 from lowbit.golden.systolic.parameters import SystolicParameters
@@ -39,6 +40,7 @@ DESIGNS: list[Parameters] = [
     LutCoreParameters(**CORE, table_format="int8", buffer="double", reset="async_low"),
     LutCoreParameters(**CORE, datapath="float", acc="fp16", lanes=1),
     LutCoreParameters(radix=3, M=1, N=3, max_k=16, a_format="int8", unpack="trits5"),
+    DotCoreParameters(M=2, N=2, K=2, a_format="int8", max_k=16),
     BitmodTileParameters(**TILE), BitmodTileParameters(**TILE, channel_scale=False, out="fp16"),
     BitmodTileParameters(**TILE | dict(rows=2), out_columns=2, scale_columns=1),
     BitmodArrayParameters(**TILE, tile_rows=1, tile_columns=2, input_chunks=2, weight_chunks=2,
@@ -53,8 +55,8 @@ DESIGNS: list[Parameters] = [
     SystolicParameters(R=2, C=2, acc_bits=18, out_format="int8")]
 
 #: no stream leads through them, and proofs are shorter without
-DATAPATH = ("lut_column", "lut_entry_step", "lut_entries", "bitmod_core", "bitmod_encoder",
-            "systolic_pe")
+DATAPATH = ("lut_column", "dot_column", "lut_entry_step", "lut_entries", "bitmod_core",
+            "bitmod_encoder", "systolic_pe")
 
 
 def _name(p: Parameters) -> str:

@@ -4,22 +4,32 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-PATH = Path(__file__).resolve().parents[3] / "scripts" / "studies" / "bench_accuracy.py"
+STUDIES = Path(__file__).resolve().parents[3] / "scripts" / "studies"
+
+
+def load(name: str) -> ModuleType:
+    """A study as a module; it may import others of its folder."""
+    spec = importlib.util.spec_from_file_location(f"scripts_{name}", STUDIES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(STUDIES))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(STUDIES))
+    return module
 
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("scripts_bench_accuracy", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("bench_accuracy")
 
 
 def test_defaults_keep_the_bars(bench: ModuleType) -> None:
@@ -39,3 +49,14 @@ def test_narrow_widths_miss_them(bench: ModuleType) -> None:
         assert bench.rms(data.error(data.core("fp16", acc=acc), like)) < bar
         for widths in narrow:
             assert bench.rms(data.error(data.core("fp16", acc=acc, **widths), like)) > bar
+
+
+def test_direct_core_keeps_the_bars(bench: ModuleType) -> None:
+    """A small part of scripts/studies/bench_dot_accuracy.py; fewer bits of an activation miss."""
+    rows = {name: bench.ROWS[name] for name in ("gaussian", "10 % times 40")}
+    study = load("bench_dot_accuracy")
+    for a_format, w_format, acc in (("fp16", "int4", "fp32"), ("fp16", "int4", "fp16"),
+                                    ("fp16", "ternary", "fp32"), ("bf16", "int4", "fp16")):
+        default, shorter, _ = study.line(a_format, w_format, acc, 512, 1, (64,), rows)
+        assert default <= 1
+        assert acc == "fp32" or shorter > 1

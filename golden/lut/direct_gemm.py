@@ -1,0 +1,148 @@
+"""A whole matrix product on the direct core: weights as integers with a scale a group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..digits import FORMATS
+from ..formats import IntFormat
+from ..groups import group_count
+from ..parameters import ParameterError
+from .direct import direct_beats
+from .direct_parameters import DirectFrame, DotCoreParameters
+from .gemm import Gemm, Scales, check_scale
+from .packing import split_steps, step_groups
+from .workload import LutWorkload
+
+__all__ = ["DirectGemm", "DirectOperands", "DirectWorkload", "ScaledIntegers", "fitting_format"]
+
+Array = NDArray[Any]
+
+
+@runtime_checkable
+class ScaledIntegers(Protocol):
+    """Weights of any quantiser: integers in halves of a group's scale."""
+
+    @property
+    def group_size(self) -> int | None: ...
+
+    def integer_values2x(self) -> Array: ...
+
+    def group_scales(self) -> Array: ...
+
+
+def fitting_format(values2x: Array) -> str:
+    """The weight format of fewest bits that holds all ``values2x``, integers in halves; odd ones
+    may halve the scale. :class:`ParameterError` where there is none."""
+    held = np.unique(values2x)
+    for name, form in sorted(FORMATS.items(), key=lambda item: item[1].port_bits):
+        if np.isin(_in_units(held, form.unit)[0], form.values[list(form.codes)]).all():
+            return name
+    raise ParameterError(f"no weight format has all weights; they are {held.min() / 2:g} .. "
+                         f"{held.max() / 2:g} times a scale")
+
+
+def _in_units(values2x: Array, unit: int) -> tuple[Array, float]:
+    """Integers in units of 2**``unit``, and how much more a scale counts."""
+    if unit == 0 and not (values2x & 1).any():
+        return values2x >> 1, 1.0
+    return values2x, 1.0 if unit == -1 else 0.5
+
+
+@dataclass(frozen=True)
+class DirectOperands:
+    """What is multiplied: weights w s + m, w integers in the unit of the design's format."""
+
+    codes: Array                    #: (rows, k) integers, or raw floating codes
+    weights: Array                  #: (columns, k) integers
+    scale: Array | None = None      #: (columns,) or (columns, groups) float32 s
+    group_size: int | None = None   #: weights that share s and m; None: all
+    minimum: Array | None = None    #: (columns, groups) float32 m, with ``scale``
+
+    @classmethod
+    def of(cls, codes: Array, tensor: ScaledIntegers, w_format: str) -> DirectOperands:
+        """Operands of a quantised tensor; activations (rows, k) in the order of the model's
+        inputs. :class:`ParameterError` for scales that float32 does not hold."""
+        order = getattr(tensor, "order", None)
+        values = tensor.integer_values2x()
+        if codes.shape[1:] != values.shape[1:]:
+            raise ParameterError("activations and weights must have the same k; got shapes "
+                                 f"{codes.shape} and {values.shape}")
+        weights, factor = _in_units(values, FORMATS[w_format].unit)
+        scale = np.asarray(tensor.group_scales() * factor)
+        if (scale.astype(np.float32) != scale).any():
+            bad = scale[scale.astype(np.float32) != scale][0]
+            raise ParameterError(f"scales must be float32 numbers; got {bad}; two levels of scales "
+                                 "are more: quantise with --scale-bits 16")
+        return cls(codes if order is None else codes[:, order], weights,
+                   scale.astype(np.float32), tensor.group_size,
+                   getattr(tensor, "minimum", None))
+
+
+class DirectGemm(Gemm):
+    """Sum of a * w over k, in units of 2**sum_unit where it is an integer; with scales its
+    dequantised form. See :class:`~.gemm.Gemm`."""
+
+    p: DirectFrame
+
+    def __init__(self, p: DirectFrame, x: DirectOperands) -> None:
+        self.p = p
+        self.rows, self.columns, k = len(x.codes), len(x.weights), x.codes.shape[1]
+        if x.weights.shape[1:] != (k,):
+            raise ParameterError("activations and weights must have the same k; got shapes "
+                                 f"{x.codes.shape} and {x.weights.shape}")
+        form = FORMATS[p.w_format]
+        wrong = ~np.isin(x.weights, form.values[list(form.codes)])
+        if wrong.any():
+            raise ParameterError(f"weights must be numbers of --w-format {p.w_format}, in units of "
+                                 f"2**{form.unit}; got {int(x.weights[wrong][0])}; choose another "
+                                 "format")
+        groups = group_count(k, x.group_size)
+        self.streamed, self.scales, self.scale, self.offset = self.columns, None, None, None
+        if p.scales_groups:
+            self.scales = Scales.direct(p, self.columns, groups, x.scale, x.minimum)
+        elif x.minimum is not None:
+            raise ParameterError("weights with minima need a design that takes them: one with "
+                                 "--group-scale and --offset real")
+        elif x.scale is not None:
+            self.scale = check_scale(x.scale, self.columns, groups, halves=False)
+        self._beats = direct_beats(x.weights, p, x.group_size)
+        self._steps = split_steps(x.codes, 1, p.groups, x.group_size)
+        self._edges = np.arange(self._steps.shape[1] + 1)
+        self.blocks = self._cut(step_groups(k, 1, p.groups, x.group_size))
+        self.check_chained(x.scale is not None)
+
+    @property
+    def factor(self) -> Array:
+        assert self.scale is not None
+        unit = self.p.sum_unit if isinstance(self.p.out, IntFormat) else 0
+        return np.asarray(self.scale * np.float32(2.0**unit))
+
+
+class DirectWorkload(LutWorkload):
+    """Integer or floating activations times weights of any format of digits."""
+
+    operand_class = DirectOperands      # type: ignore[assignment]
+    parameters: DotCoreParameters       # type: ignore[assignment]
+    operands: DirectOperands            # type: ignore[assignment]
+
+    def __init__(self, parameters: DotCoreParameters, operands: DirectOperands) -> None:
+        self.parameters, self.operands = parameters, operands
+        self._cut(parameters.frame, DirectGemm(parameters.frame, operands))
+
+    def weights(self) -> str:
+        x = self.operands
+        group = f", groups of {x.group_size}" if x.group_size else ""
+        parts = [name for name, array in (("scales", x.scale), ("minima", x.minimum))
+                 if array is not None]
+        return f"{self.parameters.w_format}{group}{''.join(f', {part}' for part in parts)}"
+
+    def facts(self) -> dict[str, Any]:
+        x = self.operands
+        return {"w_format": self.parameters.w_format, "group_size": x.group_size,
+                "scale": x.scale is not None, "minimum": x.minimum is not None,
+                "weight_beats": self.plane_beats, "cycle_model": self.cycles}

@@ -1,0 +1,179 @@
+"""The direct core: its golden model against exact sums, its RTL against that, and its commands."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lowbit.golden.coded_integers import E2M1, CodedInt
+from lowbit.golden.digits import FORMATS
+from lowbit.golden.formats import FP32, FloatFormat
+from lowbit.golden.group_scale import Codes
+from lowbit.golden.lut.core import Group, operation, scaled_operation
+from lowbit.golden.lut.direct import direct_beats
+from lowbit.golden.lut.direct_gemm import DirectOperands, DirectWorkload, fitting_format
+from lowbit.golden.lut.direct_parameters import CODED, PRESETS, DotCoreParameters
+from lowbit.golden.lut.table import make_tables
+from lowbit.golden.parameters import ParameterError
+from lowbit.tb.support.lut_run import run_bench
+
+Array = Any
+
+
+def draw(rng: np.random.Generator, p: DotCoreParameters, k: int) -> tuple[Array, Array]:
+    """Activations (M, k) as the golden model takes them, weights (N, k); extremes among them."""
+    form, fmt = FORMATS[p.w_format], p.frame.activation
+    held = form.values[list(form.codes)]
+    weights = rng.choice(held, (p.N, k))
+    weights[0], weights[1 % p.N, ::2] = held.min(), held.max()
+    if isinstance(fmt, FloatFormat):
+        return fmt.from_float64(rng.standard_normal((p.M, k))), weights
+    a = rng.integers(fmt.low, fmt.high, (p.M, k), endpoint=True)
+    a[0] = fmt.low
+    return fmt.nearest(a) if isinstance(fmt, CodedInt) else a, weights
+
+
+def values(p: DotCoreParameters, codes: Array) -> list[list[Fraction]]:
+    """Activations as exact numbers."""
+    fmt = p.frame.activation
+    if isinstance(fmt, FloatFormat):
+        return [[Fraction(float(x)) for x in row] for row in fmt.to_float64(codes)]
+    unit = fmt.unit if isinstance(fmt, CodedInt) else 0
+    return [[Fraction(int(x)) * Fraction(2) ** unit for x in row] for row in codes]
+
+
+@pytest.mark.parametrize("w_format", FORMATS)
+@pytest.mark.parametrize("a_format", ["int8", *CODED])
+def test_integers_are_exact(w_format: str, a_format: str) -> None:
+    """Sums of the longest operation, in the unit that the manifest states; INT_MIN is legal."""
+    p = DotCoreParameters(M=2, N=3, K=3, w_format=w_format, a_format=a_format, max_k=48)
+    codes, weights = draw(np.random.default_rng(1), p, 48)
+    beats = direct_beats(weights, p.frame)
+    got = operation(p.frame, make_tables(codes, p.frame), beats)
+    np.testing.assert_array_equal(got, codes @ weights.T)
+    unit = Fraction(2) ** p.derived()["sum_unit"]
+    exact = values(p, codes)
+    weight_unit = Fraction(2) ** FORMATS[w_format].unit
+    for m, row in enumerate(exact):
+        for n in range(p.N):
+            assert int(got[m, n]) * unit == sum(
+                (a * int(w) * weight_unit for a, w in zip(row, weights[n], strict=True)),
+                Fraction(0))
+    # the port has codes of the format's bits, and they mean the weights
+    words = [int.from_bytes(word.tobytes(), "little") for word in beats.words()]
+    bits, form = FORMATS[w_format].port_bits, FORMATS[w_format]
+    sent = [[form.values[words[t] >> (n * 3 + j) * bits & (1 << bits) - 1]
+             for t in range(16) for j in range(3)] for n in range(3)]
+    np.testing.assert_array_equal(sent, weights)
+
+
+@pytest.mark.parametrize("a_format", ["fp16", "bf16", "fp8_e4m3"])
+def test_row_scaled_sums(a_format: str) -> None:
+    """Each activation is off by half a unit of its row at most, and the sum is rounded once."""
+    p = DotCoreParameters(M=4, N=3, K=4, a_format=a_format, max_k=64)
+    codes, weights = draw(np.random.default_rng(2), p, 64)
+    tables = make_tables(codes, p.frame)
+    assert isinstance(p.frame.out, FloatFormat)
+    got = p.frame.out.to_float64(operation(p.frame, tables, direct_beats(weights, p.frame)))
+    for m, row in enumerate(values(p, codes)):
+        unit = Fraction(2) ** int(tables.exponent[m] + p.frame.exponent_offset)
+        for n in range(p.N):
+            exact = sum((a * int(w) for a, w in zip(row, weights[n], strict=True)), Fraction(0))
+            bound = unit / 2 * int(np.abs(weights[n]).sum())
+            half_ulp = abs(exact) / 2**23
+            assert abs(Fraction(float(got[m, n])) - exact) <= bound + half_ulp
+    assert (tables.entries != 0).any() and (np.abs(tables.entries) <= p.frame.entry_limit).all()
+
+
+def test_group_scales_against_fractions() -> None:
+    """y = y + (d Q + m A), Q and A exact and rounded once to FP32, every step rounded once."""
+    p = DotCoreParameters(M=2, N=8, K=4, w_format="e2m1", a_format="e2m1", max_k=32,
+                          group_scale="fp32", offset="real", lanes=1)
+    rng = np.random.default_rng(3)
+    groups, y = [], np.zeros((2, 8), np.float32)
+    for _ in range(3):
+        codes, weights = draw(rng, p, 32)
+        scale, minimum = rng.standard_normal((2, 8)).astype(np.float32)
+        groups.append(Group(make_tables(codes, p.frame), direct_beats(weights, p.frame), Codes.ODD,
+                            FP32.from_array(scale), FP32.from_array(minimum)))
+        sums = (codes @ weights.T / 4).astype(np.float32)       # exact: halves times halves
+        row = (codes.sum(axis=1) / 2).astype(np.float32)
+        y = y + (scale * sums + minimum * row[:, None])
+    got = FP32.to_array(scaled_operation(p.frame, groups))
+    np.testing.assert_array_equal(got, y)
+
+
+def test_whole_product() -> None:
+    """Groups, tails and tiles; every weight format of gen quantize finds its format of digits."""
+    rng = np.random.default_rng(4)
+    p = DotCoreParameters(M=2, N=3, K=4, a_format="int8", w_format="int5", max_k=16)
+    a, w = rng.integers(-128, 128, (5, 37)), rng.integers(-16, 16, (7, 37))
+    scale = rng.standard_normal((7, 4)).astype(np.float32)
+    exact = DirectWorkload(p, DirectOperands(a, w)).golden()
+    np.testing.assert_array_equal(exact, a @ w.T)
+    y = np.zeros((5, 7), np.float32)
+    for g in range(4):
+        part = slice(10 * g, 10 * g + 10)
+        y = y + (a[:, part] @ w[:, part].T).astype(np.float32) * scale[:, g]
+    got = DirectWorkload(p, DirectOperands(a, w, scale, 10)).golden()
+    np.testing.assert_array_equal(got, y)
+    for held, name in (([-2, 2], "int2"), ([-30, 30], "int5"), ([-14, 14], "int4"),
+                       ([1, 12], "e2m1"), ([10, 16], "bitmod4"), ([0, 2, -2], "int2"),
+                       ([-256, 254], "int8"), ([256], "shift4")):
+        assert fitting_format(np.array(held)) == name, held
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (dict(preset="mxfp4", a_format="int8"), "--a-format must be e2m1 with --preset mxfp4"),
+    (dict(preset="nvfp4", max_k=32), "--max-k must be 16 with --preset nvfp4"),
+    (dict(K=4, max_k=3), "--max-k must be at least K = 4; got 3"),
+    (dict(a_format="int8", exponent="given"), "--exponent belongs to floating activations"),
+    (dict(a_format="e2m1", entry_width=8), "--entry-width belongs to floating activations"),
+    (dict(a_format="int16", w_format="int8", max_k=1 << 20, acc_width=8, M=3, lanes=2), "--lanes"),
+    (dict(w_format="int9"), "--w-format must be one of int2, int3")])
+def test_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=re.escape(message)):
+        DotCoreParameters(**options)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets(name: str) -> None:
+    """A preset is its options: giving them too changes nothing, and the flags name the preset."""
+    p = DotCoreParameters(preset=name)
+    assert DotCoreParameters(preset=name, **PRESETS[name]) == p
+    assert p.flags() == f"--preset {name}"
+    assert DotCoreParameters(**PRESETS[name]).frame == p.frame
+
+
+def test_wrong_weights_are_refused() -> None:
+    p = DotCoreParameters(w_format="shift4", a_format="int8")
+    with pytest.raises(ParameterError, match="of --w-format shift4, in units of"):
+        DirectWorkload(p, DirectOperands(np.ones((1, 4), int), np.full((1, 4), 3)))
+    assert E2M1.nearest(np.array([-40, 5, 7, 9])).tolist() == [-12, 4, 6, 8]
+
+
+RTL = [
+    DotCoreParameters(M=2, N=3, K=3, w_format="int4", a_format="int4", max_k=60),
+    DotCoreParameters(M=1, N=2, K=5, w_format="int7", a_format="int8", max_k=60, segment=9,
+                      buffer="double", reset="async_low"),
+    DotCoreParameters(M=3, N=2, K=4, w_format="e2m1", a_format="e2m1", max_k=64, pipeline=2),
+    DotCoreParameters(M=2, N=2, K=2, w_format="shift4", a_format="int16", max_k=40, preload=False,
+                      target="fpga"),
+    DotCoreParameters(M=2, N=2, K=2, w_format="int3", a_format="fp16", acc="fp16", max_k=64,
+                      exponent="given"),
+    DotCoreParameters(M=1, N=2, K=4, w_format="bitmod4", a_format="bf16", max_k=64),
+    DotCoreParameters(M=2, N=8, K=2, w_format="flint4", a_format="mxint8", max_k=32, lanes=1,
+                      group_scale="fp16", offset="real"),
+    DotCoreParameters(M=1, N=9, K=1, w_format="ternary", a_format="fp8_e5m2", max_k=32,
+                      group_scale="fp32", multiples=False)]
+
+
+@pytest.mark.parametrize("p", RTL, ids=lambda p: p.flags().replace("--", "").replace(" ", "_"))
+def test_equals_golden(p: DotCoreParameters) -> None:
+    outcome = run_bench(p, seed=5)
+    assert outcome.passed, f"gen verify dot_core {p.flags()} --seed 5: {outcome.message}"
+    assert outcome.stats["words"] >= 200 and outcome.stats["mismatches"] == 0
