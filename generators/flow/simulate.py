@@ -250,7 +250,7 @@ def simulate(design: Emitted | str, top: str, bench: str, plan: dict[str, Any], 
         command = run_command(simulator, top, build, plusargs=[*own, *plusargs],
                               waves=waves is not None)
         _call([command], run, run / "run.log",
-              run_environment(top, bench, seed, run / "results.xml")
+              run_environment(simulator, top, bench, seed, run / "results.xml")
               | {"LOWBIT_PLAN": str(run / "plan.json"), "LOWBIT_STATS": str(run / "stats.json")})
         tests, failures, message, seconds = _results(run / "results.xml")
         stats_file = run / "stats.json"

@@ -49,8 +49,7 @@ ELEMENTS = ("--drain mux", *(f"--drain mux {more}" for more in (
     "--segment 0", "--segment 1", "--dot 4", "--weights broadcast")), "--drain shift",
     "--dataflow ws")
 FORMATS = ("int4", "int2", "ternary", "e2m1", "bitmod4", "shift4")
-ARRAYS = ("", " --skew out", " --weights broadcast", " --weights broadcast --skew out",
-          " --out-format int8")
+ARRAYS = ("", " --skew out", " --weights broadcast", " --weights broadcast --skew out")
 
 
 def _element(measure: Measure, flags: str) -> tuple[Design, SystolicParameters]:
