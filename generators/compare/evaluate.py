@@ -10,7 +10,8 @@ from typing import Any
 from ..flow.recipes import AREA_RECIPES
 from ..flow.synthesis import usable_recipes
 from ..progress import Progress
-from .measurements import Measure, parse
+from .accuracy import FORMATS, distributions, error
+from .measurements import Design, Measure, parse
 from .study import Reference, Row, Study
 
 __all__ = ["Compared", "Found", "Quoted", "compare"]
@@ -25,6 +26,7 @@ class Found:
     areas: dict[str, float]     #: by recipe, in the library's unit
     flip_flops: int
     path_ns: float | None
+    sized: float | None     #: area of the netlist that has this path
     to_base: float          #: area per work over that of the study's base, best recipes
 
     @property
@@ -61,6 +63,8 @@ class Compared:
     study: Study
     rows: tuple[Found, ...]
     quoted: tuple[Quoted, ...]
+    #: weight format -> distribution -> error (:mod:`.accuracy`), of the study's ``errors``
+    errors: dict[str, dict[str, float]]
 
     def row(self, label: str) -> Found:
         return next(found for found in self.rows if found.row.label == label)
@@ -74,7 +78,8 @@ def compare(study: Study, measure: Measure, *, workers: int,
     does not exist, :class:`~..errors.CheckFailed` for one that Yosys refuses.
     """
     names = usable_recipes(measure.library, recipes)
-    work = [row.work(parse(row.command)) * row.times for row in study.rows]
+    work = [row.work(None if row.verilog else parse(row.command)) * row.times
+            for row in study.rows]
     with ThreadPoolExecutor(max_workers=workers) as pool:
         jobs: dict[tuple[str, str], Future[dict[str, Any]]] = {}
         designs = []
@@ -82,7 +87,8 @@ def compare(study: Study, measure: Measure, *, workers: int,
             for row in study.rows:
                 if progress is not None:
                     progress(f"{study.name}: Verilog of {row.command}")
-                design = measure.design(row.command).part(row.module)
+                design = Design(row.command, row.verilog, row.module) if row.verilog else \
+                    measure.design(row.command).part(row.module)
                 designs.append(design.command)
                 asked = [measure.recipe(design, name) for name in names]
                 for name in [*asked, *(["sized"] if row.path else [])]:
@@ -106,9 +112,17 @@ def compare(study: Study, measure: Measure, *, workers: int,
     base = next(found.cost for found in rows if found.row.label == study.base_label)
     rows = [replace(found, to_base=found.cost / base) for found in rows]
     by_label = {found.row.label: found for found in rows}
-    quoted = tuple(Quoted(r, _ratio(r, by_label[r.ours], by_label[r.base]))
-                   for r in study.references)
-    return Compared(study, tuple(rows), quoted)
+    quoted = tuple(Quoted(r, ratio) for r in study.references
+                   if (ratio := _ratio(r, by_label[r.ours], by_label[r.base])) is not None)
+    return Compared(study, tuple(rows), quoted, _errors(study))
+
+
+def _errors(study: Study) -> dict[str, dict[str, float]]:
+    if not study.errors:
+        return {}
+    samples = distributions()
+    return {name: {kind: error(FORMATS[name], sample) for kind, sample in samples.items()}
+            for name in dict.fromkeys(study.errors.values())}
 
 
 def _found(row: Row, work: float, results: Mapping[str, Mapping[str, Any]]) -> Found:
@@ -124,9 +138,15 @@ def _found(row: Row, work: float, results: Mapping[str, Mapping[str, Any]]) -> F
                  for name, area in total.items()}
     own = results[row.label]
     return Found(row, work, total, own["plain"]["flip_flops"] * row.times,
-                 own["sized"]["path_ns"] if row.path else None, 1.0)
+                 own["sized"]["path_ns"] if row.path else None,
+                 own["sized"]["area"] * row.times if row.path else None, 1.0)
 
 
-def _ratio(reference: Reference, ours: Found, base: Found) -> float:
+def _ratio(reference: Reference, ours: Found, base: Found) -> float | None:
+    """None where no path was found (no timing tool)."""
+    if reference.measure == "time":
+        times = [None if f.sized is None or f.path_ns is None else f.sized * f.path_ns / f.work
+                 for f in (ours, base)]
+        return None if times[0] is None or not times[1] else times[0] / times[1]
     return {"density": base.cost / ours.cost, "cost": ours.cost / base.cost,
             "area": ours.best / base.best}[reference.measure]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from .evaluate import Compared, Found, Quoted
 from .measurements import Measure
+from .plots import KINDS
+from .study import Row
 
 __all__ = ["UNEXPLAINED", "as_csv", "as_markdown", "as_text", "conditions"]
 
@@ -51,6 +53,10 @@ def as_text(compared: Compared) -> str:
     study = compared.study
     parts = [study.title, study.question, "",
              _table(COLUMNS, [_cells(found) for found in compared.rows], left=2)]
+    if study.errors:
+        rows = [[label, form, *(f"{compared.errors[form][kind]:.2e}" for kind in KINDS)]
+                for label, form in study.errors.items()]
+        parts += ["", _table(("design", "weights: error", *KINDS.values()), rows, left=2)]
     if compared.quoted:
         rows = [row[:5] for row in _quoted(compared)]
         parts += ["", _table(("published", "in", "there", "here", "quotient"), rows, left=2)]
@@ -64,6 +70,16 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str
                                for i, cell in enumerate(row)).rstrip() for row in [head, *rows])
 
 
+def _made_of(row: Row) -> str:
+    """What a row measures, in words."""
+    if row.verilog:
+        what = row.command
+    else:
+        what = f"`{row.command}`" + (f", module `{row.module}`" if row.module else "")
+    times = f", {row.times} of it" if row.times > 1 else ""
+    return what + times + "".join(f", with {share:g} of “{label}”" for label, share in row.plus)
+
+
 def as_markdown(compared: Compared, under: str) -> str:
     """One study as a section; ``under`` is the line of conditions."""
     study = compared.study
@@ -72,10 +88,14 @@ def as_markdown(compared: Compared, under: str) -> str:
              _pipes(COLUMNS, [_cells(found) for found in compared.rows], left=2), "",
              "*to base*: area for a multiply-accumulate a cycle, over that of "
              f"“{study.base_label}”. {under}.", "",
-             *(f"- `{row.command}`{f', module `{row.module}`' if row.module else ''}"
-               f"{f', {row.times} of it' if row.times > 1 else ''}"
-               + "".join(f", with {share:g} of “{label}”" for label, share in row.plus)
-               + f": {row.label}" for row in study.rows), ""]
+             *(f"- {row.label}: {_made_of(row)}" for row in study.rows), ""]
+    if study.errors:
+        names = list(KINDS.values())
+        rows = [[label, form, f"{compared.row(label).cost:,.0f}",
+                 *(f"{compared.errors[form][kind]:.2e}" for kind in KINDS)]
+                for label, form in study.errors.items()]
+        lines += [f"![{study.title}]({study.name}_error.svg)", "",
+                  _pipes(("design", "weights", "area per MAC", *names), rows, left=2), ""]
     if compared.quoted:
         lines += [_pipes(("published", "in", "there", "here", "quotient", "ours", "base"),
                          _quoted(compared), left=2), ""]
@@ -83,7 +103,6 @@ def as_markdown(compared: Compared, under: str) -> str:
                   if (reason := _reason(q))]
         lines += ["", "Published figures are of other technologies and tools: compare ratios only.",
                   ""]
-    lines += [*study.notes, ""] if study.notes else []
     return "\n".join(lines)
 
 

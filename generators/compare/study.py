@@ -6,7 +6,7 @@ and :mod:`.report` and :mod:`.plots` show them. The studies are in :mod:`.studie
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,9 +26,10 @@ class Row:
     """One design, or a part of it, and the work that it does a cycle."""
 
     label: str
-    #: generator and its flags, as after ``gen``
+    #: generator and its flags, as after ``gen``; of ``verilog``, words for people
     command: str
-    #: multiply-accumulates a cycle of what is measured, by the design's parameters
+    #: multiply-accumulates a cycle of what is measured, by the design's parameters (None of
+    #: ``verilog``)
     work: Callable[[Any], float]
     scope: Scope
     #: a module of the design, measured alone; "": the whole design
@@ -39,6 +40,8 @@ class Row:
     plus: tuple[tuple[str, float], ...] = ()
     #: whether the longest path is measured as well
     path: bool = False
+    #: a design that no generator emits: its text; ``module`` is its top
+    verilog: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Reference:
     """A published ratio, and the two rows whose ratio stands beside it.
 
     ``measure``: ``density``, work per area of ``ours`` over that of ``base``; ``area``, area of
-    ``ours`` over that of ``base``; ``cost``, area per work of ``ours`` over that of ``base``.
+    ``ours`` over that of ``base``; ``cost``, area per work of ``ours`` over that of ``base``;
+    ``time``, area times longest path, both of the sized netlist, per work.
     """
 
     claim: str
@@ -54,7 +58,7 @@ class Reference:
     source: str             #: paper and its technology
     ours: str               #: label of a row
     base: str
-    measure: Literal["density", "area", "cost"]
+    measure: Literal["density", "area", "cost", "time"]
     #: why ours is another figure, in a sentence or two; needed where it differs by over a quarter
     why: str = ""
 
@@ -69,13 +73,18 @@ class Study:
     rows: tuple[Row, ...]
     references: tuple[Reference, ...] = ()
     base: str = ""
-    notes: tuple[str, ...] = field(default=())
+    #: label -> weight format of :mod:`.accuracy` whose error belongs to the row
+    errors: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         labels = [row.label for row in self.rows]
-        used = [self.base or labels[0], *(name for row in self.rows for name, _ in row.plus),
+        used = [self.base or labels[0], *self.errors,
+                *(name for row in self.rows for name, _ in row.plus),
                 *(name for r in self.references for name in (r.ours, r.base))]
         missing = sorted({name for name in used if name not in labels})
+        timed = {row.label for row in self.rows if row.path}
+        missing += sorted({f"{name} (without path)" for r in self.references if r.measure == "time"
+                           for name in (r.ours, r.base) if name not in timed})
         if missing or len(set(labels)) < len(labels):
             raise ValueError(f"study {self.name}: labels must differ and be those of rows; "
                              f"unknown: {missing}")

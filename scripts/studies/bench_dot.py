@@ -24,6 +24,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from measure import Design, Measure, Row, Table, main
 
+from lowbit.generators.compare.plain import plain_mac
 from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.lut.direct_parameters import DirectFrame, DotCoreParameters
 from lowbit.hdl.lut.direct_column import DirectCell, dot_products
@@ -72,16 +73,6 @@ def cell_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
                          "bits": p.frame.entry_bits, "acc_bits": p.frame.acc_bits, "area": area,
                          "per_mac": area / p.K, "to_pe": area / p.K / found["fp32"]})
     return rows
-
-
-def plain_mac(a: int, w: int, acc: int, K: int) -> str:
-    """The sum of K products left to synthesis, and an accumulator."""
-    terms = " + ".join(f"$signed(a[{k * a} +: {a}]) * $signed(w[{k * w} +: {w}])"
-                       for k in range(K))
-    return (f"module plain_mac (input clk, input first, input [{K * a - 1}:0] a,\n"
-            f"  input [{K * w - 1}:0] w, output reg signed [{acc - 1}:0] acc);\n"
-            f"  always @(posedge clk) acc <= (first ? {acc}'sd0 : acc) + {terms};\n"
-            "endmodule\n")
 
 
 def integer_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from measure import Design, Measure, Row, Table, main, parts
 
 from lowbit.generators.compare.measurements import parse
+from lowbit.generators.compare.plain import plain_mac
 from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.systolic.parameters import SystolicParameters
 from lowbit.hdl.systolic.lane import OutputLane
@@ -32,17 +33,6 @@ from lowbit.hdl.systolic.weight_pe import WeightPe
 #: not part of this repository, so no command here prints the figures again.
 COMPRESSED_BEST, COMPRESSED_SIZED, COMPRESSED_PATH = 4_982, 5_868, 3.22
 #: the plain INT8 element: what a ``*`` and a ``+`` are mapped to, operands passed on
-PLAIN = """module plain_pe (
-  input clk, input clear, input signed [7:0] a, input signed [7:0] w,
-  output reg signed [7:0] a_out, output reg signed [7:0] w_out, output reg signed [31:0] acc
-);
-  always @(posedge clk) begin
-    a_out <= a;
-    w_out <= w;
-    acc <= (clear ? 32'sd0 : acc) + a_out * w_out;
-  end
-endmodule
-"""
 PLAIN_NAME = "plain multiply-accumulate element"
 #: elements alone have no drain: an array with ``--drain mux`` reads them where they are
 ELEMENTS = ("--drain mux", *(f"--drain mux {more}" for more in (
@@ -71,7 +61,8 @@ def _areas(measure: Measure, design: Design, names: Sequence[str]) -> Row:
 
 
 def _plain(measure: Measure) -> Design:
-    return measure.designs.setdefault(PLAIN_NAME, Design(PLAIN_NAME, PLAIN, "plain_pe"))
+    return measure.designs.setdefault(PLAIN_NAME, Design(
+        PLAIN_NAME, plain_mac(8, 8, 32, passed=True), "plain_mac"))
 
 
 def element_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:

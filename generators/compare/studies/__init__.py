@@ -9,7 +9,7 @@ from ..study import Study
 __all__ = ["STUDIES", "load"]
 
 #: files of this folder, in the order of ``gen compare all``
-STUDIES = ("lut", "bitmod")
+STUDIES = ("lut", "bitmod", "ternary", "fpint", "formats", "systolic")
 
 
 def load(name: str) -> Study:

@@ -13,8 +13,10 @@ import pytest
 
 from lowbit.generators.cli import main
 from lowbit.generators.compare import studies
+from lowbit.generators.compare.accuracy import FORMATS
 from lowbit.generators.compare.evaluate import compare
 from lowbit.generators.compare.measurements import Measure, parse
+from lowbit.generators.compare.plain import plain_mac
 from lowbit.generators.compare.report import UNEXPLAINED, as_markdown
 from lowbit.generators.compare.study import Reference, Row, Study, same
 from lowbit.generators.errors import CheckFailed, UsageError
@@ -26,10 +28,14 @@ STUDY = Study(
     (Row("two", TINY, same(2), "cell"),
      Row("three", TINY.replace("2", "3", 1), lambda p: float(p.K), "whole",
          plus=(("two", 0.5),), path=True),
-     Row("five of two", TINY, same(2), "core", times=5)),
+     Row("five of two", TINY, same(2), "core", times=5),
+     Row("by hand", "a sum left to synthesis", same(1), "cell", module="plain_mac",
+         verilog=plain_mac(2, 2, 6), path=True)),
     (Reference("near", 5.0, "a paper", "five of two", "two", "area"),
      Reference("far", 3.0, "a paper", "five of two", "two", "area"),
-     Reference("far, with a reason", 3.0, "a paper", "five of two", "two", "area", "Because.")))
+     Reference("far, with a reason", 3.0, "a paper", "five of two", "two", "area", "Because."),
+     Reference("time", 1.0, "a paper", "three", "by hand", "time", "No matter.")),
+    errors={"two": "fp3"})
 
 
 @pytest.fixture
@@ -49,16 +55,18 @@ def test_report(tiny: Study, tmp_path: Any, capsys: Any) -> None:
     assert main(words) == 0
     shown = capsys.readouterr().out
     files = {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()}
-    assert set(files) == {"README.md", "tiny.csv", "tiny.svg", "tiny.png"}
+    assert set(files) == {"README.md", "tiny.csv", *(f"tiny{what}.{ending}" for what in (
+        "", "_error") for ending in ("svg", "png"))}
     rows = list(csv.DictReader(io.StringIO(files["tiny.csv"].decode())))
     best = {row["label"]: float(row["area"]) for row in rows if row["best"] == "1"}
     assert best["five of two"] == 5 * best["two"]
     by_recipe = {(row["label"], row["recipe"]): float(row["area"]) for row in rows}
     assert by_recipe["three", "plain"] > 0.5 * by_recipe["two", "plain"]
     costs = {row["label"]: float(row["to_base"]) for row in rows}
+    del costs["by hand"]
     assert costs == pytest.approx({"two": 1, "five of two": 1,
                                    "three": best["three"] / 3 / (best["two"] / 2)})
-    assert all(row["path_ns"] == "" for row in rows if row["label"] != "three")
+    assert all(row["path_ns"] == "" for row in rows if row["label"] not in ("three", "by hand"))
     text = files["README.md"].decode()
     assert "gen compare all" in text and "![Two tiny designs](tiny.svg)" in text
     assert "- far, with a reason: Because." in text and f"- far: {UNEXPLAINED}" in text
@@ -91,17 +99,16 @@ def test_nothing_is_lost_or_repeated(tiny: Study, tmp_path: Any, monkeypatch: An
     before, fails = calls.copy(), False
     assert "plain" in before
     compared = once()
-    # two designs by two recipes, and a path; rows that share a design share its figures
-    assert sorted(calls[len(before):]) == sorted(
-        ["plain", "amap", "plain", "amap", "sized"][before.count("plain"):]
-        if before.count("plain") < 2 else ["amap", "amap", "sized"])
+    # three designs by two recipes, and two paths; rows that share a design share its figures
+    assert sorted([*(name for name in before if name == "plain"), *calls[len(before):]]) == [
+        "amap", "amap", "amap", "plain", "plain", "plain", "sized", "sized"]
     assert compared.row("five of two").areas == {"plain": 50.0, "amap": 50.0}
     done = len(calls)
     assert once() == compared and len(calls) == done
     (tmp_path / "areas" / "torn.json").write_text("{")
     for path in (tmp_path / "areas").glob("*.json"):
         path.write_text(path.read_text()[:20])          # torn files are measured again
-    assert once() == compared and len(calls) == done + 5
+    assert once() == compared and len(calls) == done + 8
     assert "nothing" not in as_markdown(compared, "")
 
 
@@ -111,14 +118,17 @@ def test_studies(name: str) -> None:
     study = studies.load(name)
     assert study.name == name
     for row in study.rows:
-        assert row.work(parse(row.command)) > 0
+        assert row.work(None if row.verilog else parse(row.command)) > 0
+    assert set(study.errors.values()) <= set(FORMATS)
     assert study.question.endswith("?")
 
 
 def test_labels_are_checked() -> None:
     row = Row("one", TINY, same(1), "cell")
     for rows, more in (((row, row), {}), ((row,), {"base": "two"}),
-                       ((row,), {"references": (Reference("", 1, "", "one", "no", "area"),)})):
+                       ((row,), {"references": (Reference("", 1, "", "one", "no", "area"),)}),
+                       ((row,), {"errors": {"no": "fp4"}}),
+                       ((row,), {"references": (Reference("", 1, "", "one", "one", "time"),)})):
         with pytest.raises(ValueError, match="labels must differ"):
             Study("s", "", "", rows, **more)
 

@@ -1,0 +1,43 @@
+"""INT8 systolic elements and arrays against multiply-accumulate elements."""
+
+from __future__ import annotations
+
+from ..plain import plain_mac
+from ..study import Reference, Row, Study, same
+
+__all__ = ["STUDY"]
+
+ELEMENT = "systolic --R 2 --C 2"
+PAPER = "bit-weight dimension, 32 nm"
+PLAIN = plain_mac(8, 8, 32, passed=True)
+
+STUDY = Study(
+    "systolic", "INT8 systolic elements and arrays",
+    "What do recoded weights, one tree and short carry chains save?",
+    (
+        Row("plain element", "`a * w` and a sum left to synthesis, operands passed on", same(1),
+            "cell", module="plain_mac", verilog=PLAIN, path=True),
+        Row("element, 16-bit chains", f"{ELEMENT} --drain mux", same(1), "cell",
+            module="systolic_pe", path=True),
+        Row("element, carry-save", f"{ELEMENT} --drain mux --segment 1", same(1), "cell",
+            module="systolic_pe", path=True),
+        Row("element, one chain", f"{ELEMENT} --drain mux --segment 0", same(1), "cell",
+            module="systolic_pe"),
+        Row("element, recoding inside", f"{ELEMENT} --drain mux --encode pe", same(1), "cell",
+            module="systolic_pe"),
+        Row("element of four products", f"{ELEMENT} --drain mux --dot 4", same(4), "cell",
+            module="systolic_pe"),
+        Row("element, weights stay", f"{ELEMENT} --dataflow ws", same(1), "cell",
+            module="systolic_pe"),
+        Row("64 plain elements", "`a * w` and a sum left to synthesis, operands passed on", same(1),
+            "core", module="plain_mac", verilog=PLAIN, times=64),
+        Row("array of 8 x 8", "systolic --R 8 --C 8", same(64), "whole"),
+        Row("array of 8 x 8, weights to all rows", "systolic --R 8 --C 8 --weights broadcast",
+            same(64), "whole"),
+    ),
+    (
+        Reference("area of 16 x 16 compressed elements (OPT1) over plain ones", 324_494 / 376_683,
+                  PAPER, "element, carry-save", "plain element", "area"),
+        Reference("area times clock period of the same", 324_494 / 200 / (376_683 / 154), PAPER,
+                  "element, carry-save", "plain element", "time"),
+    ))
