@@ -72,12 +72,14 @@ def pe_step(p: PeOptions, acc: Array, a: Array, b: Array, first: Array,
 
 
 def dot_sum(p: Fp16DotParameters, a: Array, b: Array) -> Array:
-    """Sum of products over the last axis (K FP16 codes), code of the accumulator's format.
+    """Sum of products over the last axis (K FP16 codes, ``b`` of ``p.codes`` where there are),
+    code of the accumulator's format.
 
     Products are rounded to the tree's format; then neighbours are added pair by pair, level by
     level (an odd last one passes to the next level), each sum rounded; the root is converted.
     """
-    level = list(np.moveaxis(_multiply(p, a, b, p.tree_format), -1, 0))
+    weights = b if p.codes is None else p.codes.fp16[b]
+    level = list(np.moveaxis(_multiply(p, a, weights, p.tree_format), -1, 0))
     while len(level) > 1:
         pairs = [_add(level[i], level[i + 1], p.tree_format) for i in range(0, len(level) - 1, 2)]
         level = pairs + ([level[-1]] if len(level) % 2 else [])

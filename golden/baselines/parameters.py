@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
-from ..formats import FloatFormat, get_format
+import numpy as np
+from numpy.typing import NDArray
+
+from ..digits import FORMATS
+from ..formats import FP16, FloatFormat, get_format, wrap_signed
 from ..parameters import TargetParameters, parameter
 
 __all__ = ["BaselineParameters", "Fp16DotParameters", "Fp16PeParameters", "Fp16TileParameters",
-           "PeOptions"]
+           "PeOptions", "WeightCodes"]
+
+#: weights of at most five bits, whose codes a table makes FP16 numbers
+CODED = tuple(name for name in FORMATS if name not in ("int5", "int6", "int7", "int8"))
+
+
+@dataclass(frozen=True)
+class WeightCodes:
+    """Codes of weights of a format of :mod:`..digits`: integers in two's complement, all others
+    as there."""
+
+    name: str
+
+    @property
+    def bits(self) -> int:
+        if self.name.startswith("int"):
+            return int(self.name[3:])
+        return FORMATS[self.name].port_bits
+
+    @cached_property
+    def fp16(self) -> NDArray[Any]:
+        """FP16 codes of the weights of all codes: int64 (2**bits,), exact."""
+        form, codes = FORMATS[self.name], np.arange(1 << self.bits)
+        values = wrap_signed(codes, self.bits) if self.name.startswith("int") else form.values
+        return FP16.from_float64(values * 2.0**form.unit).astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +123,9 @@ class Fp16DotParameters(BaselineParameters):
     K: int = parameter(4, "products a cycle", low=1, high=64,
                        source="LUT Tensor Core, MAC-based DP4")
     tree: str = parameter("fp16", "format of products and adder tree", choices=("fp16", "fp32"))
+    w_format: str = parameter("fp16", "weights: FP16; or codes of few bits, of which a table makes "
+                              "FP16 numbers before they are multiplied (dequantised before)",
+                              choices=("fp16", *CODED))
     input_registers: bool = parameter(False, "register the operands")
     pipeline: int = parameter(None, "registers behind the products and behind every level of the "
                               "tree", low=0, high=1, asic=0, fpga=1)
@@ -103,6 +135,11 @@ class Fp16DotParameters(BaselineParameters):
         fmt = get_format(self.tree)
         assert isinstance(fmt, FloatFormat)
         return fmt
+
+    @property
+    def codes(self) -> WeightCodes | None:
+        """Of what the weights are codes; None: they are FP16."""
+        return None if self.w_format == "fp16" else WeightCodes(self.w_format)
 
     @property
     def levels(self) -> int:

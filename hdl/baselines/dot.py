@@ -19,6 +19,7 @@ from ..common.fp_convert import FpConvert
 from ..common.fp_mul import FpMul
 from ..common.pipeline import delayed, register
 from ..common.shared import Shared
+from .dequantize import Dequantize
 from .l_mul import LMul
 
 __all__ = ["Fp16Dot"]
@@ -27,18 +28,20 @@ __all__ = ["Fp16Dot"]
 class Fp16Dot(Design[Fp16DotParameters]):
     """``result = RNE(result + sum of K products)``, K products a cycle.
 
-    ``activations`` and ``weights``: K FP16 codes each, element 0 lowest, taken while ``en``; with
-    ``first`` as well the sum starts from zero. Products are rounded to ``--tree`` format, added
-    in a balanced tree (neighbours first) with a rounding at every node, converted to the
-    accumulator's format and accumulated. ``result`` follows ``p.latency`` clock edges later and
-    has no reset: ``first`` starts it.
+    ``activations`` and ``weights``: K FP16 codes each (weights as ``--w-format`` says), element 0
+    lowest, taken while ``en``; with ``first`` as well the sum starts from zero. Products are
+    rounded to ``--tree`` format, added in a balanced tree (neighbours first) with a rounding at
+    every node, converted to the accumulator's format and accumulated. ``result`` follows
+    ``p.latency`` clock edges later and has no reset: ``first`` starts it.
     """
 
     def __init__(self, p: Fp16DotParameters) -> None:
+        axes = {"k": p.K}
+        weights = Field(FP16, "weights", axes=axes) if p.codes is None else \
+            Field(p.codes.bits, f"weights, codes of {p.w_format}", name=p.w_format, axes=axes)
         super().__init__(p, {
             "en": In(flag("take the operands")), "first": In(flag("with en: start a new sum")),
-            "activations": In(Field(FP16, "activations", axes={"k": p.K})),
-            "weights": In(Field(FP16, "weights", axes={"k": p.K})),
+            "activations": In(Field(FP16, "activations", axes=axes)), "weights": In(weights),
             "result": Out(Field(p.acc_format, "the accumulator"))})
 
     def timing(self) -> Timing:
@@ -52,7 +55,7 @@ class Fp16Dot(Design[Fp16DotParameters]):
             "en", "first", "activations", "weights"))
         level: list[Value] = []
         for k in range(p.K):
-            product = self._multiply(m, a[k], b[k], k)
+            product = self._multiply(m, a[k], self._weight(m, b[k], k), k)
             level.append(self._stage(m, product, f"product_{k}"))
         depth = 0
         while len(level) > 1:
@@ -86,6 +89,14 @@ class Fp16Dot(Design[Fp16DotParameters]):
         if not self.parameters.input_registers:
             return value
         return register(m, value, f"{name}_in", reset=name == "en")
+
+    def _weight(self, m: Module, code: Value, k: int) -> Value:
+        codes = self.parameters.codes
+        if codes is None:
+            return code
+        m.submodules[f"dequantize_{k}"] = table = Shared(Dequantize(codes), "fp16_dequantize")
+        m.d.comb += table.code.eq(code)
+        return table.value
 
     def _multiply(self, m: Module, a: Value, b: Value, k: int) -> Value:
         p, adders = self.parameters, Adders(self.parameters.adder)

@@ -29,7 +29,7 @@ LINES = (
     "dot_core --N 2 --K 3 --w-format int3 --acc fp16 --reset async_low",
     "fp16_pe --acc fp16 --pipeline 1", "fp16_tile --rows 2 --columns 1",
     "fp16_dot --K 3 --input-registers --pipeline 1", "fp16_pe --operands normal",
-    "fp16_dot --K 2 --tree fp32 --multiply lmul",
+    "fp16_dot --K 2 --tree fp32 --multiply lmul", "fp16_dot --K 2 --w-format bitmod3",
     "bitmod_encoder --flint", "bitmod_pe", "bitmod_pe --align cycle",
     "bitmod_pe --align cycle --exact", "bitmod_dequant",
     "bitmod_tile --rows 2 --columns 2",

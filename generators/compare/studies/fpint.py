@@ -15,6 +15,8 @@ STUDY = Study(
     (
         Row("FP16 PE", "fp16_pe", same(1), "cell"),
         Row("FP16 dot product of four", "fp16_dot --K 4 --tree fp16 --acc fp16", same(4), "cell"),
+        Row("the same, INT4 made FP16 before",
+            "fp16_dot --K 4 --tree fp16 --acc fp16 --w-format int4", same(4), "cell"),
         *(Row(f"direct, W{bits}, {acc.upper()}",
               f"{DOT} --w-format int{bits} --acc {acc}", same(4), "cell", module="dot_cell")
           for acc in ("fp16", "fp32") for bits in (2, 4, 8)),

@@ -24,6 +24,10 @@ async def equals_golden(dut: Any) -> None:
     rng = np.random.default_rng(plan["seed"])
     cycles = max(plan["vectors"], 200)
     a, b = (activations(rng, FP16, cycles, p.K) for _ in range(2))
+    bits = FP16.bits
+    if p.codes is not None:
+        bits = p.codes.bits
+        b = rng.integers(0, 1 << bits, (cycles, p.K))
     first, en = controls(rng, cycles)
     terms = dot_sum(p, a, b)
     acc, expected = np.zeros(1, np.int64), []
@@ -32,7 +36,7 @@ async def equals_golden(dut: Any) -> None:
         expected.append(int(acc[0]))
     bench = Bench(dut)
     inputs = {"activations": rows_to_ints(pack_bits(a, 16)),
-              "weights": rows_to_ints(pack_bits(b, 16)), "first": first.tolist(),
+              "weights": rows_to_ints(pack_bits(b, bits)), "first": first.tolist(),
               "en": en.tolist()}
     await run_cycles(bench, inputs, lambda i: int(dut.result.value) == expected[i], p.latency,
                      words=1)

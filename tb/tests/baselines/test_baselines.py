@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ from lowbit.golden.baselines.parameters import (
     Fp16DotParameters,
     Fp16PeParameters,
     Fp16TileParameters,
+    WeightCodes,
 )
 from lowbit.golden.formats import FP16, FP32, FloatFormat
 from lowbit.golden.parameters import ParameterError
@@ -97,6 +99,7 @@ def test_operands_need_fp32_sums():
     Fp16PeParameters(operands="finite"), Fp16PeParameters(operands="normal", style="fast"),
     Fp16TileParameters(operands="normal", pipeline=1, rows=2, columns=2),
     Fp16DotParameters(K=3, pipeline=1, input_registers=True),
+    Fp16DotParameters(K=3, w_format="int3"),
     Fp16DotParameters(K=4, pipeline=1, tree="fp32", style="fast")], ids=lambda p: p.flags())
 def test_variants_equal_golden(p):
     """Baselines that others are measured against: without special values, and pipelined."""
@@ -204,3 +207,16 @@ def test_bad_parameters():
         Fp16DotParameters(tree="bf16")
     with pytest.raises(ParameterError, match=r"--pipeline must be 0\.\.1"):
         Fp16PeParameters(pipeline=2)
+
+
+def test_weights_of_codes_are_exact() -> None:
+    """What the codes of ``--w-format`` stand for, by other means."""
+    for bits in (2, 3, 4):
+        values = np.arange(1 << bits)
+        values = np.where(values >> bits - 1, values - (1 << bits), values)
+        np.testing.assert_array_equal(FP16.to_array(WeightCodes(f"int{bits}").fp16), values)
+    four = np.arange(16, dtype=np.uint8).view(ml_dtypes.float4_e2m1fn).astype(np.float64)
+    np.testing.assert_array_equal(FP16.to_array(WeightCodes("e2m1").fp16), four)
+    assert FP16.to_array(WeightCodes("ternary").fp16).tolist() == [0, 0, 1, -1]
+    assert FP16.to_array(WeightCodes("shift4").fp16).tolist() == [
+        sign * 2.0**e for sign in (1, -1) for e in range(8)]
