@@ -38,13 +38,11 @@ SCALE_KINDS: dict[str, ScaleFormat] = {
 
 
 class Codes(IntEnum):
-    """What a weight code stands for: half its odd code, or a number q of b bits; or, in another
-    family, a floating number."""
+    """What a weight code stands for: half its odd code, or a number q of b bits."""
 
     ODD = 0             #: q - (2**b - 1) / 2
     SIGNED = 1          #: two's complement: q - 2**(b - 1)
     UNSIGNED = 2        #: q
-    FLOAT = 3           #: FP4 with special values (:mod:`.bitmod.datatypes`)
 
     def of_sum(self, bits: int) -> int:
         """How often the sum of the activations comes to that of a q', for twice the sum."""

@@ -36,7 +36,7 @@ def describe(program: Program) -> dict[str, Any]:
     """What program.json says, without the files."""
     weights = {name: dict(
         n=w.matrix.n, k=w.matrix.k, bits=w.matrix.planes, group=w.group,
-        codes=w.matrix.codes.name.lower(), offsets=w.matrix.has_offsets, slot=w.slot,
+        codes=Codes(w.matrix.codes).name.lower(), offsets=w.matrix.has_offsets, slot=w.slot,
         address=w.address, bytes=w.matrix.size) for name, w in program.weights.items()}
     calls = []
     for shape in program.calls.values():

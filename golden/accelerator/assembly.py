@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ..group_scale import Codes
 from ..parameters import ParameterError
-from .isa import FLAGS, Instruction, Op, encode
+from .isa import FLAGS, FLOAT_CODES, Instruction, Op, encode
 from .parameters import AccelParameters
 
 __all__ = ["assemble", "disassemble", "text_of"]
@@ -38,7 +38,7 @@ _NUMBERS[Op.LMMA] = {"rows": "row_blocks", "pitch": "a_pitch", "groups": "groups
 _SWITCHES: dict[Op, tuple[str, ...]] = {Op.LMMA: ("offsets", "init", "keep"), Op.ST: ("fp16",),
                                         Op.END: ("irq",)}
 #: letter of a type of weights -> codes; a device refuses those that its engine does not take
-_CODES = {"o": Codes.ODD, "s": Codes.SIGNED, "u": Codes.UNSIGNED, "f": Codes.FLOAT}
+_CODES = {"o": Codes.ODD, "s": Codes.SIGNED, "u": Codes.UNSIGNED, "f": FLOAT_CODES}
 _LETTERS = {int(codes): letter for letter, codes in _CODES.items()}
 
 

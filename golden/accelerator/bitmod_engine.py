@@ -26,7 +26,7 @@ from ..group_scale import Codes, added
 from ..parameters import ParameterError
 from .bitmod_layout import PLANE_BITS, SCALE_ENTRY_BITS, pack
 from .engine import Engine, Operands, Schedule
-from .isa import Instruction
+from .isa import FLOAT_CODES, Instruction
 from .layout import Packed
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class BitmodEngine(Engine):
 
     magic = b"BMOD"
     settings = ("SPECIAL",)
-    codes = frozenset((Codes.SIGNED, Codes.FLOAT))
+    codes = frozenset((Codes.SIGNED, FLOAT_CODES))
     plane_bits = PLANE_BITS
     scale_bits = SCALE_ENTRY_BITS
     offsets_of_groups = False
@@ -123,7 +123,7 @@ class BitmodEngine(Engine):
 
     def refuses(self, i: Instruction) -> bool:
         terms = i["planes"] + 1
-        return terms == 1 or (i["codes"] == Codes.FLOAT and terms != FLOAT_PLANES)
+        return terms == 1 or (i["codes"] == FLOAT_CODES and terms != FLOAT_PLANES)
 
     def scan(self, codes: Array) -> Array:
         return group_exponents(codes, codes.shape[1])[:, 0]
@@ -138,7 +138,7 @@ class BitmodEngine(Engine):
         size = codes.shape[1] // i["groups"]
         entries = of.scales.T                                       # (N, groups)
         special = None
-        if i["codes"] == Codes.FLOAT:
+        if i["codes"] == FLOAT_CODES:
             dtype = get_data_type("fp4")
             special = special_values(of.settings["SPECIAL"])[entries >> 8 & 3]
         else:

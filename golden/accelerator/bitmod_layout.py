@@ -20,6 +20,7 @@ from ..bitmod.quantizer import QuantizedTensor
 from ..bits import pack_bits
 from ..formats import FP32
 from ..group_scale import Codes
+from .isa import FLOAT_CODES
 from .layout import Packed, filled, plan
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def pack(p: AccelParameters, weights: Weights, slot_words: int | None = None) ->
     if k <= size:       # one group, as short as the design has them
         size = next((p.per_beat << i for i in range(low, high + 1) if p.per_beat << i >= k), size)
     padded = np.pad(port_codes(weights.codes, weights.dtype), ((0, 0), (0, -k % size)))
-    codes = Codes.FLOAT if weights.dtype.kind == "float" else Codes.SIGNED
+    codes = FLOAT_CODES if weights.dtype.kind == "float" else Codes.SIGNED
     matrix = plan(p, n, padded.shape[1], weights.dtype.terms, size, codes,
                   weights.channel_scale is not None, slot_words)
 

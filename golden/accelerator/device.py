@@ -99,6 +99,8 @@ class Device:
                     self.executed[following.op] += 1
                     if following.op is Op.END:
                         self.irq = bool(following["irq"])
+                        if pc + 1 < instructions:
+                            self.kept = None        # what is behind is dropped, and they with it
                         return self.code
                     tokens.clear()
                     pc += 1

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 from ..formats import FP16, FloatFormat, IntFormat
-from ..group_scale import Codes
 from ..parameters import Parameters
 from .isa import Instruction
 
@@ -49,7 +48,7 @@ class Engine(ABC):
     #: registers that belong to this engine alone
     settings: ClassVar[tuple[str, ...]] = ()
     #: values of LMMA's field ``codes``
-    codes: ClassVar[frozenset[Codes]]
+    codes: ClassVar[frozenset[int]]
     #: bits of a weight code that a word of patterns holds
     plane_bits: ClassVar[int] = 1
     #: bits of a scale's entry, one for each column, in memory

@@ -19,8 +19,8 @@ from functools import cache
 
 from ..parameters import ParameterError
 
-__all__ = ["BLOCK", "Error", "FIELDS", "Instruction", "Op", "UNITS", "decode", "encode",
-           "from_bytes", "to_bytes", "OPCODE_BITS", "FLAGS", "TOKENS", "INSTRUCTION_BITS"]
+__all__ = ["BLOCK", "Error", "FIELDS", "FLOAT_CODES", "Instruction", "Op", "UNITS", "decode",
+           "encode", "from_bytes", "to_bytes", "OPCODE_BITS", "FLAGS", "TOKENS", "INSTRUCTION_BITS"]
 
 #: bytes that offsets, pitches and lengths in memory count
 BLOCK = 64
@@ -28,6 +28,9 @@ INSTRUCTION_BITS = 128
 #: tokens that may wait between two units, in one direction
 TOKENS = 63
 OPCODE_BITS = 4
+#: ``codes`` of an LMMA whose weights are FP4 with special values; others: those of
+#: :class:`lowbit.golden.group_scale.Codes`
+FLOAT_CODES = 3
 #: dependency flags, above the opcode
 FLAGS = ("pop_prev", "pop_next", "push_prev", "push_next")
 

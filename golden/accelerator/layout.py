@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..group_scale import Codes
 from ..parameters import ParameterError
 from .isa import BLOCK, FIELDS, Op
 
@@ -56,7 +55,7 @@ class Matrix:
     k: int
     planes: int             #: words of patterns of a step
     group_size: int         #: as the engine takes it: :func:`group_of`
-    codes: Codes            #: LMMA's field
+    codes: int            #: LMMA's field
     has_offsets: bool
     chunks: tuple[Chunk, ...]
     data: int               #: bytes of codes, scales and offsets without padding: the bound
@@ -112,7 +111,7 @@ def groups_apart(p: AccelParameters, group_size: int) -> int:
     return BLOCK // math.gcd(BLOCK, group_size * p.a_bits // 8)
 
 
-def plan(p: AccelParameters, n: int, k: int, planes: int, group_size: int | None, codes: Codes,
+def plan(p: AccelParameters, n: int, k: int, planes: int, group_size: int | None, codes: int,
          has_offsets: bool, slot_words: int | None = None) -> Matrix:
     """Lay a matrix out without its numbers; ``slot_words``: of the weight buffer, that a chunk may
     fill (default a slot)."""

@@ -13,6 +13,7 @@ import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 
 from lowbit.golden.accelerator.bitmod_layout import PLANE_BITS, SCALE_ENTRY_BITS
+from lowbit.golden.accelerator.isa import FLOAT_CODES
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.formats import FP16, FP32
 from lowbit.golden.group_scale import Codes
@@ -67,7 +68,7 @@ class BitmodEngine(Engine):
         note = weight.payload
         floating = Signal()
         collects = Signal()
-        m.d.comb += [floating.eq(note.codes == Codes.FLOAT),
+        m.d.comb += [floating.eq(note.codes == FLOAT_CODES),
                      collects.eq(weight.valid & ~note.table_last)]
         # words of the step so far, the newest first
         words: list[Value] = [note.word]
@@ -156,8 +157,8 @@ class BitmodEngine(Engine):
     @classmethod
     def refuses(cls, p: AccelParameters, lmma: Any) -> Value:
         codes, planes = lmma.codes, lmma.planes
-        return (~planes.any() | ((codes != Codes.SIGNED) & (codes != Codes.FLOAT))
-                | ((codes == Codes.FLOAT) & (planes != 1)))
+        return (~planes.any() | ((codes != Codes.SIGNED) & (codes != FLOAT_CODES))
+                | ((codes == FLOAT_CODES) & (planes != 1)))
 
     @classmethod
     def scan(cls, m: Module, p: AccelParameters, word: Value, take: Value, first: Value,

@@ -33,8 +33,8 @@ class Fetch(StructComponent):
         of the read engine.
     instruction:
         stream of instructions.
-    over:
-        all instructions have been taken; ``error``: the bus answered with an error.
+    last, over:
+        there is no instruction behind the one that waits; all have been taken. ``error``: the bus answered with an error.
     """
 
     def __init__(self, bus: Axi4, black_boxes: bool = False) -> None:
@@ -44,7 +44,7 @@ class Fetch(StructComponent):
             "command": Out(stream.Signature(read_command_layout(bus, 1))),
             "data": In(stream.Signature(read_data_layout(bus, 1))),
             "instruction": Out(stream.Signature(INSTRUCTION_BITS)),
-            "over": Out(1), "error": Out(1)})
+            "last": Out(1), "over": Out(1), "error": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -92,5 +92,6 @@ class Fetch(StructComponent):
         m.d.comb += [
             self.instruction.valid.eq(queue.pop.valid), queue.pop.ready.eq(self.instruction.ready),
             Value.cast(self.instruction.payload).eq(queue.pop.payload),
-            self.over.eq((wanted == 0) & (coming == 0) & (queue.level == 0) & ~queue.pop.valid)]
+            self.last.eq((wanted == 0) & (coming == 0) & (queue.level == 0)),
+            self.over.eq(self.last & ~queue.pop.valid)]
         return m

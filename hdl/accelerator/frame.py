@@ -135,7 +135,7 @@ class Frame(StructComponent):
         ends = Signal()
         finished = Signal()
         m.d.comb += [ends.eq(running & dispatch.ended & ~fails),
-                     finished.eq(ends & fetch.over)]
+                     finished.eq(ends & fetch.last)]
         m.d.sync += running.eq(starts | (running & ~fails & ~ends))
         stopping = Signal()     # the stop belongs to a program, not to the reset
         wants = Signal()        # it interrupts
@@ -143,7 +143,7 @@ class Frame(StructComponent):
             m.d.sync += code.eq(Error.NONE)
         with m.If(fails):
             m.d.sync += [code.eq(failed), stop.eq(1), stopping.eq(1), wants.eq(1)]
-        with m.Elif(ends & ~fetch.over):
+        with m.Elif(ends & ~fetch.last):
             m.d.sync += [stop.eq(1), stopping.eq(1), wants.eq(dispatch.irq)]
         with m.Elif(rests):
             m.d.sync += [stop.eq(0), stopping.eq(0)]

@@ -30,6 +30,7 @@ from lowbit.golden.accelerator.isa import to_bytes
 from lowbit.golden.accelerator.layout import is_sliced
 from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.golden.formats import FP16, FP32
+from lowbit.golden.group_scale import Codes
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.tb.support.accel import expected
 from lowbit.tb.support.tiny_models import (
@@ -304,7 +305,7 @@ def test_quantised_layers_of_safetensors(p: AccelParameters, tmp_path: Path) -> 
     done = compile_model(p, model, (1,))
     name = "model.layers.1.mlp.up_proj.weight"
     matrix = done.program.weights[name].matrix
-    assert (matrix.planes, matrix.codes.name, matrix.n) == (4, "SIGNED", WIDE)
+    assert (matrix.planes, matrix.codes, matrix.n) == (4, Codes.SIGNED, WIDE)
     assert done.program.weights["lm_head.weight"].matrix.planes == 8
     x = rows_of(np.random.default_rng(5), 1, WIDTH)
     names = ("model.layers.1.mlp.gate_proj.weight", name)

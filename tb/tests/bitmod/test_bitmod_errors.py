@@ -167,8 +167,8 @@ def test_quantize(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_parts_do_not_run(made: Path, monkeypatch: pytest.MonkeyPatch,
                           capsys: pytest.CaptureFixture[str], generator: str) -> None:
     refused(made, monkeypatch, capsys, f"run {generator} --a a.npy -o y.npy",
-            "gen run multiplies matrices on lut_core, fp16_tile, bitmod_tile, bitmod_array; "
-            f"{generator} is")
+            "gen run multiplies matrices on lut_core, dot_core, fp16_tile, bitmod_tile, "
+            f"bitmod_array, systolic; {generator} is")
 
 
 def test_lut_core_refuses_bitmod_weights(made: Path, monkeypatch: pytest.MonkeyPatch,
