@@ -81,7 +81,7 @@ def compare(study: Study, measure: Measure, *, workers: int,
     work = [row.work(None if row.verilog else parse(row.command)) * row.times
             for row in study.rows]
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        jobs: dict[tuple[str, str], Future[dict[str, Any]]] = {}
+        jobs: dict[tuple[str, bool, str], Future[dict[str, Any]]] = {}
         designs = []
         try:
             for row in study.rows:
@@ -89,26 +89,27 @@ def compare(study: Study, measure: Measure, *, workers: int,
                     progress(f"{study.name}: Verilog of {row.command}")
                 design = Design(row.command, row.verilog, row.module) if row.verilog else \
                     measure.design(row.command).part(row.module)
-                designs.append(design.command)
+                designs.append((design.command, row.flat))
                 asked = [measure.recipe(design, name) for name in names]
                 for name in [*asked, *(["sized"] if row.path else [])]:
-                    if (design.command, name) not in jobs:      # rows may share a design
-                        jobs[design.command, name] = pool.submit(measure, design, name)
+                    job = design.command, row.flat, name
+                    if job not in jobs:                         # rows may share a design
+                        jobs[job] = pool.submit(measure, design, name, flatten=row.flat)
             if progress is not None:
                 progress(f"{study.name}: synthesis")
-            for done, job in enumerate(as_completed(jobs.values()), 1):
-                job.result()
+            for count, done in enumerate(as_completed(jobs.values()), 1):
+                done.result()
                 if progress is not None:
-                    progress.share(done, len(jobs))
+                    progress.share(count, len(jobs))
         except BaseException:
             # what is under way ends, and is kept; the rest is not begun
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    raw: dict[str, dict[str, Any]] = {}
-    for (command, name), job in jobs.items():
-        raw.setdefault(command, {})[name] = job.result()
+    raw: dict[tuple[str, bool], dict[str, Any]] = {}
+    for (command, flat, name), done in jobs.items():
+        raw.setdefault((command, flat), {})[name] = done.result()
     results = {row.label: raw[design] for row, design in zip(study.rows, designs, strict=True)}
-    rows = [_found(row, done, results) for row, done in zip(study.rows, work, strict=True)]
+    rows = [_found(row, amount, results) for row, amount in zip(study.rows, work, strict=True)]
     base = next(found.cost for found in rows if found.row.label == study.base_label)
     rows = [replace(found, to_base=found.cost / base) for found in rows]
     by_label = {found.row.label: found for found in rows}

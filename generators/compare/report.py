@@ -25,7 +25,8 @@ def conditions(measure: Measure, recipes: Sequence[str]) -> str:
     """The line that figures mean nothing without."""
     libraries = ", ".join(f"{entry['library']} (sha256 {entry['sha256'][:12]})"
                           for entry in measure.library.describe())
-    return (f"{measure.tools[0]}, {libraries}, one flat netlist a row; area in "
+    return (f"{measure.tools[0]}, {libraries}, cells as one flat netlist, larger designs module by "
+            f"module; area in "
             f"{measure.library.area_unit}: the smallest of {', '.join(recipes)}; paths: sized for "
             f"{measure.clock_ns:g} ns, ideal wires")
 

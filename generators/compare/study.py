@@ -38,10 +38,15 @@ class Row:
     times: int = 1
     #: more rows' labels that belong to this one, with shares: area is added (a table, a decoder)
     plus: tuple[tuple[str, float], ...] = ()
-    #: whether the longest path is measured as well
+    #: whether the longest path is measured as well (of cells)
     path: bool = False
     #: a design that no generator emits: its text; ``module`` is its top
     verilog: str = ""
+
+    @property
+    def flat(self) -> bool:
+        """A cell is one flat netlist; of a large design each distinct module is mapped once."""
+        return self.scope == "cell" or self.times > 1
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ class Fetch(StructComponent):
     instruction:
         stream of instructions.
     last, over:
-        there is no instruction behind the one that waits; all have been taken. ``error``: the bus answered with an error.
+        there is no instruction behind the one that waits; all have been taken. ``error``: the bus
+        answered with an error.
     """
 
     def __init__(self, bus: Axi4, black_boxes: bool = False) -> None:
