@@ -90,7 +90,7 @@ def _measure(verilog: str, top: str, library: liberty.Library, recipe: str, cloc
         else:
             result = synthesize(verilog, top, library, recipe, flatten=flatten,
                                 clock_ns=clock_ns, path=False if timing is False else None)
-        if result.recipe == "sized" and flatten and timing is not False:
+        if find_recipe(result.recipe).sized and flatten and timing is not False:
             return result, result
         if timing is False or (timing is None and result.gate_equivalents > PATH_LIMIT_GE):
             return result, None

@@ -16,6 +16,9 @@ from .study import Reference, Row, Study
 
 __all__ = ["Compared", "Found", "Quoted", "compare"]
 
+#: whose longest path counts: that of the smaller product of area and path
+SIZED = ("sized", "booth+sized")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -91,7 +94,8 @@ def compare(study: Study, measure: Measure, *, workers: int,
                     measure.design(row.command).part(row.module)
                 designs.append((design.command, row.flat))
                 asked = [measure.recipe(design, name) for name in names]
-                for name in [*asked, *(["sized"] if row.path else [])]:
+                sized = [measure.recipe(design, name) for name in SIZED if row.path]
+                for name in [*asked, *sized]:
                     job = design.command, row.flat, name
                     if job not in jobs:                         # rows may share a design
                         jobs[job] = pool.submit(measure, design, name, flatten=row.flat)
@@ -129,7 +133,7 @@ def _errors(study: Study) -> dict[str, dict[str, float]]:
 def _found(row: Row, work: float, results: Mapping[str, Mapping[str, Any]]) -> Found:
     def areas(label: str) -> dict[str, float]:
         return {name: float(result["area"]) for name, result in results[label].items()
-                if name != "sized"}
+                if name not in SIZED}
 
     total = {name: area * row.times for name, area in areas(row.label).items()}
     for label, share in row.plus:
@@ -138,9 +142,10 @@ def _found(row: Row, work: float, results: Mapping[str, Mapping[str, Any]]) -> F
         total = {name: area + share * other.get(name, min(other.values()))
                  for name, area in total.items()}
     own = results[row.label]
+    sized = [own[name] for name in SIZED if name in own and own[name]["path_ns"]]
+    best = min(sized, key=lambda found: found["area"] * found["path_ns"], default=None)
     return Found(row, work, total, own["plain"]["flip_flops"] * row.times,
-                 own["sized"]["path_ns"] if row.path else None,
-                 own["sized"]["area"] * row.times if row.path else None, 1.0)
+                 best and best["path_ns"], best and best["area"] * row.times, 1.0)
 
 
 def _ratio(reference: Reference, ours: Found, base: Found) -> float | None:

@@ -112,7 +112,7 @@ class Measure:
         """
         recipe = self.recipe(design, recipe)
         key = json.dumps([design.verilog, design.top, recipe, self.tools,
-                          self.clock_ns if recipe == "sized" else 0,
+                          self.clock_ns if recipes.find_recipe(recipe).sized else 0,
                           *([] if flatten else ["module by module"])])
         path = self.cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
         if (stored := _read(path)) is not None:

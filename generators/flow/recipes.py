@@ -56,6 +56,7 @@ RECIPES = {recipe.name: recipe for recipe in (
     Recipe("fa+clockgate", full_adders=True, clock_gates=True),
     Recipe("fa+clockgate+amap", "", _AMAP, full_adders=True, clock_gates=True),
     Recipe("sized", sized=True),
+    Recipe("booth+sized", "-booth", sized=True),
 )}
 
 #: the set whose smallest area is quoted as best; the same set for both sides of a ratio

@@ -90,7 +90,7 @@ def as_text(report: dict[str, Any]) -> str:
     digits = 1 if report["area"] > 100 else 3
     tried = conditions["recipes_tried"]
     recipe = conditions["recipe"] + (f", best of {', '.join(tried)}" if len(tried) > 1 else "")
-    if recipe == "sized":
+    if conditions["recipe"].endswith("sized"):
         recipe += f" for {conditions['clock_ns']:g} ns"
     how = {"no": "each distinct module once, areas without submodules",
            "early": "one flat netlist", "late": "flattened before mapping"}[conditions["flatten"]]

@@ -101,14 +101,14 @@ def test_nothing_is_lost_or_repeated(tiny: Study, tmp_path: Any, monkeypatch: An
     compared = once()
     # three designs by two recipes, and two paths; rows that share a design share its figures
     assert sorted([*(name for name in before if name == "plain"), *calls[len(before):]]) == [
-        "amap", "amap", "amap", "plain", "plain", "plain", "sized", "sized"]
+        "amap", "amap", "amap", "booth+sized", "plain", "plain", "plain", "sized", "sized"]
     assert compared.row("five of two").areas == {"plain": 50.0, "amap": 50.0}
     done = len(calls)
     assert once() == compared and len(calls) == done
     (tmp_path / "areas" / "torn.json").write_text("{")
     for path in (tmp_path / "areas").glob("*.json"):
         path.write_text(path.read_text()[:20])          # torn files are measured again
-    assert once() == compared and len(calls) == done + 8
+    assert once() == compared and len(calls) == done + 9
     assert "nothing" not in as_markdown(compared, "")
 
 
