@@ -80,6 +80,7 @@ class Run:
             await self.board.cycle()
         else:
             raise AssertionError("the program does not end")
+        assert not self.board.writes, "the program ends before its writes are answered"
         status = await self.board.read("STATUS")
         code = Error(status >> 8 & 0xFF)
         assert status & 7 == (2 if code is Error.NONE else 6), f"STATUS is {status:#x}"

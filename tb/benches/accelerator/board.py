@@ -117,6 +117,11 @@ class Board:
         self.answering: deque[tuple[int, int]] = deque()        # when, response
         self.written, self.verdict = 0, OKAY
 
+    @property
+    def writes(self) -> bool:
+        """Is a write under way: asked for, and its response not taken yet?"""
+        return bool(self.aw.pending or self.writing or self.answering or self.b.waiting)
+
     # -- a cycle ------------------------------------------------------------------------------
     async def cycle(self) -> None:
         await self.edge

@@ -338,7 +338,8 @@ def test_refused(files: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    ("run lut_dot", "matrices on lut_core, fp16_tile, bitmod_tile, bitmod_array; lut_dot is"),
+    ("run lut_dot", "matrices on lut_core, dot_core, fp16_tile, bitmod_tile, bitmod_array, "
+     "systolic; lut_dot is"),
     ("run lut_core --a a.npy -o y.npy", "required: --w"),
     ("run lut_core --a a.npy -o y.npy --w w.npy", "--dtype must say what the codes of --w are"),
     ("run lut_core --a a.npy -o y.npy --w zip.npz", "not a tensor file"),

@@ -14,6 +14,7 @@ SMOKE: dict[str, tuple[str, dict[str, Any]]] = {
     "unpack": ("weight_unpack", {}),
     "baselines": ("fp16_pe", {}),
     "bitmod": ("bitmod_encoder", dict(lanes=1)),
+    "systolic": ("systolic", dict(R=1, C=2)),
     "accelerator": ("accel", dict(
         M=1, N=16, K=2, a_format="int8", w_bits=1, chains=1, offset="none", axi_data=64, a_kib=1,
         w_kib=1, s_kib=1, p_kib=1, min_group=8, max_group=16))}
