@@ -7,6 +7,7 @@ import io
 import re
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from lowbit.generators.compare.study import Reference, Row, Study, same
 from lowbit.generators.errors import CheckFailed, UsageError
 from lowbit.generators.flow import liberty, synthesis
 
+ROOT = Path(__file__).resolve().parents[3]
 TINY = "lut_dot --K 2 --a-format int8"
 STUDY = Study(
     "tiny", "Two tiny designs", "Which is smaller?",
@@ -160,3 +162,19 @@ def test_a_module_that_is_not_there(tmp_path: Any) -> None:
     with pytest.raises(UsageError, match="has no module absent"):
         measure.design(TINY).part("absent")
     assert measure.design(TINY).part("lut_dot").top == "lut_dot"
+
+
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_recorded_report(name: str) -> None:
+    """docs/compare: the rows of every study as they are now, every difference explained."""
+    folder = ROOT / "docs" / "compare"
+    study, page = studies.load(name), (folder / "README.md").read_text(encoding="utf-8")
+    section = page.partition(f"## {study.title}\n")[2].partition("\n## ")[0]
+    assert section and UNEXPLAINED not in section
+    for reference in study.references:
+        assert f"| {reference.claim} |" in section
+        assert not reference.why or f"- {reference.claim}: {reference.why}" in section
+    rows = list(csv.DictReader((folder / f"{name}.csv").read_text().splitlines()))
+    assert {(row["label"], row["command"], row["module"]) for row in rows} == {
+        (row.label, row.command, row.module) for row in study.rows}
+    assert (folder / f"{name}.svg").exists()
