@@ -82,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         again = " ".join(["gen compare", *args.study, *(["--pdk", args.pdk] if args.pdk else []),
                           *(["--liberty", *(Path(n).name for n in args.liberty)]
-                            if args.liberty else [])])
+                            if args.liberty else []),
+                          *(["--recipes", args.recipes] if recipes != list(AREA_RECIPES) else [])])
         head = f"# Designs compared\n\nMade by `{again}`.\n\n"
         write_text(str(args.output / "README.md"), head + "\n".join(sections))
     return 0
