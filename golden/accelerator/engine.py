@@ -142,9 +142,9 @@ class Engine(ABC):
     def refuses(self, i: Instruction) -> bool:
         """Is there something wrong with an LMMA, beside what is wrong with any engine?"""
 
+    @abstractmethod
     def scan(self, codes: Array) -> Array:
         """Exponents (groups,) of groups of a row's activations, codes (groups, size)."""
-        raise NotImplementedError("no exponent is wanted")
 
     @abstractmethod
     def expand(self, codes: Array, exponents: Array) -> Any:

@@ -7,6 +7,7 @@ activations, of scales, and of offsets where they belong to no group.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from amaranth.hdl import Const, Module, Value
@@ -86,8 +87,8 @@ class Engine(StructComponent):
         return Const(0, 1)
 
     @classmethod
+    @abstractmethod
     def scan(cls, m: Module, p: AccelParameters, word: Value, take: Value, first: Value,
              last: Value) -> Value:
         """The exponent of a group of a row's activations, the cycle after its ``last`` word;
         ``take``: ``word`` counts."""
-        raise NotImplementedError("no exponent is wanted")

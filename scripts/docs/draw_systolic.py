@@ -28,13 +28,8 @@ def _delay(c: Canvas, x: float, y: float, count: int, *, down: bool) -> None:
         c.box(x + (0 if down else 26 * i), y + (18 * i if down else 0), 22, 14, "grey")
 
 
-def output_stationary() -> Canvas:
-    """Operands right and down; sums stay, and leave upwards, row after row."""
-    c = Canvas(WIDE, HIGH, "The output-stationary array: R rows times C columns")
-    _elements(c, "PE", "digit rows", "one tree", "sum stays")
-    c.label(20, 34, "operand", "bold mono")
-    c.label(20, 52, "activations of R rows,", "small")
-    c.label(20, 67, "weights of C columns, last", "small")
+def _activations(c: Canvas) -> None:
+    """What enters from the left, each row a cycle later than the one above."""
     for i in range(2):
         y = TOP + PITCH * i + 20
         _delay(c, 236, y - 7, i, down=False)
@@ -42,6 +37,16 @@ def output_stationary() -> Canvas:
         if i:
             c.arrow((258, y), (LEFT, y), style="bus")
         c.label(156, y - 6, f"row {i}", "dim small")
+
+
+def output_stationary() -> Canvas:
+    """Operands right and down; sums stay, and leave upwards, row after row."""
+    c = Canvas(WIDE, HIGH, "The output-stationary array: R rows times C columns")
+    _elements(c, "PE", "digit rows", "one tree", "sum stays")
+    c.label(20, 34, "operand", "bold mono")
+    c.label(20, 52, "activations of R rows,", "small")
+    c.label(20, 67, "weights of C columns, last", "small")
+    _activations(c)
     for j in range(3):
         x = LEFT + PITCH * j + 20
         c.label(x + 12, 22, f"column {j}", "dim small")
@@ -79,13 +84,7 @@ def weight_stationary() -> Canvas:
     c.label(20, 52, "one row a beat, the last row first", "small")
     c.label(20, 96, "activation", "bold mono")
     c.label(20, 112, "a vector a beat", "small")
-    for i in range(2):
-        y = TOP + PITCH * i + 20
-        _delay(c, 236, y - 7, i, down=False)
-        c.arrow((150, y), (236, y) if i else (LEFT, y), style="bus")
-        if i:
-            c.arrow((258, y), (LEFT, y), style="bus")
-        c.label(156, y - 6, f"row {i}", "dim small")
+    _activations(c)
     for j in range(3):
         x = LEFT + PITCH * j + 20
         c.label(x - 6, 22, f"column {j}", "dim small")
