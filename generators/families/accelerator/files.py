@@ -9,11 +9,11 @@ from lowbit.golden.accelerator.parameters import AccelParameters
 from lowbit.hdl.accelerator.registers import SOURCE, registers_of
 from lowbit.hdl.fabric.bank import MODEL
 
+from ...flow.sdc import sdc_text
 from ...registers.c_header import c_header
 from ...registers.instructions import instructions
 from ...registers.markdown import markdown
 from ...verilog.emit import Emitted
-from .constraints import constraints
 from .memory import memory_page
 
 __all__ = ["FILES"]
@@ -57,7 +57,7 @@ def memory(p: AccelParameters, emitted: Emitted) -> str:
 
 def sdc(p: AccelParameters, emitted: Emitted) -> str:
     """Timing constraints."""
-    return f"# {_mark(emitted)}\n" + constraints(emitted)
+    return sdc_text(emitted.manifest)
 
 
 def ram(p: AccelParameters, emitted: Emitted) -> str:
