@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from .verilog.emit import Emitted
     from .weights.formats import WeightFormat
 
-__all__ = ["Family", "Generator"]
+__all__ = ["Family", "Generator", "summary"]
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """What a function says that it gives, as a phrase: the first line of its docstring."""
+    line = (function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+    return line[:1].lower() + line[1:]
 
 
 def _load(name: str) -> Any:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ from lowbit.golden.group_scale import Codes
 from lowbit.golden.parameters import ParameterError
 
 from ..errors import UsageError
-from ..files import MARK
+from ..files import MARK, write_folder
 from ..version import version
 from ..weights.messages import line
 from .image import matrix_of
@@ -83,42 +80,14 @@ def check_folder(path: Path) -> None:
 def save(program: Program, path: Path) -> dict[str, int]:
     """Write the folder whole or not at all; sizes of its files. Same program, same bytes."""
     check_folder(path)
-    path = path.resolve()
-    try:
-        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-        try:
-            contents: dict[str, Any] = {WEIGHTS: program.image, CODE: program.code,
-                                        LISTING: listing(program).encode()}
-            files = {name: dict(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-                     for name, data in contents.items()}
-            text = json.dumps(describe(program) | dict(files=files), indent=1) + "\n"
-            contents[DESCRIPTION] = text.encode()
-            for name, data in contents.items():
-                (work / name).write_bytes(data)
-            mask = os.umask(0)
-            os.umask(mask)
-            work.chmod(0o777 & ~mask)
-            _take_place(work, path)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    contents: dict[str, Any] = {WEIGHTS: program.image, CODE: program.code,
+                                LISTING: listing(program).encode()}
+    files = {name: dict(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+             for name, data in contents.items()}
+    text = json.dumps(describe(program) | dict(files=files), indent=1) + "\n"
+    contents[DESCRIPTION] = text.encode()
+    write_folder(path, contents)
     return {name: len(data) for name, data in contents.items()}
-
-
-def _take_place(work: Path, path: Path) -> None:
-    """A finished folder in the place of an earlier one, which comes back if that fails."""
-    if not path.exists():
-        work.rename(path)
-        return
-    earlier = work.with_name(work.name + ".old")
-    path.rename(earlier)
-    try:
-        work.rename(path)
-    except OSError:
-        earlier.rename(path)
-        raise
-    shutil.rmtree(earlier)
 
 
 def load(path: Path) -> Program:

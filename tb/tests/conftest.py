@@ -9,8 +9,8 @@ import pytest
 
 SLOW = {
     "test_api", "test_area", "test_baselines", "test_bitmod_term_generator", "test_bitmod_rtl_pe",
-    "test_bitmod_rtl_tile", "test_bus_proofs", "test_compile_smollm2", "test_dma", "test_docs",
-    "test_emit", "test_float_parts", "test_handshake", "test_liberty", "test_lint",
+    "test_bitmod_rtl_tile", "test_bundle", "test_bus_proofs", "test_compile_smollm2", "test_dma",
+    "test_docs", "test_emit", "test_float_parts", "test_handshake", "test_liberty", "test_lint",
     "test_lut_core", "test_lut_mutations", "test_lut_parts", "test_lut_proofs",
     "test_lut_timing", "test_manifest", "test_mutation", "test_new_family", "test_packaging",
     "test_readable", "test_registers", "test_reset", "test_run", "test_run_bitmod",

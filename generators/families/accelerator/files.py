@@ -25,7 +25,7 @@ def _mark(emitted: Emitted) -> str:
 
 
 def header(p: AccelParameters, emitted: Emitted) -> str:
-    """Registers, then the instruction set, within one guard."""
+    """C header: registers, then the instruction set, within one guard."""
     name = re.sub(r"\W", "_", emitted.top)
     text = c_header(registers_of(p), name)
     guard = f"#define {name.upper()}_REGISTERS_H\n"
@@ -36,13 +36,13 @@ def header(p: AccelParameters, emitted: Emitted) -> str:
 
 
 def registers(p: AccelParameters, emitted: Emitted) -> str:
-    """A table of registers."""
+    """Registers as a table."""
     head = f"<!-- {_mark(emitted)} -->\n# Registers of {emitted.top}\n\n"
     return head + markdown(registers_of(p))
 
 
 def source(p: AccelParameters, emitted: Emitted) -> str:
-    """The register map's SystemRDL with the parameters of the design."""
+    """Registers in SystemRDL with the parameters of the design."""
     head, rest = SOURCE.read_text().split(") {", 1)
     for name, value in p.register_parameters.items():
         head, found = re.subn(rf"(?<= {name} = )\d+", str(value), head)
@@ -61,7 +61,7 @@ def sdc(p: AccelParameters, emitted: Emitted) -> str:
 
 
 def ram(p: AccelParameters, emitted: Emitted) -> str:
-    """What the black boxes do; nothing where there are none."""
+    """Models of the memories that a library has to bring; nothing where there are none."""
     return f"// {_mark(emitted)}\n{MODEL}" if p.black_boxes else ""
 
 
