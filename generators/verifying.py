@@ -75,8 +75,8 @@ def verify(parameters: Parameters, *, simulator: str = "verilator", seed: int = 
     """Emit a design and run its bench; the plan is parameters, derived values and manifest.
 
     ``vectors``: output words to compare, at least. ``netlist``: a mapped netlist of the design,
-    simulated in the place of its RTL, with models of the cells of ``library``. Raises :class:`CheckFailed` where the design
-    cannot be built.
+    simulated in the place of its RTL, with models of the cells of ``library``. Raises
+    :class:`CheckFailed` where the design cannot be built.
     """
     generator = find(parameters.generator)
     with Progress("emitting") as progress:

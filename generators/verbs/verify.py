@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        "as of gen area")
     group.add_argument("--pdk", metavar="NAME", help="the same by the name of a PDK")
     group.add_argument("--prove", action="store_true", help="instead of a simulation, prove by "
-                       "induction that the netlist equals the RTL for all inputs; for small designs")
+                       "induction that the netlist equals the RTL; for small designs")
 
 
 def _prove(args: argparse.Namespace, parameters: Parameters, library: Library) -> int:

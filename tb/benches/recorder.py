@@ -21,7 +21,7 @@ class Recorder:
 
     def __init__(self, dut: Any, plan: dict[str, Any]) -> None:
         asked = plan.get("record")
-        self.clock = None
+        self.clock: Any = None
         self.handles: list[tuple[Any, int]] = []
         if asked is not None:
             self.clock = getattr(dut, asked["clock"]) if asked["clock"] else None

@@ -20,6 +20,8 @@ from lowbit.golden.parameters import Parameters
 
 from ...errors import UsageError
 from ...operands import OperandOptions, codes_array, fp16_codes, read_array
+from ...synthetic import floats
+from ...weights.formats import QuantizeOptions, find_format
 
 __all__ = ["BitmodOperands"]
 
@@ -49,6 +51,15 @@ class BitmodOperands(OperandOptions):
         assert isinstance(parameters, BitmodMeshParameters)
         return BitmodWorkload(parameters, Operands.of_tensor(
             fp16_codes(activations, "--a", "(rows, k)"), tensor))
+
+    def drawn(self, parameters: Parameters, rng: np.random.Generator,
+              kind: str) -> BitmodWorkload:
+        """Weights of bitmod4, in groups of 128."""
+        assert isinstance(parameters, BitmodMeshParameters)
+        a, w = (floats(rng, kind, (size, 1024))
+                for size in (parameters.rows, parameters.columns))
+        tensor, _ = find_format("bitmod4").quantize(w, QuantizeOptions(), lambda *_: None)
+        return self.of_tensor(parameters, a.astype(np.float16), tensor)
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> BitmodWorkload:

@@ -20,6 +20,8 @@ from lowbit.golden.workload import Workload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, codes_array, matrix, read_array
+from ...synthetic import codes, floats
+from ...weights.formats import QuantizeOptions
 from .formats import FORMATS
 
 __all__ = ["LutOperands"]
@@ -75,6 +77,19 @@ class LutOperands(OperandOptions):
         assert isinstance(parameters, LutCoreParameters)
         return self._workload(parameters, Operands.of(
             activation_codes(activations, parameters.a_format), tensor))
+
+    def drawn(self, parameters: Parameters, rng: np.random.Generator, kind: str) -> LutWorkload:
+        """Weights of as many bits as the design has planes, symmetric, a scale a channel; or trits
+        of the kind that it unpacks."""
+        assert isinstance(parameters, LutCoreParameters)
+        p = parameters
+        # some thousand beats, whatever the planes
+        rows, k = 4 * p.M, max(1024 // (4 * p.w_bits), 4) * p.K * p.groups // 4 * 4
+        name = f"lut{p.w_bits}_sym" if p.radix == 2 else \
+            "sherry" if p.unpack == "sherry" else "ternary"
+        tensor, _ = FORMATS[name].quantize(floats(rng, kind, (p.N, k)),
+                                           QuantizeOptions(group_size=0), lambda *_: None)
+        return self._workload(p, Operands.of(codes(rng, kind, p.activation, (rows, k)), tensor))
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> LutWorkload:

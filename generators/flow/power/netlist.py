@@ -125,7 +125,8 @@ def read_netlist(verilog: str, top: str, library: Library, names: Sequence[str])
     def net(bit: Any) -> int:
         return number.setdefault(bit, len(number) - 2)
 
-    gates, flip_flops = [], []
+    gates: list[Gate] = []
+    flip_flops: list[Gate] = []
     for name, item in module["cells"].items():
         if item["type"] == "$scopeinfo":
             continue

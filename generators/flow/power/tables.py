@@ -76,7 +76,7 @@ def _linear(points: Array, values: Array, at: Array) -> Array:
         return np.broadcast_to(values[0], (*at.shape, *values.shape[1:])).astype(np.float64)
     low = np.clip(np.searchsorted(points, at) - 1, 0, len(points) - 2)
     share = (at - points[low]) / (points[low + 1] - points[low])
-    share = share.reshape(*at.shape, *(1,) * (values.ndim - 1))
+    share = share.reshape((*at.shape, *(1,) * (values.ndim - 1)))
     found: Array = values[low] * (1 - share) + values[low + 1] * share
     return found
 

@@ -15,8 +15,8 @@ from lowbit.golden.lut.packing import fold
 from lowbit.golden.lut.parameters import LutDotParameters
 from lowbit.golden.lut.table import make_tables
 from lowbit.tb.benches.lut.stimulus import given_exponents
-from lowbit.tb.benches.stimulus import KINDS, activations
 from lowbit.tb.benches.recorder import Recorder
+from lowbit.tb.benches.stimulus import KINDS, activations
 from lowbit.tb.benches.streams import load_plan, report
 
 
