@@ -59,7 +59,7 @@ class Activity:
     instances: dict[str, list[Gate]] = field(repr=False)     #: by the name of their cell
     counts: dict[str, Counts] = field(repr=False)
     compared: int                   #: output bits that equal the RTL's
-    unknown: int                    #: output bits that are X in the netlist
+    unknown: int                    #: output bits that depend on the start
 
 
 @functools.cache
@@ -96,8 +96,8 @@ def simulate_netlist(netlist: Netlist, recording: Recording, *, seed: int = 1,
     """Counts of the recorded cycles after the reset.
 
     Raises :class:`CheckFailed` where an output differs from the recorded one: then the activity
-    would be of something else. Bits that are X, in a simulation from X everywhere, are not
-    compared: data that nothing has written yet.
+    would be of something else. Bits that depend on what registers started with, data that
+    nothing has written yet, are not compared.
     """
     ports = netlist.ports
     clock = recording.clock
@@ -174,5 +174,6 @@ def _compare(recording: Recording, seen: Array) -> tuple[int, int]:
         compared += int(known.sum())
         unknown += int((~known).sum())
     if not compared:
-        raise CheckFailed("all outputs of the netlist are X; its activity would mean nothing")
+        raise CheckFailed("all outputs of the netlist depend on what its registers start with; its "
+                          "activity would mean nothing")
     return compared, unknown

@@ -34,7 +34,7 @@ class Recording:
 
     @property
     def cycles(self) -> int:
-        return len(next(iter(self.inputs.values())))
+        return len(next(iter((*self.inputs.values(), *self.outputs.values()))))
 
 
 def record_plan(manifest: dict[str, Any], file: Path) -> dict[str, Any]:
