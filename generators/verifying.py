@@ -40,6 +40,11 @@ class Verification:
         return self.passed
 
     @property
+    def unknown(self) -> bool:
+        """It failed because an output was X where the bench read it."""
+        return not self.passed and "non-0/1" in self.message
+
+    @property
     def cycles_per_second(self) -> float:
         return self.outcome.cycles / self.outcome.seconds if self.outcome.seconds else 0.0
 

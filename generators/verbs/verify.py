@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from lowbit.golden.parameters import Parameters
@@ -15,7 +16,7 @@ from ..flow.liberty import Library
 from ..flow.simulate import SIMULATORS
 from ..measuring import find_library
 from ..options import add_parameters, integer, positive, take_parameters
-from ..verifying import prove_netlist, verify
+from ..verifying import Verification, prove_netlist, verify
 
 SUMMARY = "simulate a generator's Verilog against the golden model"
 TAKES_GENERATOR = True
@@ -26,8 +27,8 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group = parser.add_argument_group("verification")
     group.add_argument("--sim", metavar="|".join(SIMULATORS),
                        choices=SIMULATORS, help="simulator; default verilator (random start "
-                       "state); icarus starts with X and suits small designs, and is the default "
-                       "for a netlist")
+                       "state); icarus starts with X and suits small designs, and is tried "
+                       "first for a netlist")
     group.add_argument("--seed", type=integer, default=1, metavar="INT",
                        help="seed of vectors, stalls and start state; 0 or more; default 1")
     group.add_argument("--vectors", type=positive, default=256, metavar="INT",
@@ -80,10 +81,16 @@ def run(args: argparse.Namespace) -> int:
             return _prove(args, parameters, library)
     elif args.prove or args.liberty or args.pdk:
         raise UsageError("--prove, --liberty and --pdk belong to a netlist; give --netlist FILE.v")
-    simulator = args.sim or ("verilator" if args.netlist is None else "icarus")
-    found = verify(parameters, simulator=simulator, seed=args.seed, vectors=args.vectors,
-                   waves=waves, build_dir=Path(args.build_dir) if args.build_dir else None,
-                   netlist=args.netlist, library=library)
+    def simulated(simulator: str) -> Verification:
+        return verify(parameters, simulator=simulator, seed=args.seed, vectors=args.vectors,
+                      waves=waves, build_dir=Path(args.build_dir) if args.build_dir else None,
+                      netlist=args.netlist, library=library)
+
+    found = simulated(args.sim or ("verilator" if args.netlist is None else "icarus"))
+    if args.netlist is not None and args.sim is None and found.unknown:
+        print("gen: X reaches an output: gates spread it further than the design does; started "
+              "again with registers of random value (verilator)", file=sys.stderr)
+        found = simulated("verilator")
     if args.json:
         print(json.dumps(found.as_dict(), indent=2))
         return 0 if found.passed else 1

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Function", "FunctionError", "parse", "truth_table"]
+__all__ = ["Function", "FunctionError", "parse", "prime_sum", "truth_table"]
 
 _TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w\[\].]*)|([01])|([!'^&*|+()]))")
 
@@ -127,3 +127,34 @@ def truth_table(function: Function, inputs: Sequence[str]) -> int:
     words = {name: sum(((1 << (1 << k)) - 1) << at for at in range(1 << k, rows, 2 << k))
              for k, name in enumerate(inputs)}
     return function.value(words, ones)
+
+
+def prime_sum(function: Function) -> Function:
+    """The same function as a sum of all its prime implicants.
+
+    So written it is X in a simulator only where it depends on what is X: with ``A & S | B & !S``
+    two inputs of 1 give X while S is X, the third implicant ``A & B`` gives 1.
+    """
+    inputs = sorted(function.pins)
+    if len(inputs) > 8:
+        return function
+    table = truth_table(function, inputs)
+    # an implicant: inputs that must be 1, inputs that must be 0
+    level = {(row, ~row & (1 << len(inputs)) - 1) for row in range(1 << len(inputs))
+             if table >> row & 1}
+    primes: set[tuple[int, int]] = set()
+    while level:
+        merged, used = set(), set()
+        for one, zero in level:
+            for bit in (1 << k for k in range(len(inputs)) if one >> k & 1):
+                other = one ^ bit, zero ^ bit
+                if other in level and not zero & bit:
+                    merged.add((one ^ bit, zero))
+                    used |= {(one, zero), other}
+        primes |= level - used
+        level = merged
+    literals = [(Function(name), Function("!", (Function(name),))) for name in inputs]
+    terms = [_joined("&", [pair[0] for k, pair in enumerate(literals) if one >> k & 1]
+                     + [pair[1] for k, pair in enumerate(literals) if zero >> k & 1]
+                     or [Function("1")]) for one, zero in sorted(primes)]
+    return _joined("|", terms) if terms else Function("0")

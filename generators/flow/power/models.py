@@ -10,7 +10,7 @@ import re
 
 from ..liberty import Library
 from .cells import Cells, FlipFlop, PowerCell, read_cells
-from .functions import Function
+from .functions import Function, prime_sum
 
 __all__ = ["cells_in", "models", "netlist_with_models"]
 
@@ -35,14 +35,15 @@ def netlist_with_models(netlist: str, library: Library) -> str:
 def _model(cell: PowerCell) -> str:
     ports = [*cell.inputs, *cell.outputs]
     names = {pin: pin for pin in ports}
-    lines = [f"module {cell.name} ({', '.join(ports)});",
+    # escaped: a cell may be called like a gate of Verilog (buf)
+    lines = [f"module \\{cell.name} ({', '.join(ports)});",
              *(f"  input {pin};" for pin in cell.inputs),
              *(f"  output {pin};" for pin in cell.outputs)]
     if cell.state is not None:
         state, inverse = cell.state.state, cell.state.inverse
         names |= {state: f"_state_{state}", inverse: f"(~_state_{state})"}
         lines += _state(cell, names)
-    lines += [f"  assign {pin} = {function.verilog(names)};"
+    lines += [f"  assign {pin} = {prime_sum(function).verilog(names)};"
               for pin, function in cell.functions.items()]
     return "\n".join([*lines, "endmodule", ""])
 
@@ -70,7 +71,7 @@ def _state(cell: PowerCell, names: dict[str, str]) -> list[str]:
         edges = [f"posedge {name}" for name in ("_clock", *(n for n, _ in forced if "&" not in n))]
         return [*lines, f"  wire _clock = {group.clock.verilog(names)};",
                 f"  always @({' or '.join(edges)})",
-                *choice("<=", f"{register} <= {group.next.verilog(names)};")]
+                *choice("<=", f"{register} <= {prime_sum(group.next).verilog(names)};")]
     enable, data = group.enable or Function("0"), group.data or Function("0")
     return [*lines, "  always @*",
             *choice("=", f"if ({enable.verilog(names)}) {register} = {data.verilog(names)};")]
