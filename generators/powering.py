@@ -30,7 +30,7 @@ from .registry import find
 from .synthetic import DISTRIBUTIONS
 from .verilog.emit import Emitted, emit
 
-__all__ = ["ACTIVITIES", "Ppa", "Stimulus", "measure_power", "workload_of"]
+__all__ = ["ACTIVITIES", "Ppa", "Stimulus", "by_module", "measure_power", "stimulus_of"]
 
 #: ``bench``: the vectors of ``gen verify``
 ACTIVITIES = (*DISTRIBUTIONS, "bench")
@@ -60,7 +60,7 @@ class Ppa:
     __repr__ = __str__      # notebooks show it
 
 
-def workload_of(parameters: Parameters, args: argparse.Namespace | None, activity: str,
+def stimulus_of(parameters: Parameters, args: argparse.Namespace | None, activity: str,
                 seed: int) -> Stimulus:
     """The user's operands (``args`` as of ``gen run``), or drawn ones, or those of the bench."""
     generator = find(parameters.generator)

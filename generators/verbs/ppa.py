@@ -12,7 +12,7 @@ from ..flow.handover import add_file_options, check_files, write_files
 from ..flow.pdk import PDKS
 from ..measuring import find_library
 from ..options import add_parameters, integer, nanoseconds, take_parameters
-from ..powering import ACTIVITIES, measure_power, workload_of
+from ..powering import ACTIVITIES, measure_power, stimulus_of
 
 SUMMARY = "power with measured activity, and area and longest path of the same netlist"
 TAKES_GENERATOR = True
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--activity draws operands; leave it out beside --a and --w")
     wanted = check_files(args)
     library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
-    stimulus = workload_of(parameters, args, args.activity or "normal", args.seed)
+    stimulus = stimulus_of(parameters, args, args.activity or "normal", args.seed)
     found = measure_power(parameters, library, stimulus, clock_ns=args.clock, recipe=args.recipe,
                           slew_ns=args.slew, wire_ff=args.wire_load, build_dir=args.build_dir)
     if wanted:

@@ -54,11 +54,13 @@ class BitmodOperands(OperandOptions):
 
     def drawn(self, parameters: Parameters, rng: np.random.Generator,
               kind: str) -> BitmodWorkload:
-        """Weights of bitmod4, in groups of 128."""
+        """Weights of bitmod4 in groups of 128, or of the block format that has the design's
+        scales."""
         assert isinstance(parameters, BitmodMeshParameters)
         a, w = (floats(rng, kind, (size, 1024))
                 for size in (parameters.rows, parameters.columns))
-        tensor, _ = find_format("bitmod4").quantize(w, QuantizeOptions(), lambda *_: None)
+        name = {"int8": "bitmod4", "e8m0": "mxfp4", "e4m3": "nvfp4"}[parameters.group_scale]
+        tensor, _ = find_format(name).quantize(w, QuantizeOptions(), lambda *_: None)
         return self.of_tensor(parameters, a.astype(np.float16), tensor)
 
     def of_raw(self, parameters: Parameters, activations: Array,

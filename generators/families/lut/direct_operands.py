@@ -24,7 +24,7 @@ from lowbit.golden.workload import Workload
 from ...errors import UsageError
 from ...operands import OperandOptions, matrix, read_array
 from ...synthetic import codes, levels
-from .operands import ACTIVATION_TYPES, activation_codes
+from .operands import ACTIVATION_TYPES, activation_codes, drawn_shape
 
 __all__ = ["DirectOperandOptions"]
 
@@ -83,7 +83,7 @@ class DirectOperandOptions(OperandOptions):
         """Weights of the design's format, without scales."""
         assert isinstance(parameters, DotCoreParameters)
         p, form = parameters, FORMATS[parameters.w_format]
-        rows, k = 4 * p.M, 256 * p.K
+        rows, k = drawn_shape(p, p.K, 256)
         return DirectWorkload(p, DirectOperands(
             codes(rng, kind, p.frame.activation, (rows, k)),
             levels(rng, kind, form.values[list(form.codes)].tolist(), (p.N, k))))

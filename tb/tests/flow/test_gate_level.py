@@ -1,4 +1,4 @@
-"""The netlist that ``gen area`` hands over: simulated by the product's bench, proved, timed again."""
+"""The netlist that ``gen area`` hands over: simulated by the product's bench, proved, timed."""
 
 from __future__ import annotations
 
