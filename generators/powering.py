@@ -27,6 +27,7 @@ from .flow.simulate import BuildError, simulate
 from .flow.synthesis import Synthesis, synthesize
 from .progress import Progress
 from .registry import find
+from .running import differing
 from .synthetic import DISTRIBUTIONS
 from .verilog.emit import Emitted, emit
 
@@ -88,7 +89,7 @@ def _record(emitted: Emitted, parameters: Parameters, stimulus: Stimulus,
         if stimulus.workload is not None:
             result, _ = simulate_product(stimulus.workload, build_dir=build_dir, progress=progress,
                                          record=record)
-            if result.tobytes() != stimulus.workload.golden().astype(result.dtype).tobytes():
+            if differing(result, stimulus.workload.golden()):
                 raise CheckFailed("the RTL's results differ from the golden model's; gen run "
                                   "--backend rtl --compare counts them")
             return read_recording(manifest, file)

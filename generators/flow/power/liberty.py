@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ...errors import UsageError
 
@@ -95,16 +96,20 @@ def _parse(text: str, at: int, group: Group) -> int:
     return at
 
 
-def read_groups(data: bytes, names: Collection[str]) -> tuple[Group, dict[str, Group]]:
-    """The library's own attributes with its table templates, and the cells of these names."""
+@lru_cache(maxsize=8)
+def _cleaned(data: bytes) -> tuple[str, dict[str, int]]:
+    """A file's text, and where each cell's group begins. Files are read more than once."""
     text = data.removeprefix(b"\xef\xbb\xbf").decode("latin-1").replace("\r\n", "\n")
     text = _COMMENT.sub(" ", text)
-    found = [(match[1], match.end()) for match in _CELL.finditer(text)]
-    cells = {}
-    for name, at in found:
-        if name in names:
-            cells[name] = Group("cell", name)
-            _parse(text, at, cells[name])
+    return text, {match[1]: match.end() for match in _CELL.finditer(text)}
+
+
+def read_groups(data: bytes, names: Collection[str]) -> tuple[Group, dict[str, Group]]:
+    """The library's own attributes with its table templates, and the cells of these names."""
+    text, found = _cleaned(data)
+    cells = {name: Group("cell", name) for name in names if name in found}
+    for name, cell in cells.items():
+        _parse(text, found[name], cell)
     start = re.search(r"\blibrary\s*\(([^()]*)\)\s*\{", text)
     assert start is not None        # reduce_liberty has refused anything else
     library = Group("library", _clean(start[1]))

@@ -60,10 +60,9 @@ def read_recording(manifest: dict[str, Any], file: Path) -> Recording:
     directions = {port["name"]: port["direction"] for port in manifest["ports"]}
     reset, start = manifest["reset"], 0
     if reset is not None and reset["port"] in bits:
-        held = np.flatnonzero(bits[reset["port"]][:, 0] == (reset["active"] == "high"))
-        start = int(held[0]) if len(held) else 0        # the first stretch of it
-        while start < len(rows) and start in set(held.tolist()):
-            start += 1
+        held = bits[reset["port"]][:, 0] == (reset["active"] == "high")
+        start = int(np.argmax(held))                    # the first stretch of it
+        start += int(np.argmin(held[start:])) if held[start:].any() else 0
     return Recording({name: value for name, value in bits.items() if directions[name] == "input"},
                      {name: value for name, value in bits.items() if directions[name] == "output"},
                      plan["clock"] or "", start)
