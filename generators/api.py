@@ -25,7 +25,10 @@ from .weights.file import write_tensors
 from .weights.formats import QuantizeOptions, WeightFormat, find_format, load_tensor
 
 if TYPE_CHECKING:
+    from lowbit.golden.workload import Workload
+
     from .measuring import Measurement
+    from .powering import Ppa
     from .running import Run
     from .verifying import Verification
     from .verilog.emit import Emitted
@@ -129,6 +132,36 @@ class Design:
         return measure(self.parameters, library, recipe=recipe, clock_ns=clock_ns,
                        flatten=flatten, timing=timing)
 
+    def ppa(self, a: Array | None = None, w: Any = None, *, activity: str = "normal",
+            liberty: str | Path | Sequence[str | Path] = (), pdk: str | None = None,
+            clock_ns: float = 1.0, seed: int = 1) -> Ppa:
+        """Power, path and area of one netlist, under the product of ``a`` and ``w`` as of
+        :meth:`run`, or under drawn operands (``gen ppa --activity``). A library with energies is
+        needed."""
+        from .errors import UsageError
+        from .measuring import find_library
+        from .powering import Stimulus, measure_power, stimulus_of
+
+        files = [liberty] if isinstance(liberty, str | Path) else list(liberty)
+        library = find_library([Path(file) for file in files], pdk)
+        if (a is None) != (w is None):
+            raise UsageError("a and w belong together; give both, or an activity")
+        if a is None:
+            stimulus = stimulus_of(self.parameters, None, activity, seed)
+        else:
+            stimulus = Stimulus(self._workload(a, w), "operands of the call", seed=seed)
+        return measure_power(self.parameters, library, stimulus, clock_ns=clock_ns)
+
+    def _workload(self, a: Array, w: Any) -> Workload:
+        """The product as a workload; :class:`UsageError` where the design takes none."""
+        from .errors import UsageError
+
+        if not self._generator.operands:
+            able = [g.name for g in registry.GENERATORS.values() if g.operands]
+            raise UsageError(f"{self.name} multiplies no matrices; {', '.join(able)} do")
+        tensor = w.tensor if isinstance(w, Matrix) else np.asarray(w)
+        return self._generator.operand_options().of_tensor(self.parameters, np.asarray(a), tensor)
+
     def run(self, a: Array, w: Any, *, backend: str = "golden", compare: bool = False) -> Run:
         """``a`` (rows, k) times the transpose of ``w`` (columns, k): a :class:`Matrix`, or an
         array where the design takes floats. ``run(...).result`` is (rows, columns).
@@ -140,14 +173,9 @@ class Design:
         from .errors import UsageError
         from .running import BACKENDS, run_workload
 
-        if not self._generator.operands:
-            able = [g.name for g in registry.GENERATORS.values() if g.operands]
-            raise UsageError(f"{self.name} multiplies no matrices; {', '.join(able)} do")
         if backend not in BACKENDS:
             raise UsageError(f"backend must be {' or '.join(BACKENDS)}; got {backend}")
-        tensor = w.tensor if isinstance(w, Matrix) else np.asarray(w)
-        workload = self._generator.operand_options().of_tensor(self.parameters, np.asarray(a),
-                                                               tensor)
+        workload = self._workload(a, w)
         with Progress("golden model") as progress:
             return run_workload(workload, backend=backend, compare=compare, progress=progress)
 

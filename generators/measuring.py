@@ -28,6 +28,8 @@ class Measurement:
     """Area and longest path under stated conditions; prints as the report of ``gen area``."""
 
     report: dict[str, Any]      #: all figures, JSON-ready
+    #: the run of the longest path, with its netlist; None where none was computed
+    path: Synthesis | None = None
 
     @property
     def area(self) -> float:
@@ -76,7 +78,7 @@ def measure(parameters: Parameters, library: liberty.Library, *, recipe: str = "
     design: dict[str, Any] = {"generator": parameters.generator, "flags": parameters.flags(),
                               "parameters": parameters.as_dict()}
     asked = usable_recipes(library, ALL_AREA_RECIPES) if recipe == "best" else [recipe]
-    return Measurement(as_json(design, library, area, path, asked, clock_ns))
+    return Measurement(as_json(design, library, area, path, asked, clock_ns), path)
 
 
 def _measure(verilog: str, top: str, library: liberty.Library, recipe: str, clock_ns: float,

@@ -123,6 +123,13 @@ class OperandOptions(ABC):
                args: argparse.Namespace) -> Workload:
         """The workload of an array ``args.w`` and of what the other options name."""
 
+    def drawn(self, parameters: Parameters, rng: np.random.Generator, kind: str) -> Workload:
+        """A workload of drawn operands (:mod:`.synthetic`), some thousand cycles of it, for power.
+
+        :class:`UsageError` for a family that draws none.
+        """
+        raise UsageError(f"no operands are drawn for {parameters.generator}; give --a and --w")
+
     def refuse(self, parameters: Parameters, tensor: Any) -> NoReturn:
         """The tensor is of a format that the design does not take."""
         raise UsageError(f"{parameters.generator} takes {self.weights}; these are of another "

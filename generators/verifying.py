@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lowbit.golden.parameters import Parameters
 
-from .errors import CheckFailed
+from .errors import CheckFailed, UsageError
+from .files import check_source
+from .flow.liberty import Library
+from .flow.prove import Verdict
+from .flow.prove import prove_netlist as prove
 from .flow.simulate import BuildError, Outcome, simulate
 from .progress import Progress
 from .registry import find
 from .verilog.emit import emit
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "prove_netlist", "verify"]
 
 #: output words up to which the model is not optimised: the compiler would take longer than the run
 SHORT = 2000
@@ -29,9 +34,15 @@ class Verification:
     words: int              #: output words compared
     message: str            #: why it did not pass
     outcome: Outcome
+    netlist: str = ""       #: file of the netlist that was simulated in the RTL's place
 
     def __bool__(self) -> bool:
         return self.passed
+
+    @property
+    def unknown(self) -> bool:
+        """It failed because an output was X where the bench read it."""
+        return not self.passed and "non-0/1" in self.message
 
     @property
     def cycles_per_second(self) -> float:
@@ -45,13 +56,15 @@ class Verification:
             passed=self.passed, words=self.words, cycles=o.cycles,
             cycles_per_second=round(self.cycles_per_second, 1), seconds=round(o.seconds, 3),
             build_seconds=round(o.build_seconds, 3), simulator=o.simulator, seed=o.seed,
-            tests=o.tests, failures=o.failures, message=self.message, stats=o.stats)
+            tests=o.tests, failures=o.failures, message=self.message, stats=o.stats,
+            **({"netlist": self.netlist} if self.netlist else {}))
 
     def __str__(self) -> str:
         o = self.outcome
         built = f"built in {o.build_seconds:.1f} s" if o.build_seconds else "build cached"
         return "\n  ".join((
-            f"{self.parameters.generator} {self.parameters.flags()}".rstrip(),
+            f"{self.parameters.generator} {self.parameters.flags()}".rstrip()
+            + (f", netlist {self.netlist}" if self.netlist else ""),
             f"{self.words} output words compared, {o.tests} tests, {o.cycles} cycles, "
             f"{self.cycles_per_second:.0f} cycles/s",
             f"{o.simulator}, seed {o.seed}, {built}, simulated in {o.seconds:.1f} s",
@@ -62,11 +75,13 @@ class Verification:
 
 def verify(parameters: Parameters, *, simulator: str = "verilator", seed: int = 1,
            vectors: int = 256, waves: Path | None = None,
-           build_dir: Path | None = None) -> Verification:
+           build_dir: Path | None = None, netlist: Path | None = None,
+           library: Library | None = None) -> Verification:
     """Emit a design and run its bench; the plan is parameters, derived values and manifest.
 
-    ``vectors``: output words to compare, at least. Raises :class:`CheckFailed` where the design
-    cannot be built.
+    ``vectors``: output words to compare, at least. ``netlist``: a mapped netlist of the design,
+    simulated in the place of its RTL, with models of the cells of ``library``. Raises
+    :class:`CheckFailed` where the design cannot be built.
     """
     generator = find(parameters.generator)
     with Progress("emitting") as progress:
@@ -74,14 +89,46 @@ def verify(parameters: Parameters, *, simulator: str = "verilator", seed: int = 
         plan = dict(generator=generator.name, parameters=parameters.as_dict(),
                     derived=emitted.manifest["derived"], manifest=emitted.manifest,
                     vectors=vectors)
+        source = emitted if netlist is None else _gates(netlist, emitted.top, library)
         try:
-            outcome = simulate(emitted, emitted.top, generator.bench, plan, simulator=simulator,
+            outcome = simulate(source, emitted.top, generator.bench, plan, simulator=simulator,
                                seed=seed, waves=waves, build_dir=build_dir,
                                blocks=generator.blocks, progress=progress,
                                optimize="-O0" if vectors <= SHORT else "-O2")
         except BuildError as error:
             raise CheckFailed(str(error)) from None
     words = int(outcome.stats.get("words", 0))
+    shown = str(netlist or "")
     if outcome.passed and words == 0:
-        return Verification(parameters, False, 0, "the bench compared no output word", outcome)
-    return Verification(parameters, outcome.passed, words, outcome.message, outcome)
+        return Verification(parameters, False, 0, "the bench compared no output word", outcome,
+                            shown)
+    return Verification(parameters, outcome.passed, words, outcome.message, outcome, shown)
+
+
+def read_netlist_file(path: Path, top: str) -> str:
+    """The text of a netlist; :class:`UsageError` where it has no module ``top``."""
+    check_source(path, "--netlist")
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"cannot read --netlist {path}: {error.strerror}") from None
+    if not re.search(rf"^\s*module\s+{re.escape(top)}\b", text, re.M):
+        raise UsageError(f"--netlist {path} has no module {top}; give the netlist of this design")
+    return text
+
+
+def _gates(path: Path, top: str, library: Library | None) -> str:
+    """A netlist with models of its cells."""
+    from .flow.power.models import netlist_with_models
+
+    if library is None:
+        raise ValueError("a netlist needs the library of its cells")
+    return netlist_with_models(read_netlist_file(path, top), library)
+
+
+def prove_netlist(parameters: Parameters, netlist: Path, library: Library) -> Verdict:
+    """Is a mapped netlist equal to the design's RTL, for all inputs? For small designs."""
+    with Progress("emitting") as progress:
+        emitted = emit(parameters)
+        progress("proof")
+        return prove(emitted.verilog, _gates(netlist, emitted.top, library), emitted.top)

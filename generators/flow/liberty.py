@@ -60,6 +60,8 @@ class Library:
     time_unit_ns: float
     load_unit_ff: float
     area_unit: str = "um2"
+    #: the files as they were given, not compressed: energies are in them (:mod:`.power`)
+    originals: tuple[bytes, ...] = field(default=(), repr=False)
 
     def smallest(self, table: Sequence[int]) -> Cell | None:
         """Smallest usable cell with this truth table (ties: first by name)."""
@@ -238,12 +240,13 @@ def _unit(text: str, scale: dict[str, float], default: float) -> float:
 
 
 def _combine(parts: Iterable[tuple[str, bytes]], area_unit: str) -> Library:
-    shown, hashes, reduced = [], [], []
+    shown, hashes, reduced, originals = [], [], [], []
     units, names = set(), set()
     for file, data in parts:
         found = reduce_liberty(data, file)
         shown.append(file)
         hashes.append(hashlib.sha256(data).hexdigest())
+        originals.append(data)
         reduced.append(found)
         units.add((_unit(found.attributes.get("time_unit", ""), _SECONDS, 1.0),
                    _unit(found.attributes.get("capacitive_load_unit", ""), _FARADS, 1000.0)))
@@ -264,7 +267,7 @@ def _combine(parts: Iterable[tuple[str, bytes]], area_unit: str) -> Library:
         cells |= {name: Cell(name, part.areas.get(name, 0.0), "latch", (), name in dont_use,
                              clock_gate=True) for name in part.clock_gates}
     library = Library(tuple(x.name for x in reduced), tuple(hashes), texts, cells,
-                      time_unit, load_unit, area_unit)
+                      time_unit, load_unit, area_unit, tuple(originals))
     for what, table in (("inverter", (1, 0)), ("buffer", (0, 1)), ("2-input NAND", (1, 1, 1, 0))):
         if library.smallest(table) is None:
             raise UsageError(f"--liberty holds no {what} among its {len(names)} cells; name all "

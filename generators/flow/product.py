@@ -39,10 +39,11 @@ def load_workload(plan: dict[str, Any]) -> Workload:
 
 
 def simulate_product(workload: Workload, *, build_dir: Path | None = None,
-                     progress: Callable[[str], None] = lambda phase: None
-                     ) -> tuple[Array, Outcome]:
+                     progress: Callable[[str], None] = lambda phase: None,
+                     record: dict[str, Any] | None = None) -> tuple[Array, Outcome]:
     """Results (rows, columns) from the RTL, as :meth:`Workload.golden` gives them, and how the
-    simulation went: ``outcome.cycles`` from the first operands to the last result.
+    simulation went: ``outcome.cycles`` from the first operands to the last result. ``record``: what
+    to record of the ports (:mod:`.power.recording`).
 
     Raises :class:`CheckFailed` when the simulation does not finish.
     """
@@ -54,7 +55,7 @@ def simulate_product(workload: Workload, *, build_dir: Path | None = None,
         with source.open("wb") as file:
             np.savez(file, allow_pickle=False, **workload.arrays())
         plan = dict(generator=p.generator, parameters=p.as_dict(), operands=str(source),
-                    results=str(target))
+                    results=str(target), **({"record": record} if record else {}))
         short = workload.rows * workload.columns * workload.k <= SHORT
         try:
             outcome = simulate(emitted, emitted.top, BENCH, plan, build_dir=build_dir,

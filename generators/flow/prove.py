@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import UsageError
 from .yosys import YosysError, run_yosys
 
-__all__ = ["Verdict", "prove_always", "prove_equal", "prove_same_steps"]
+__all__ = ["Verdict", "prove_always", "prove_equal", "prove_netlist", "prove_same_steps"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,29 @@ def prove_always(verilog: str, harness: str, *, top: str = "harness", steps: int
     answer = "proved" if "Induction step proven: SUCCESS!" in log else \
         "refuted" if "model found for base case: FAIL!" in log else "open"
     return Verdict(answer, time.monotonic() - start)
+
+
+def prove_netlist(verilog: str, netlist: str, top: str) -> Verdict:
+    """Does a mapped ``netlist`` (with its cells' models) equal the RTL for all inputs?
+
+    Nets of the same name are taken to be equal and proved so together, by induction over the
+    clock: registers must have kept their names. ``open`` where a net could not be proved equal.
+    """
+    commands: list[str] = []
+    for file, name in (("design.v", "gold"), ("netlist.v", "gate")):
+        commands += [f"read_verilog {file}", f"hierarchy -check -top {top}", "proc", "flatten",
+                     "memory", "opt_clean", "async2sync", "opt_clean", f"rename {top} {name}",
+                     f"design -stash {name}"]
+    commands += ["design -copy-from gold -as gold gold", "design -copy-from gate -as gate gate",
+                 "equiv_make gold gate equal", "hierarchy -top equal", "opt -full",
+                 "equiv_simple -undef", "equiv_induct -undef", "equiv_status"]
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="lowbit-prove-") as folder:
+        (Path(folder) / "design.v").write_text(verilog)
+        (Path(folder) / "netlist.v").write_text(netlist)
+        log = run_yosys(commands, Path(folder))
+    proved = "Equivalence successfully proven!" in log
+    return Verdict("proved" if proved else "open", time.monotonic() - start)
 
 
 def _verdict(commands: list[str], design: str, spec: str) -> Verdict:

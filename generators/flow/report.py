@@ -11,7 +11,7 @@ from .liberty import Library
 from .synthesis import ModuleArea, Synthesis
 from .yosys import yosys_version
 
-__all__ = ["as_json", "as_text"]
+__all__ = ["as_json", "as_text", "table_lines"]
 
 
 def _module(module: ModuleArea, total: float) -> dict[str, Any]:
@@ -64,10 +64,15 @@ def _table(report: dict[str, Any]) -> list[str]:
     rows = [(m["module"], str(m["instances"]), f"{m['area_each']:.{digits}f}",
              f"{m['area']:.{digits}f}", f"{m['share']:.1%}", str(m["flip_flops"]))
             for m in report["modules"]]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return table_lines([head, *rows])
+
+
+def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows, the head first, as lines: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(text.ljust(width) if at == 0 else text.rjust(width)
                       for at, (text, width) in enumerate(zip(row, widths, strict=True)))
-            for row in (head, *rows)]
+            for row in rows]
 
 
 def _path_text(report: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from ..errors import UsageError
 from .liberty import Cell, Library
 from .recipes import ALL_AREA_RECIPES, Recipe, find_recipe
-from .timing import LOAD_FF, abc_delay_ns, find_sta, longest_path
+from .timing import LOAD_FF, Step, abc_delay_ns, constraints, find_sta, longest_path
 from .yosys import YosysError, run_yosys
 
 __all__ = ["ModuleArea", "Synthesis", "best_of", "synthesize", "usable_recipes"]
@@ -61,6 +61,10 @@ class Synthesis:
     path_ns: float | None = None
     path_ends: tuple[str, str] = ("", "")
     path_tool: str = ""
+    path_steps: tuple[Step, ...] = field(default=(), repr=False)
+    #: of a run with a path: the netlist that has it (Verilog), and its constraints (SDC)
+    netlist: str = field(default="", repr=False)
+    sdc: str = field(default="", repr=False)
 
 
 def _quote(name: str) -> str:
@@ -189,13 +193,19 @@ def _map(source: str, reader: Sequence[str], top: str, instances: int, modules: 
         if path:
             clocks = [line.rpartition("/")[2] for line in
                       (folder / "clocks.txt").read_text().split()]
+            # signs mean nothing in a netlist, and some structural readers do not know them
+            file = folder / "netlist.v"
+            file.write_text(re.sub(r"^(\s*(?:input|output|inout|wire)) signed\b", r"\1",
+                                   file.read_text(), flags=re.M))
+            netlist = file.read_text()
+            timing = dict(netlist=netlist, sdc=constraints(library, clocks, clock_ns, netlist))
             if find_sta():
                 found = longest_path(library, liberty, top, clocks, clock_ns, folder)
                 if found is not None:
-                    timing = dict(path_ns=found.ns, path_ends=(found.start, found.end),
-                                  path_tool=found.tool)
+                    timing |= dict(path_ns=found.ns, path_ends=(found.start, found.end),
+                                   path_tool=found.tool, path_steps=found.steps)
             elif (estimate := abc_delay_ns(log)) is not None:
-                timing = dict(path_ns=estimate, path_tool="abc (between registers, no set-up)")
+                timing |= dict(path_ns=estimate, path_tool="abc (between registers, no set-up)")
         return area, timing
 
 

@@ -1,4 +1,5 @@
-"""Longest path of a mapped netlist by OpenSTA, with ideal wires and an ideal clock."""
+"""Longest path of a mapped netlist by OpenSTA, with ideal wires and an ideal clock; and the
+constraints (SDC) under which it is the longest."""
 
 from __future__ import annotations
 
@@ -12,19 +13,31 @@ from pathlib import Path
 from ..errors import CheckFailed
 from .liberty import Library
 
-__all__ = ["LongestPath", "abc_delay_ns", "find_sta", "longest_path", "sta_version"]
+__all__ = ["LongestPath", "Step", "abc_delay_ns", "constraints", "find_sta", "longest_path",
+           "sta_version"]
 
 LOAD_FF = 5.0                #: load of every output, and what abc is told
 
 
 @dataclass(frozen=True)
+class Step:
+    """A pin on a path: when the signal is there, which pin of which cell."""
+
+    ns: float
+    pin: str
+    cell: str
+
+
+@dataclass(frozen=True)
 class LongestPath:
-    """Longest path: its length and ends; ``tool`` says who computed it."""
+    """Longest path: its length and ends; ``tool`` says who computed it. ``steps``: the outputs
+    of cells along it."""
 
     ns: float
     start: str
     end: str
     tool: str
+    steps: tuple[Step, ...] = ()
 
 
 def find_sta() -> str | None:
@@ -40,27 +53,29 @@ def sta_version(executable: str) -> str:
     return words[-1] if words else "unknown"
 
 
+def constraints(library: Library, clocks: Sequence[str], clock_ns: float, netlist: str) -> str:
+    """What sizing and the longest path of a ``netlist`` (Verilog) assume, as SDC, in the units of
+    the library."""
+    found = re.findall(r"^\s*input\s+(\[[^]]*\]\s*)?(\w+)\s*;", netlist, re.M)
+    source = f"[get_ports {{{' '.join(clocks)}}}]" if clocks else ""      # else a virtual clock
+    # a clock port must not get an input delay
+    data = " ".join(name + "[*]" * bool(bits) for bits, name in found if name not in clocks)
+    return "\n".join([
+        f"create_clock -name clock -period {clock_ns / library.time_unit_ns:g} {source}",
+        *([f"set_input_delay 0 -clock clock [get_ports {{{data}}}]",
+           f"set_driving_cell -lib_cell {library.driver.name} [get_ports {{{data}}}]"]
+          if data else []),
+        "set_output_delay 0 -clock clock [all_outputs]",
+        f"set_load {LOAD_FF / library.load_unit_ff:g} [all_outputs]", ""])
+
+
 def _script(library: Library, liberty: Sequence[str], top: str, clocks: Sequence[str],
-            clock_ns: float, netlist: str) -> str:
-    ports = " ".join(f"{{{name}}}" for name in clocks)
-    source = f"[get_ports [list {ports}]]" if clocks else ""      # else a virtual clock
+            clock_ns: float, netlist: str, text: str) -> str:
     return "\n".join([
         *(f"read_liberty {name}" for name in liberty),
         f"read_verilog {netlist}",
         f"link_design {{{top}}}",
-        f"create_clock -name clock -period {clock_ns / library.time_unit_ns:g} {source}",
-        # a clock port must not get an input delay
-        "set data {}",
-        "foreach port [all_inputs] {",
-        f"  if {{[lsearch -exact [list {ports}] [get_property $port full_name]] < 0}} "
-        "{ lappend data $port }",
-        "}",
-        "foreach port $data {",
-        "  set_input_delay 0 -clock clock $port",
-        f"  set_driving_cell -lib_cell {library.driver.name} $port",
-        "}",
-        "set_output_delay 0 -clock clock [all_outputs]",
-        f"set_load {LOAD_FF / library.load_unit_ff:g} [all_outputs]",
+        constraints(library, clocks, clock_ns, text),
         # asynchronous resets are in a path group of their own
         "report_checks -path_delay max -path_group clock -format full -digits 6",
         "exit", ""])
@@ -84,13 +99,9 @@ def longest_path(library: Library, liberty: Sequence[str], top: str, clocks: Seq
     executable = find_sta()
     if executable is None:
         raise CheckFailed("OpenSTA is not installed (sta or opensta on PATH)")
-    file = folder / netlist
-    # OpenSTA's structural reader knows no signed nets
-    text = re.sub(r"^(\s*(?:input|output|inout|wire)) signed\b", r"\1", file.read_text(),
-                  flags=re.M)
-    file.write_text(text)
+    text = (folder / netlist).read_text()
     script = folder / "sta.tcl"
-    script.write_text(_script(library, liberty, top, clocks, clock_ns, netlist))
+    script.write_text(_script(library, liberty, top, clocks, clock_ns, netlist, text))
     run = subprocess.run([executable, "-no_splash", "-no_init", "-exit", script.name], cwd=folder,
                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
     log = run.stdout + run.stderr
@@ -103,8 +114,13 @@ def longest_path(library: Library, liberty: Sequence[str], top: str, clocks: Seq
         return None
     ends = [re.search(rf"^{what}: (\S+)", log, re.M) for what in ("Startpoint", "Endpoint")]
     start, end = (_register(text, match[1]) if match else "" for match in ends)
+    # delay, time, edge, pin (cell), up to the arrival
+    found = re.findall(r"^ +-?[\d.]+ +(-?[\d.]+) +[v^] (\S+) \((\w+)\)$",
+                       log.partition("data arrival time")[0], re.M)
+    steps = tuple(Step(float(time) * library.time_unit_ns, pin, cell)
+                  for time, pin, cell in found if cell in library.cells)
     return LongestPath(clock_ns - float(slack[1]) * library.time_unit_ns, start, end,
-                 f"OpenSTA {sta_version(executable)}")
+                       f"OpenSTA {sta_version(executable)}", steps)
 
 
 def abc_delay_ns(log: str) -> float | None:

@@ -6,7 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
+from ..errors import UsageError
 from ..family import Generator
+from ..flow.handover import add_file_options, check_files, write_files
 from ..flow.pdk import PDKS
 from ..flow.recipes import RECIPES
 from ..measuring import PATH_LIMIT_GE, find_library, measure
@@ -36,13 +38,20 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group.add_argument("--timing", action=argparse.BooleanOptionalAction, default=None,
                        help="longest path from a sized, flattened netlist; default on up to "
                             f"{PATH_LIMIT_GE} gate equivalents")
+    add_file_options(group)
     group.add_argument("--json", action="store_true", help="print as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     parameters = take_parameters(args, args.generator.parameter_class())
+    wanted = check_files(args)
+    if wanted and args.timing is False:
+        raise UsageError("--netlist and --sdc are of the netlist that has the longest path; leave "
+                         "--no-timing out")
     library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
     found = measure(parameters, library, recipe=args.recipe, clock_ns=args.clock,
-                    flatten=args.flatten, timing=args.timing)
+                    flatten=args.flatten, timing=wanted or args.timing)
+    if wanted:
+        write_files(args, found.path, f"{parameters.generator} {parameters.flags()}", library)
     print(json.dumps(found.report, indent=2) if args.json else found)
     return 0

@@ -23,6 +23,7 @@ import figures_accuracy
 import figures_bitmod
 import figures_blocks
 import figures_estimate
+import figures_power
 import figures_systolic
 import figures_ternary
 from tables import number, table
@@ -38,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS_FOLDER = ROOT / "docs" / "results"
 PAGES = tuple(f"docs/{name}.md" for name in
               ("results", "models", "fpga", "lut", "dot", "bitmod", "systolic", "estimate",
-               "numerics"))
+               "numerics", "ppa"))
 BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
 
 Json = Any
@@ -60,7 +61,7 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "fpga.json": "studies/bench_fpga.py --json",
     "mutations.json": "studies/mutate.py [--mutator yosys] --json",
     **figures_accelerator.RESULTS, **figures_blocks.RESULTS,
-    **figures_systolic.RESULTS, **figures_ternary.RESULTS}.items()}
+    **figures_power.RESULTS, **figures_systolic.RESULTS, **figures_ternary.RESULTS}.items()}
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -325,7 +326,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "smollm2 ternary": lambda: recorded("smollm2_ternary.json", smollm2),
     **{name: lambda file=file, render=render: recorded(file, render)  # type: ignore[misc]
        for name, (file, render) in (figures_accelerator.RECORDED | figures_blocks.RECORDED
-                                    | figures_ternary.RECORDED).items()},
+                                    | figures_power.RECORDED | figures_ternary.RECORDED).items()},
     "fpga": lambda: recorded("fpga.json", fpga),
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }

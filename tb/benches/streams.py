@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeVar
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, Timer
 
+from lowbit.tb.benches.recorder import start_recording
+
 __all__ = ["Source", "Sink", "Streams", "Feed", "Bench", "load_plan", "report"]
 
 Beat = dict[str, int]
@@ -219,6 +221,8 @@ class Bench:
         old streams do.
         """
         again = self.started > 0
+        if not again:
+            start_recording(self.dut, load_plan())
         synchronous = hasattr(self.dut, "rst")
         if not synchronous and not hasattr(self.dut, "rst_n"):      # nothing to reset
             self.clock.start()

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.baselines.gemm import Operands
@@ -14,6 +15,7 @@ from lowbit.golden.baselines.workload import Fp16Workload
 from lowbit.golden.parameters import Parameters
 
 from ...operands import OperandOptions, fp16_codes, read_array
+from ...synthetic import floats
 
 __all__ = ["Fp16Operands"]
 
@@ -42,6 +44,12 @@ class Fp16Operands(OperandOptions):
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> Fp16Workload:
         return self.of_tensor(parameters, activations, read_array(args.w, "--w"))
+
+    def drawn(self, parameters: Parameters, rng: np.random.Generator, kind: str) -> Fp16Workload:
+        assert isinstance(parameters, Fp16TileParameters)
+        a, w = (floats(rng, kind, (size, 1024)).astype(np.float16)
+                for size in (parameters.rows, parameters.columns))
+        return self.of_tensor(parameters, a, w)
 
     def of_tensor(self, parameters: Parameters, activations: Array, tensor: Any) -> Fp16Workload:
         assert isinstance(parameters, Fp16TileParameters)

@@ -20,6 +20,8 @@ from lowbit.golden.parameters import Parameters
 
 from ...errors import UsageError
 from ...operands import OperandOptions, codes_array, fp16_codes, read_array
+from ...synthetic import floats
+from ...weights.formats import QuantizeOptions, find_format
 
 __all__ = ["BitmodOperands"]
 
@@ -49,6 +51,17 @@ class BitmodOperands(OperandOptions):
         assert isinstance(parameters, BitmodMeshParameters)
         return BitmodWorkload(parameters, Operands.of_tensor(
             fp16_codes(activations, "--a", "(rows, k)"), tensor))
+
+    def drawn(self, parameters: Parameters, rng: np.random.Generator,
+              kind: str) -> BitmodWorkload:
+        """Weights of bitmod4 in groups of 128, or of the block format that has the design's
+        scales."""
+        assert isinstance(parameters, BitmodMeshParameters)
+        a, w = (floats(rng, kind, (size, 1024))
+                for size in (parameters.rows, parameters.columns))
+        name = {"int8": "bitmod4", "e8m0": "mxfp4", "e4m3": "nvfp4"}[parameters.group_scale]
+        tensor, _ = find_format(name).quantize(w, QuantizeOptions(), lambda *_: None)
+        return self.of_tensor(parameters, a.astype(np.float16), tensor)
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> BitmodWorkload:

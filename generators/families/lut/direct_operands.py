@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.coded_integers import CodedInt
+from lowbit.golden.digits import FORMATS
 from lowbit.golden.lut.direct_gemm import (
     DirectOperands,
     DirectWorkload,
@@ -22,7 +23,8 @@ from lowbit.golden.workload import Workload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, matrix, read_array
-from .operands import ACTIVATION_TYPES, activation_codes
+from ...synthetic import codes, levels
+from .operands import ACTIVATION_TYPES, activation_codes, drawn_shape
 
 __all__ = ["DirectOperandOptions"]
 
@@ -75,6 +77,16 @@ class DirectOperandOptions(OperandOptions):
             p = replace(p, w_format=fitting_format(tensor.integer_values2x()))
         return DirectWorkload(p, DirectOperands.of(_activations(activations, p), tensor,
                                                    p.w_format))
+
+    def drawn(self, parameters: Parameters, rng: np.random.Generator,
+              kind: str) -> DirectWorkload:
+        """Weights of the design's format, without scales."""
+        assert isinstance(parameters, DotCoreParameters)
+        p, form = parameters, FORMATS[parameters.w_format]
+        rows, k = drawn_shape(p, p.K, 256)
+        return DirectWorkload(p, DirectOperands(
+            codes(rng, kind, p.frame.activation, (rows, k)),
+            levels(rng, kind, form.values[list(form.codes)].tolist(), (p.N, k))))
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> DirectWorkload:

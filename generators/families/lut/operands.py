@@ -20,6 +20,8 @@ from lowbit.golden.workload import Workload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, codes_array, matrix, read_array
+from ...synthetic import codes, floats
+from ...weights.formats import QuantizeOptions
 from .formats import FORMATS
 
 __all__ = ["LutOperands"]
@@ -43,6 +45,14 @@ def activation_codes(array: Array, a_format: str,
                          f"got {array.dtype}{hint}")
     matrix(array, "--a", "(rows, k)")
     return FP16.from_array(array) if array.dtype == np.float16 else array.astype(np.int64)
+
+
+def drawn_shape(p: Any, beat: int, beats: int) -> tuple[int, int]:
+    """Rows and k of drawn activations, four tiles high, k of so many ``beats`` of ``beat``
+    weights; where a core takes no partial sums, k is no longer than its sums may be, and there are
+    more rows."""
+    taken = beats if p.preload else min(beats, max(p.max_k // beat, 1))
+    return 4 * p.M * -(-beats // taken), taken * beat
 
 
 class LutOperands(OperandOptions):
@@ -75,6 +85,25 @@ class LutOperands(OperandOptions):
         assert isinstance(parameters, LutCoreParameters)
         return self._workload(parameters, Operands.of(
             activation_codes(activations, parameters.a_format), tensor))
+
+    def drawn(self, parameters: Parameters, rng: np.random.Generator, kind: str) -> LutWorkload:
+        """Weights of as many bits as the design has planes, symmetric, a scale a channel; or trits
+        of the kind that it unpacks."""
+        assert isinstance(parameters, LutCoreParameters)
+        p = parameters
+        # some thousand beats, whatever the planes
+        rows, k = drawn_shape(p, p.K * p.groups, 256 // p.w_bits)
+        name = f"lut{p.w_bits}_sym" if p.radix == 2 else \
+            "sherry" if p.unpack == "sherry" else "ternary"
+        tensor, _ = FORMATS[name].quantize(floats(rng, kind, (p.N, k)),
+                                           QuantizeOptions(group_size=0), lambda *_: None)
+        if p.scales_groups:
+            # as the design takes them
+            kind_of = {"fp32": np.float32, "fp16": np.float16}.get(p.group_scale)
+            scale = np.ones_like(tensor.scale) if kind_of is None else \
+                tensor.scale.astype(kind_of).astype(np.float32)
+            tensor = replace(tensor, scale=scale)
+        return self._workload(p, Operands.of(codes(rng, kind, p.activation, (rows, k)), tensor))
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> LutWorkload:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.digits import FORMATS
 from lowbit.golden.parameters import Parameters
 from lowbit.golden.systolic.gemm import Operands
 from lowbit.golden.systolic.parameters import SystolicParameters
@@ -16,6 +17,7 @@ from lowbit.golden.systolic.workload import SystolicWorkload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, matrix, read_array
+from ...synthetic import codes, levels
 
 __all__ = ["SystolicOperands"]
 
@@ -75,6 +77,18 @@ class SystolicOperands(OperandOptions):
                              f"{activations.min()}..{activations.max()}")
         return SystolicWorkload(parameters, Operands(activations.astype(np.int64),
                                                      tensor.astype(np.int64), **scales))
+
+    def drawn(self, parameters: Parameters, rng: np.random.Generator,
+              kind: str) -> SystolicWorkload:
+        """Weights of the design's format; results are sums."""
+        assert isinstance(parameters, SystolicParameters)
+        p, form = parameters, FORMATS[parameters.w_format]
+        if p.out_format != "sum":
+            raise UsageError("operands are drawn for --out-format sum only; give --a, --w and "
+                             "scales")
+        return self.of_tensor(
+            p, codes(rng, kind, p.activation, (4 * p.R, 256)),
+            levels(rng, kind, form.values[list(form.codes)].tolist(), (p.C, 256)))
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> SystolicWorkload:

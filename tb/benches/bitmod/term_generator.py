@@ -16,6 +16,7 @@ from lowbit.golden.bitmod.pe_parameters import BitmodTermGeneratorParameters
 from lowbit.golden.bitmod.ports import pack_terms, port_codes, special_value_word
 from lowbit.golden.bitmod.terms import terms_of
 from lowbit.golden.bits import pack_bits, rows_to_ints
+from lowbit.tb.benches.recorder import start_recording
 from lowbit.tb.benches.streams import load_plan, report
 
 Array = NDArray[Any]
@@ -34,6 +35,7 @@ async def equals_golden(dut: Any) -> None:
     p = BitmodTermGeneratorParameters(**plan["parameters"])
     rng = np.random.default_rng(plan["seed"])
     started, words, cycles = time.perf_counter(), 0, 0
+    start_recording(dut, plan)
     Clock(dut.clk, 10, "ns").start()
 
     async def program(index: int, value: float) -> None:

@@ -15,6 +15,7 @@ from lowbit.golden.lut.packing import fold
 from lowbit.golden.lut.parameters import LutDotParameters
 from lowbit.golden.lut.table import make_tables
 from lowbit.tb.benches.lut.stimulus import given_exponents
+from lowbit.tb.benches.recorder import Recorder
 from lowbit.tb.benches.stimulus import KINDS, activations
 from lowbit.tb.benches.streams import load_plan, report
 
@@ -50,11 +51,13 @@ async def equals_golden(dut: Any) -> None:
     handles = {name: getattr(dut, name) for name in inputs}
     flagged = p.table_source == "internal" and p.activation.is_float
     checked = p.table_source == "internal" and p.can_saturate
+    recorder = Recorder(dut, plan)
     started, wrong, mask = time.perf_counter(), 0, (1 << p.dot_bits) - 1
     for i in range(count):
         for name, handle in handles.items():
             handle.value = inputs[name][i]
         await Timer(1, "ns")
+        recorder.sample()
         good = not flagged or int(dut.invalid.value) == int(invalid[i])
         good = good and (not checked or int(dut.saturated.value) == int(saturated[i]))
         if not invalid[i]:

@@ -12,6 +12,7 @@ from cocotb.triggers import Timer
 from lowbit.golden.bits import pack_bits, rows_to_ints, unpack_bits
 from lowbit.golden.digits import FORMATS
 from lowbit.golden.unpack.parameters import UnpackParameters
+from lowbit.tb.benches.recorder import Recorder
 from lowbit.tb.benches.streams import load_plan, report
 
 
@@ -29,10 +30,12 @@ async def equals_golden(dut: Any) -> None:
     words = np.concatenate([words, rng.integers(0, all_words, (more, p.lanes))])
     expected = code.decode(words).reshape(len(words), -1)
     size = -(-p.trits * p.trit_bits // 8)
+    recorder = Recorder(dut, plan)
     started, wrong = time.perf_counter(), 0
     for given, golden in zip(rows_to_ints(pack_bits(words, code.bits)), expected, strict=True):
         dut.words.value = given
         await Timer(1, "ns")
+        recorder.sample()
         raw = np.frombuffer(int(dut.trits.value).to_bytes(size, "little"), np.uint8)[None]
         got = unpack_bits(raw, p.trit_bits, p.trits)[0]
         if (form.values[got] != golden).any():

@@ -117,7 +117,7 @@ def test_slow_examples_parse(monkeypatch: pytest.MonkeyPatch,
         words = shlex.split(re.split(r"[|]|&&", command)[0].replace("out.json", "lut_core"))[1:]
         if words[0] == "list":
             continue
-        head = words[:2] if words[0] in ("verify", "area", "run") else words[:1]
+        head = words[:2] if words[0] in ("verify", "area", "ppa", "run") else words[:1]
         with pytest.raises(SystemExit) as stop:
             cli.main([*head, "--help"])
         assert stop.value.code == 0
