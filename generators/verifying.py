@@ -8,14 +8,18 @@ from typing import Any
 
 from lowbit.golden.parameters import Parameters
 
-from .errors import CheckFailed
+from .errors import CheckFailed, UsageError
 from .flow.simulate import BuildError, Outcome, simulate
 from .progress import Progress
 from .registry import find
 from .verilog.emit import emit
+from .wrapping import Wrap
 
 __all__ = ["Verification", "verify"]
 
+#: the cocotb module that runs a bench through AXI4-Stream interfaces (a name only: benches are not
+#: imported here)
+AXIS_BENCH = "lowbit.tb.benches.axis"
 #: output words up to which the model is not optimised: the compiler would take longer than the run
 SHORT = 2000
 
@@ -29,6 +33,7 @@ class Verification:
     words: int              #: output words compared
     message: str            #: why it did not pass
     outcome: Outcome
+    wrap: Wrap | None = None
 
     def __bool__(self) -> bool:
         return self.passed
@@ -51,7 +56,9 @@ class Verification:
         o = self.outcome
         built = f"built in {o.build_seconds:.1f} s" if o.build_seconds else "build cached"
         return "\n  ".join((
-            f"{self.parameters.generator} {self.parameters.flags()}".rstrip(),
+            " ".join(word for word in (
+                self.parameters.generator, self.parameters.flags(),
+                self.wrap.flags() if self.wrap else "") if word),
             f"{self.words} output words compared, {o.tests} tests, {o.cycles} cycles, "
             f"{self.cycles_per_second:.0f} cycles/s",
             f"{o.simulator}, seed {o.seed}, {built}, simulated in {o.seconds:.1f} s",
@@ -62,20 +69,25 @@ class Verification:
 
 def verify(parameters: Parameters, *, simulator: str = "verilator", seed: int = 1,
            vectors: int = 256, waves: Path | None = None,
-           build_dir: Path | None = None) -> Verification:
+           build_dir: Path | None = None, wrap: Wrap | None = None) -> Verification:
     """Emit a design and run its bench; the plan is parameters, derived values and manifest.
 
-    ``vectors``: output words to compare, at least. Raises :class:`CheckFailed` where the design
-    cannot be built.
+    ``vectors``: output words to compare, at least. ``wrap``: the same bench through AXI4-Stream
+    interfaces. Raises :class:`CheckFailed` where the design cannot be built.
     """
     generator = find(parameters.generator)
+    if wrap is not None and wrap.kind != "axis":
+        command = f"gen verify {generator.name} {parameters.flags()}".rstrip()
+        raise UsageError(f"gen verify takes a design itself or with --wrap axis; got --wrap "
+                         f"{wrap.kind}, which is for place and route: {command}")
     with Progress("emitting") as progress:
-        emitted = emit(parameters)
+        emitted = emit(parameters, wrap=wrap)
         plan = dict(generator=generator.name, parameters=parameters.as_dict(),
                     derived=emitted.manifest["derived"], manifest=emitted.manifest,
-                    vectors=vectors)
+                    vectors=vectors, bench=generator.bench)
+        bench = AXIS_BENCH if wrap else generator.bench
         try:
-            outcome = simulate(emitted, emitted.top, generator.bench, plan, simulator=simulator,
+            outcome = simulate(emitted, emitted.top, bench, plan, simulator=simulator,
                                seed=seed, waves=waves, build_dir=build_dir,
                                blocks=generator.blocks, progress=progress,
                                optimize="-O0" if vectors <= SHORT else "-O2")
@@ -83,5 +95,6 @@ def verify(parameters: Parameters, *, simulator: str = "verilator", seed: int = 
             raise CheckFailed(str(error)) from None
     words = int(outcome.stats.get("words", 0))
     if outcome.passed and words == 0:
-        return Verification(parameters, False, 0, "the bench compared no output word", outcome)
-    return Verification(parameters, outcome.passed, words, outcome.message, outcome)
+        return Verification(parameters, False, 0, "the bench compared no output word", outcome,
+                            wrap)
+    return Verification(parameters, outcome.passed, words, outcome.message, outcome, wrap)

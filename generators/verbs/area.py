@@ -11,9 +11,11 @@ from ..flow.pdk import PDKS
 from ..flow.recipes import RECIPES
 from ..measuring import PATH_LIMIT_GE, find_library, measure
 from ..options import add_parameters, nanoseconds, take_parameters
+from ..wrapping import add_wrap, take_wrap
 
 SUMMARY = "synthesise a generator: area, gate equivalents, flip-flops, longest path"
 TAKES_GENERATOR = True
+TAKES_WRAP = True
 
 
 def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
@@ -37,12 +39,13 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        help="longest path from a sized, flattened netlist; default on up to "
                             f"{PATH_LIMIT_GE} gate equivalents")
     group.add_argument("--json", action="store_true", help="print as JSON")
+    add_wrap(group)
 
 
 def run(args: argparse.Namespace) -> int:
     parameters = take_parameters(args, args.generator.parameter_class())
     library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
     found = measure(parameters, library, recipe=args.recipe, clock_ns=args.clock,
-                    flatten=args.flatten, timing=args.timing)
+                    flatten=args.flatten, timing=args.timing, wrap=take_wrap(args))
     print(json.dumps(found.report, indent=2) if args.json else found)
     return 0

@@ -15,6 +15,7 @@ from ..files import check_target, write_whole
 from ..options import add_parameters, nanoseconds, take_parameters
 from ..verilog.emit import Emitted, emit
 from ..verilog.ports import check_identifier
+from ..wrapping import add_wrap, take_wrap
 
 SUMMARY = "write a generator's Verilog and manifest"
 TAKES_GENERATOR = True
@@ -34,6 +35,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        help="clock period that you aim at; the manifest passes it on")
     group.add_argument("--force", action="store_true",
                        help="overwrite files that gen did not write")
+    add_wrap(group)
 
 
 def check_outputs(verilog: Path, generator: Generator, *, force: bool, option: str = "-o") -> None:
@@ -52,7 +54,9 @@ def write_outputs(verilog: Path, generator: Generator, parameters: Parameters,
     """Write all files, or none: those renamed before one that fails are taken back. Their paths,
     the Verilog's last."""
     texts = {".json": emitted.manifest_text()}
-    more = {end: text(parameters, emitted) for end, text in generator.more_files().items()}
+    # the other files are about the design's own ports
+    more = {} if "wrap" in emitted.manifest else {
+        end: text(parameters, emitted) for end, text in generator.more_files().items()}
     texts |= {end: text for end, text in more.items() if text}
     paths = _beside(verilog, generator)
     outputs = [*((paths[end], text) for end, text in texts.items()), (verilog, emitted.verilog)]
@@ -90,11 +94,12 @@ def run(args: argparse.Namespace) -> int:
         check_identifier("--top", args.top)
     if args.prefix:
         check_identifier("--prefix", args.prefix)
+    wrap = take_wrap(args)
     verilog = Path(args.o)
     if args.o != "-":
         check_outputs(verilog, args.generator, force=args.force)
     emitted = emit(parameters, top=args.top, prefix=args.prefix, file=verilog.name,
-                   clock_ns=args.clock)
+                   clock_ns=args.clock, wrap=wrap)
     if args.o == "-":
         print(emitted.verilog, end="")
         return 0

@@ -12,9 +12,11 @@ from ..files import check_target
 from ..flow.simulate import SIMULATORS
 from ..options import add_parameters, integer, positive, take_parameters
 from ..verifying import verify
+from ..wrapping import add_wrap, take_wrap
 
 SUMMARY = "simulate a generator's Verilog against the golden model"
 TAKES_GENERATOR = True
+TAKES_WRAP = True
 
 
 def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
@@ -31,6 +33,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group.add_argument("--build-dir", metavar="DIR", help="keep simulator builds here instead of "
                        "the user's cache")
     group.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_wrap(group)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"--waves must end in .vcd; got {waves}")
         check_target(waves, option="--waves")
     found = verify(parameters, simulator=args.sim, seed=args.seed, vectors=args.vectors,
-                   waves=waves, build_dir=Path(args.build_dir) if args.build_dir else None)
+                   waves=waves, build_dir=Path(args.build_dir) if args.build_dir else None,
+                   wrap=take_wrap(args))
     if args.json:
         print(json.dumps(found.as_dict(), indent=2))
         return 0 if found.passed else 1
