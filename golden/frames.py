@@ -9,8 +9,9 @@ A *frame* is one beat as the C struct that its fields make, in their order:
 - a field begins at a multiple of its container's bytes (at most 8), the frame ends at a multiple
   of the largest of them; bytes come lowest first.
 
-On a bus of B bytes a frame of at least B bytes is filled up to whole bus beats; a smaller one is
-filled up to a power of two of bytes, so that several share a bus beat, the first one lowest.
+On a bus of B bytes a frame of more than B bytes is filled up to whole bus beats; a smaller one to
+a power of two of bytes, so that several share a bus beat, the first one lowest, or, where they must
+not share, to a bus beat.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """AXI4-Stream interfaces around valid/ready streams: bytes on the bus, fields inside.
 
 Names and rules: AMBA AXI-Stream Protocol Specification (IHI 0051). ``tdata`` has the bytes of
-frames (:mod:`lowbit.golden.frames`); ``tkeep`` only where a bus beat may hold several frames.
+frames (:mod:`lowbit.golden.frames`); ``tkeep`` only at an input whose bus beats may hold several
+frames.
 
 ``tlast`` is a stream's field ``last`` where it has one, set with the last bus beat of that frame.
 An output without ``last`` ends a packet with each frame, an input without one has no ``tlast``.
@@ -34,12 +35,12 @@ LAST = "last"
 def frame_of(payload: data.StructLayout, bus_bytes: int | None, *, output: bool) -> Frame:
     """The frame of a stream's payload, all of it but ``last``.
 
-    Frames of an output share a bus beat only if packets end: otherwise one that does not fill its
-    bus beat would wait for others for ever.
+    Frames of an output never share a bus beat: one would wait for the next, and that perhaps for
+    something that is made of the first.
     """
     fields = [Place(str(name), part.shape.element_bits, part.shape.count, part.shape.signed)
               for name, part in payload if name != LAST]
-    return Frame.of_fields(fields, bus_bytes, share=not output or LAST in payload.members)
+    return Frame.of_fields(fields, bus_bytes, share=not output)
 
 
 def axis_layout(payload: data.StructLayout, frame: Frame, *, output: bool) -> AxisLayout:
@@ -140,8 +141,7 @@ class AxisInput(_End):
 class AxisOutput(_End):
     """Beats of a stream into an AXI4-Stream interface.
 
-    Latency 1 cycle to the first bus beat of a frame (where frames share a bus beat, from the last
-    one of them); a beat and a bus beat a cycle at most.
+    Latency 1 cycle to the first bus beat of a frame; a beat and a bus beat a cycle at most.
     """
 
     def __init__(self, payload: data.StructLayout, bus_bytes: int | None = None) -> None:
@@ -158,14 +158,7 @@ class AxisOutput(_End):
             whole["keep"] = Const(-1, frame.beats)
             to_port(m, beat, scatter.word)
             beat = of_port(scatter.part)
-        elif frame.frames > 1:
-            m.submodules.gather = gather = Gather(8 * frame.size, frame.frames)
-            to_port(m, beat, gather.part)
-            beat = of_port(gather.word)
         held = forward(m, beat, "held")
         m.d.comb += [self.axis.valid.eq(held.valid), held.ready.eq(self.axis.ready),
                      Value.cast(bus["data"]).eq(held["data"]), bus[LAST].eq(held[LAST])]
-        if frame.frames > 1:
-            m.d.comb += Value.cast(bus["keep"]).eq(
-                Cat(bit.replicate(frame.size) for bit in held["keep"]))
         return m

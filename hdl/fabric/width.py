@@ -1,7 +1,7 @@
 """Between beats of a narrow and of a wide stream, with the ends of packets.
 
-Unlike :class:`.words.BeatsToWords`, which cuts runs of known length, these keep packets apart: a
-wide beat never has parts of two, and says which of its parts are there.
+Unlike :class:`.words.BeatsToWords`, which cuts runs of known length, these carry ``last`` across
+and never put parts of two packets in one word.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ def part_layout(bits: int) -> data.StructLayout:
 
 
 def word_layout(bits: int, count: int) -> data.StructLayout:
-    """Payload of the wide stream: ``data``, ``keep`` (which parts are there, from the lowest on
-    without a gap), and ``last`` of a packet."""
+    """Payload of a wide stream some of whose parts may be missing: ``data``, ``keep`` (which parts
+    are there, from the lowest on without a gap), and ``last`` of a packet."""
     return data.StructLayout({"data": bits * count, "keep": count, "last": 1})
 
 
 class Gather(StructComponent):
     """``count`` parts to a word, the first one lowest; fewer where a packet ends.
 
-    Ports: streams ``part`` (in) and ``word`` (out). Parts that are not there are 0. A part a
-    cycle; latency 0 from the last part of a word. ``part.ready`` follows ``part.last`` and
+    Ports: streams ``part`` (in) and ``word`` (out), both ``data`` and ``last``. Parts that are
+    missing are 0. A part a cycle; latency 0 from the last part of a word. ``part.ready`` follows ``part.last`` and
     ``word.ready``.
     """
 
@@ -40,7 +40,7 @@ class Gather(StructComponent):
         self.bits, self.count = bits, count
         self.parameters = (bits, count)
         super().__init__({"part": In(stream.Signature(part_layout(bits))),
-                          "word": Out(stream.Signature(word_layout(bits, count)))})
+                          "word": Out(stream.Signature(part_layout(bits * count)))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -65,8 +65,7 @@ class Gather(StructComponent):
                 with m.If(place > i):
                     m.d.comb += now.eq(held)
             parts.append(now)
-        m.d.comb += [word.payload.data.eq(Cat(parts)),
-                     word.payload.keep.eq(Cat(place >= i for i in range(count)))]
+        m.d.comb += word.payload.data.eq(Cat(parts))
         return m
 
 
