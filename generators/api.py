@@ -23,6 +23,7 @@ from .files import check_target, first_bytes, write_whole
 from .progress import Progress
 from .weights.file import write_tensors
 from .weights.formats import QuantizeOptions, WeightFormat, find_format, load_tensor
+from .wrapping import Wrap
 
 if TYPE_CHECKING:
     from lowbit.golden.workload import Workload
@@ -43,28 +44,33 @@ def designs() -> dict[str, str]:
     return {name: generator.summary for name, generator in registry.GENERATORS.items()}
 
 
-def design(name: str, **parameters: Any) -> Design:
+def design(name: str, *, wrap: str | None = None, axis_width: int | None = None,
+           **parameters: Any) -> Design:
     """A design by the name of its generator (``lut_core``) or by its manifest (``out.json``).
 
-    ``parameters`` are those of ``gen NAME --help``, with underscores: ``a_format="int8"``.
+    ``parameters`` are those of ``gen NAME --help``, with underscores: ``a_format="int8"``; ``wrap``
+    and ``axis_width`` put a wrapper around the Verilog (docs/wrappers.md).
     :class:`UsageError` for an unknown name; :class:`ParameterError` or ``TypeError`` for a
     parameter that breaks a rule.
     """
     if name.endswith(".json"):
         from .manifest import read_manifest
 
-        generator, given = read_manifest(Path(name))
+        generator, given, found = read_manifest(Path(name))
         parameters = given | parameters
+        if wrap is None and found is not None:
+            wrap, axis_width = found.kind, found.width
     else:
         generator = registry.find(name)
-    return Design(generator.parameter_class()(**parameters))
+    return Design(generator.parameter_class()(**parameters),
+                  None if wrap is None else Wrap(wrap, axis_width))
 
 
 class Design:
     """A generator with parameters. Verilog, manifest and figures are made when asked for."""
 
-    def __init__(self, parameters: Parameters) -> None:
-        self.parameters = parameters
+    def __init__(self, parameters: Parameters, wrap: Wrap | None = None) -> None:
+        self.parameters, self.wrap = parameters, wrap
         self._generator = registry.find(parameters.generator)
 
     @property
@@ -73,8 +79,8 @@ class Design:
         return self._generator.name
 
     def __repr__(self) -> str:
-        flags = self.parameters.flags()
-        return f"<lowbit design: {self.name}{' ' if flags else ''}{flags}>"
+        words = (self.name, self.parameters.flags(), self.wrap.flags() if self.wrap else "")
+        return f"<lowbit design: {' '.join(word for word in words if word)}>"
 
     def __str__(self) -> str:
         """Parameters and ports."""
@@ -91,7 +97,7 @@ class Design:
     def _emitted(self) -> Emitted:
         from .verilog.emit import emit
 
-        return emit(self.parameters)
+        return emit(self.parameters, wrap=self.wrap)
 
     @property
     def verilog(self) -> str:
@@ -119,7 +125,7 @@ class Design:
         from .verifying import verify
 
         return verify(self.parameters, simulator=simulator, seed=seed, vectors=vectors,
-                      waves=None if waves is None else Path(waves))
+                      waves=None if waves is None else Path(waves), wrap=self.wrap)
 
     def area(self, *, liberty: str | Path | Sequence[str | Path] = (), pdk: str | None = None,
              recipe: str = "plain", clock_ns: float = 1.0, flatten: bool = False,
@@ -130,7 +136,7 @@ class Design:
         files = [liberty] if isinstance(liberty, str | Path) else list(liberty)
         library = find_library([Path(file) for file in files], pdk)
         return measure(self.parameters, library, recipe=recipe, clock_ns=clock_ns,
-                       flatten=flatten, timing=timing)
+                       flatten=flatten, timing=timing, wrap=self.wrap)
 
     def ppa(self, a: Array | None = None, w: Any = None, *, activity: str = "normal",
             liberty: str | Path | Sequence[str | Path] = (), pdk: str | None = None,

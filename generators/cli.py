@@ -23,7 +23,7 @@ __all__ = ["main", "VERBS"]
 #: verb -> module in generators/verbs; each has SUMMARY, configure(parser) and run(args) -> int.
 #: A verb that takes a generator as its first word sets TAKES_GENERATOR = True, and its
 #: configure(parser, generator) adds that generator's parameters; GENERATORS names those that it
-#: takes, if not all.
+#: takes, if not all. TAKES_WRAP = True: it has the options of wrapping.py.
 VERBS = {name: f"lowbit.generators.verbs.{name}" for name in
          ("list", "verify", "area", "ppa", "compare", "run", "inspect", "pack", "quantize",
           "compile", "estimate", "llm")}
@@ -64,7 +64,14 @@ def _dispatch(argv: list[str]) -> int:
         if not names or names[0] != rest[0]:
             raise UsageError(f"gen {word} needs a generator as its first word: {generators}")
         if rest[0].endswith(".json"):
-            generator, given = read_manifest(Path(rest[0]))
+            generator, given, wrap = read_manifest(Path(rest[0]))
+            if wrap is not None:
+                if not getattr(verb, "TAKES_WRAP", False):
+                    flags = generator.parameter_class()(**given).flags()
+                    raise UsageError(f"gen {word} takes designs without a wrapper, and {rest[0]} "
+                                     f"has {wrap.flags()}; name the design: " +
+                                     f"gen {word} {generator.name} {flags}".strip())
+                given |= dict(wrap=wrap.kind, axis_width=wrap.width)
         else:
             generator, given = registry.find(rest[0]), {}
         prog = f"gen {generator.name}" if word == "emit" else f"gen {word} {generator.name}"

@@ -75,6 +75,11 @@ class Generator:
         """Files beside the Verilog and its manifest."""
         return dict(_load(self.files)) if self.files else {}
 
+    def files_of(self, emitted: Emitted) -> dict[str, Callable[[Any, Emitted], str]]:
+        """Those of an emitted design; none around a wrapper, since they are about the design's own
+        ports."""
+        return {} if "wrap" in emitted.manifest else self.more_files()
+
 
 @dataclass(frozen=True)
 class Family:

@@ -10,12 +10,13 @@ from .family import Generator
 from .files import read_json
 from .options import parameter_names
 from .registry import GENERATORS
+from .wrapping import Wrap, wrap_of
 
 __all__ = ["read_manifest"]
 
 
-def read_manifest(path: Path) -> tuple[Generator, dict[str, Any]]:
-    """The generator and the parameters of the design that a manifest describes.
+def read_manifest(path: Path) -> tuple[Generator, dict[str, Any], Wrap | None]:
+    """The generator, the parameters and the wrapper of the design that a manifest describes.
 
     :class:`UsageError` where the file is no manifest, or of a design that this version does not
     know.
@@ -33,4 +34,8 @@ def read_manifest(path: Path) -> tuple[Generator, dict[str, Any]]:
     if unknown:
         raise UsageError(f"{path} has parameters that {name} of this version does not: "
                          f"{', '.join(sorted(unknown))}; emit the design again")
-    return GENERATORS[name], given
+    try:
+        return GENERATORS[name], given, wrap_of(manifest)
+    except (TypeError, KeyError, AttributeError):
+        raise UsageError(f"{path} has a wrapper (wrap) that is none of gen's; "
+                         "emit the design again") from None

@@ -16,6 +16,7 @@ from .flow.recipes import ALL_AREA_RECIPES, find_recipe
 from .flow.report import as_json, as_text
 from .flow.synthesis import Synthesis, best_of, synthesize, usable_recipes
 from .progress import Progress
+from .wrapping import Wrap
 
 __all__ = ["PATH_LIMIT_GE", "Measurement", "find_library", "measure"]
 
@@ -63,8 +64,8 @@ def find_library(files: Sequence[Path] = (), pdk: str | None = None) -> liberty.
 
 def measure(parameters: Parameters, library: liberty.Library, *, recipe: str = "plain",
             clock_ns: float = 1.0, flatten: bool = False,
-            timing: bool | None = None) -> Measurement:
-    """Synthesise a design.
+            timing: bool | None = None, wrap: Wrap | None = None) -> Measurement:
+    """Synthesise a design, with its wrapper if it has one.
 
     ``recipe``: a name of ``flow/recipes.py``, or ``best``, the smallest of the area recipes.
     ``timing``: the longest path from a sized, flattened netlist; None: up to ``PATH_LIMIT_GE``.
@@ -73,9 +74,10 @@ def measure(parameters: Parameters, library: liberty.Library, *, recipe: str = "
         find_recipe(recipe)     # refused before the work starts
     from .verilog.emit import emit  # Amaranth is slow to import; --help does without
 
-    emitted = emit(parameters)
+    emitted = emit(parameters, wrap=wrap)
     area, path = _measure(emitted.verilog, emitted.top, library, recipe, clock_ns, flatten, timing)
-    design: dict[str, Any] = {"generator": parameters.generator, "flags": parameters.flags(),
+    flags = f"{parameters.flags()} {wrap.flags() if wrap else ''}".strip()
+    design: dict[str, Any] = {"generator": parameters.generator, "flags": flags,
                               "parameters": parameters.as_dict()}
     asked = usable_recipes(library, ALL_AREA_RECIPES) if recipe == "best" else [recipe]
     return Measurement(as_json(design, library, area, path, asked, clock_ns), path)

@@ -18,9 +18,13 @@ from .flow.simulate import BuildError, Outcome, simulate
 from .progress import Progress
 from .registry import find
 from .verilog.emit import emit
+from .wrapping import Wrap
 
 __all__ = ["Verification", "prove_netlist", "verify"]
 
+#: the cocotb module that runs a bench through AXI4-Stream interfaces (a name only: benches are not
+#: imported here)
+AXIS_BENCH = "lowbit.tb.benches.axis"
 #: output words up to which the model is not optimised: the compiler would take longer than the run
 SHORT = 2000
 
@@ -35,6 +39,7 @@ class Verification:
     message: str            #: why it did not pass
     outcome: Outcome
     netlist: str = ""       #: file of the netlist that was simulated in the RTL's place
+    wrap: Wrap | None = None
 
     def __bool__(self) -> bool:
         return self.passed
@@ -63,7 +68,9 @@ class Verification:
         o = self.outcome
         built = f"built in {o.build_seconds:.1f} s" if o.build_seconds else "build cached"
         return "\n  ".join((
-            f"{self.parameters.generator} {self.parameters.flags()}".rstrip()
+            " ".join(word for word in (
+                self.parameters.generator, self.parameters.flags(),
+                self.wrap.flags() if self.wrap else "") if word)
             + (f", netlist {self.netlist}" if self.netlist else ""),
             f"{self.words} output words compared, {o.tests} tests, {o.cycles} cycles, "
             f"{self.cycles_per_second:.0f} cycles/s",
@@ -76,22 +83,28 @@ class Verification:
 def verify(parameters: Parameters, *, simulator: str = "verilator", seed: int = 1,
            vectors: int = 256, waves: Path | None = None,
            build_dir: Path | None = None, netlist: Path | None = None,
-           library: Library | None = None) -> Verification:
+           library: Library | None = None, wrap: Wrap | None = None) -> Verification:
     """Emit a design and run its bench; the plan is parameters, derived values and manifest.
 
     ``vectors``: output words to compare, at least. ``netlist``: a mapped netlist of the design,
-    simulated in the place of its RTL, with models of the cells of ``library``. Raises
-    :class:`CheckFailed` where the design cannot be built.
+    simulated in the place of its RTL, with models of the cells of ``library``. ``wrap``: the same
+    bench through AXI4-Stream interfaces. Raises :class:`CheckFailed` where the design cannot be
+    built.
     """
     generator = find(parameters.generator)
+    if wrap is not None and wrap.kind != "axis":
+        command = f"gen verify {generator.name} {parameters.flags()}".rstrip()
+        raise UsageError(f"gen verify takes a design itself or with --wrap axis; got --wrap "
+                         f"{wrap.kind}, which is for place and route: {command}")
     with Progress("emitting") as progress:
-        emitted = emit(parameters)
+        emitted = emit(parameters, wrap=wrap)
         plan = dict(generator=generator.name, parameters=parameters.as_dict(),
                     derived=emitted.manifest["derived"], manifest=emitted.manifest,
-                    vectors=vectors)
+                    vectors=vectors, bench=generator.bench)
         source = emitted if netlist is None else _gates(netlist, emitted.top, library)
+        bench = AXIS_BENCH if wrap else generator.bench
         try:
-            outcome = simulate(source, emitted.top, generator.bench, plan, simulator=simulator,
+            outcome = simulate(source, emitted.top, bench, plan, simulator=simulator,
                                seed=seed, waves=waves, build_dir=build_dir,
                                blocks=generator.blocks, progress=progress,
                                optimize="-O0" if vectors <= SHORT else "-O2")
@@ -101,8 +114,8 @@ def verify(parameters: Parameters, *, simulator: str = "verilator", seed: int = 
     shown = str(netlist or "")
     if outcome.passed and words == 0:
         return Verification(parameters, False, 0, "the bench compared no output word", outcome,
-                            shown)
-    return Verification(parameters, outcome.passed, words, outcome.message, outcome, shown)
+                            shown, wrap)
+    return Verification(parameters, outcome.passed, words, outcome.message, outcome, shown, wrap)
 
 
 def read_netlist_file(path: Path, top: str) -> str:
@@ -126,9 +139,10 @@ def _gates(path: Path, top: str, library: Library | None) -> str:
     return netlist_with_models(read_netlist_file(path, top), library)
 
 
-def prove_netlist(parameters: Parameters, netlist: Path, library: Library) -> Verdict:
+def prove_netlist(parameters: Parameters, netlist: Path, library: Library,
+                  wrap: Wrap | None = None) -> Verdict:
     """Is a mapped netlist equal to the design's RTL, for all inputs? For small designs."""
     with Progress("emitting") as progress:
-        emitted = emit(parameters)
+        emitted = emit(parameters, wrap=wrap)
         progress("proof")
         return prove(emitted.verilog, _gates(netlist, emitted.top, library), emitted.top)

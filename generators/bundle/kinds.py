@@ -67,7 +67,7 @@ def bundle_files(emitted: Emitted, parameters: Parameters, generator: Generator
     """
     top, always = emitted.top, {kind.file.format(top=emitted.top) for kind in KINDS}
     made = {top + end: (summary(make), make(parameters, emitted))
-            for end, make in generator.more_files().items()}
+            for end, make in generator.files_of(emitted).items()}
     more = {name: row for name, row in made.items() if row[1] and name not in always}
     bundle = Contents(emitted.manifest, {name: what for name, (what, _) in more.items()})
     words = {"top": top, "name": bundle.class_name}

@@ -1,8 +1,8 @@
 """FPGA figures of emitted designs: LUTs of Xilinx 7 series, and ECP5 with place and route.
 
-A core has more ports than a package has pins, so it is measured inside :func:`scan_wrapper`,
-which registers every port: what lies between two registers of the core, or between a register and
-a port, counts as a path. Yosys is pyosys; place and route needs ``pip install lowbit[fpga]``.
+A core has more ports than a package has pins, so it is measured inside
+:func:`~..verilog.scan.scan_wrapper`, which registers every port. Yosys is pyosys; place and route
+needs ``pip install lowbit[fpga]``.
 """
 
 from __future__ import annotations
@@ -19,50 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckFailed, UsageError
+from ..verilog.scan import scan_wrapper
 from .yosys import run_yosys
 
 __all__ = ["DEVICE", "Placed", "place_ecp5", "scan_wrapper", "xilinx_counts"]
 
 #: what place and route targets: LFE5U-85F, speed grade 6
 DEVICE = ("--85k", "--package", "CABGA756", "--speed", "6")
-
-
-def scan_wrapper(manifest: dict[str, Any], name: str = "scan_wrapper") -> str:
-    """A module with five pins around a design: a shift register loads the inputs, another one
-    unloads the outputs. Every port meets a register of the wrapper."""
-    clock, reset = manifest["clock"], manifest["reset"]
-    fixed = {item["port"] for item in (clock, reset) if item}
-    ports = [port for port in manifest["ports"] if port["name"] not in fixed]
-    connections = [f".{clock['port']}(clk)"] if clock else []
-    if reset:
-        net = "reset" if reset["active"] == "high" else "~reset"
-        connections.append(f".{reset['port']}({net})")
-    widths = {}
-    for direction, net in (("input", "driven"), ("output", "seen")):
-        at = 0
-        for port in ports:
-            if port["direction"] == direction:
-                connections.append(f".{port['name']}({net}[{at + port['width'] - 1}:{at}])")
-                at += port["width"]
-        widths[direction] = at
-    ins, outs = widths["input"], widths["output"]
-    return f"""module {name} (input clk, input rst, input scan_in, input load, output reg scan_out);
-  reg [{ins}:0] shift_in;
-  reg [{ins - 1}:0] driven;
-  reg [{outs}:0] shift_out;
-  wire [{outs - 1}:0] seen;
-  reg reset, loads;
-  always @(posedge clk) begin
-    reset <= rst;
-    loads <= load;
-    shift_in <= {{shift_in, scan_in}};
-    if (loads) driven <= shift_in[{ins}:1];
-    shift_out <= loads ? {{seen, 1'b0}} : {{shift_out, 1'b0}};
-    scan_out <= shift_out[{outs}];
-  end
-  {manifest['top']} core ({', '.join(connections)});
-endmodule
-"""
 
 
 def xilinx_counts(verilog: str, top: str, folder: Path) -> dict[str, int]:

@@ -13,9 +13,11 @@ from ..flow.pdk import PDKS
 from ..flow.recipes import RECIPES
 from ..measuring import PATH_LIMIT_GE, find_library, measure
 from ..options import add_parameters, nanoseconds, take_parameters
+from ..wrapping import add_wrap, take_wrap
 
 SUMMARY = "synthesise a generator: area, gate equivalents, flip-flops, longest path"
 TAKES_GENERATOR = True
+TAKES_WRAP = True
 
 
 def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
@@ -40,18 +42,20 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                             f"{PATH_LIMIT_GE} gate equivalents")
     add_file_options(group)
     group.add_argument("--json", action="store_true", help="print as JSON")
+    add_wrap(group)
 
 
 def run(args: argparse.Namespace) -> int:
     parameters = take_parameters(args, args.generator.parameter_class())
-    wanted = check_files(args)
+    wanted, wrap = check_files(args), take_wrap(args)
     if wanted and args.timing is False:
         raise UsageError("--netlist and --sdc are of the netlist that has the longest path; leave "
                          "--no-timing out")
     library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
     found = measure(parameters, library, recipe=args.recipe, clock_ns=args.clock,
-                    flatten=args.flatten, timing=wanted or args.timing)
+                    flatten=args.flatten, timing=wanted or args.timing, wrap=wrap)
     if wanted:
-        write_files(args, found.path, f"{parameters.generator} {parameters.flags()}", library)
+        design = found.report["design"]
+        write_files(args, found.path, f"{design['generator']} {design['flags']}", library)
     print(json.dumps(found.report, indent=2) if args.json else found)
     return 0

@@ -17,6 +17,7 @@ from ..files import check_new_folder, check_target, write_folder, write_whole
 from ..options import add_parameters, nanoseconds, take_parameters
 from ..verilog.emit import Emitted, emit
 from ..verilog.ports import check_identifier
+from ..wrapping import Wrap, add_wrap, take_wrap
 
 SUMMARY = "write a generator's Verilog and manifest"
 TAKES_GENERATOR = True
@@ -41,6 +42,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        "ask for it (10 without)")
     group.add_argument("--force", action="store_true",
                        help="overwrite files that gen did not write")
+    add_wrap(group)
 
 
 def check_outputs(verilog: Path, generator: Generator, *, force: bool, option: str = "-o") -> None:
@@ -59,7 +61,7 @@ def write_outputs(verilog: Path, generator: Generator, parameters: Parameters,
     """Write all files, or none: those renamed before one that fails are taken back. Their paths,
     the Verilog's last."""
     texts = {".json": emitted.manifest_text()}
-    more = {end: text(parameters, emitted) for end, text in generator.more_files().items()}
+    more = {end: text(parameters, emitted) for end, text in generator.files_of(emitted).items()}
     texts |= {end: text for end, text in more.items() if text}
     paths = _beside(verilog, generator)
     outputs = [*((paths[end], text) for end, text in texts.items()), (verilog, emitted.verilog)]
@@ -91,9 +93,9 @@ def _write(temporary: Path, text: str | bytes) -> None:
     temporary.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def _bundle(args: argparse.Namespace, parameters: Parameters) -> int:
+def _bundle(args: argparse.Namespace, parameters: Parameters, wrap: Wrap | None) -> int:
     check_new_folder(args.bundle, "--bundle")
-    emitted = emit(parameters, top=args.top, prefix=args.prefix, clock_ns=args.clock)
+    emitted = emit(parameters, top=args.top, prefix=args.prefix, clock_ns=args.clock, wrap=wrap)
     files = bundle_files(emitted, parameters, args.generator)
     write_folder(args.bundle, {name: text.encode() for name, text in files.items()})
     print(f"{args.bundle}: {emitted.top}, {len(files)} files; README.md says what they are",
@@ -107,17 +109,18 @@ def run(args: argparse.Namespace) -> int:
         check_identifier("--top", args.top)
     if args.prefix:
         check_identifier("--prefix", args.prefix)
+    wrap = take_wrap(args)
     if (args.o is None) == (args.bundle is None):
         raise UsageError("the following arguments are required: -o FILE.v or --bundle DIR"
                          if args.o is None else "-o and --bundle both name an output; leave one "
                          "out")
     if args.bundle is not None:
-        return _bundle(args, parameters)
+        return _bundle(args, parameters, wrap)
     verilog = Path(args.o)
     if args.o != "-":
         check_outputs(verilog, args.generator, force=args.force)
     emitted = emit(parameters, top=args.top, prefix=args.prefix, file=verilog.name,
-                   clock_ns=args.clock)
+                   clock_ns=args.clock, wrap=wrap)
     if args.o == "-":
         print(emitted.verilog, end="")
         return 0

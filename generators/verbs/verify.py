@@ -17,9 +17,11 @@ from ..flow.simulate import SIMULATORS
 from ..measuring import find_library
 from ..options import add_parameters, integer, positive, take_parameters
 from ..verifying import Verification, prove_netlist, verify
+from ..wrapping import Wrap, add_wrap, take_wrap
 
 SUMMARY = "simulate a generator's Verilog against the golden model"
 TAKES_GENERATOR = True
+TAKES_WRAP = True
 
 
 def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
@@ -37,6 +39,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group.add_argument("--build-dir", metavar="DIR", help="keep simulator builds here instead of "
                        "the user's cache")
     group.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_wrap(group)
     group = parser.add_argument_group("gate level")
     group.add_argument("--netlist", type=Path, metavar="FILE.v", help="simulate this netlist of "
                        "the design in its RTL's place (gen area --netlist writes one)")
@@ -47,9 +50,10 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        "induction that the netlist equals the RTL; for small designs")
 
 
-def _prove(args: argparse.Namespace, parameters: Parameters, library: Library) -> int:
+def _prove(args: argparse.Namespace, parameters: Parameters, library: Library,
+           wrap: Wrap | None) -> int:
     """The netlist against the RTL, by induction."""
-    verdict = prove_netlist(parameters, args.netlist, library)
+    verdict = prove_netlist(parameters, args.netlist, library, wrap)
     what = f"{parameters.generator} {parameters.flags()}".rstrip()
     if args.json:
         print(json.dumps({"generator": parameters.generator, "parameters": parameters.as_dict(),
@@ -74,17 +78,18 @@ def run(args: argparse.Namespace) -> int:
         if waves.suffix != ".vcd":
             raise UsageError(f"--waves must end in .vcd; got {waves}")
         check_target(waves, option="--waves")
-    library = None
+    library, wrap = None, take_wrap(args)
     if args.netlist is not None:
         library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
         if args.prove:
-            return _prove(args, parameters, library)
+            return _prove(args, parameters, library, wrap)
     elif args.prove or args.liberty or args.pdk:
         raise UsageError("--prove, --liberty and --pdk belong to a netlist; give --netlist FILE.v")
+
     def simulated(simulator: str) -> Verification:
         return verify(parameters, simulator=simulator, seed=args.seed, vectors=args.vectors,
                       waves=waves, build_dir=Path(args.build_dir) if args.build_dir else None,
-                      netlist=args.netlist, library=library)
+                      netlist=args.netlist, library=library, wrap=wrap)
 
     found = simulated(args.sim or ("verilator" if args.netlist is None else "icarus"))
     if args.netlist is not None and args.sim is None and found.unknown:

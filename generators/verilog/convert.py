@@ -36,11 +36,13 @@ from ..errors import UsageError
 from . import rtlil
 from .ports import Port, check_identifier, component_ports
 
-__all__ = ["Collector", "Converted", "RESETS"]
+__all__ = ["AXI_CLOCK", "AXI_RESET", "Collector", "Converted", "RESETS", "axi_pins"]
 
 #: reset styles: the reset port of each, and what it is
 RESETS = {"sync": ("rst", "synchronous, active high"),
           "async_low": ("rst_n", "asynchronous, active low")}
+#: names of clock and reset at AXI interfaces; the reset is active low
+AXI_CLOCK, AXI_RESET = "aclk", "aresetn"
 _Concat = type(Cat())
 #: bits of the widest signal that Amaranth's netlist can hold
 WIDEST = 1 << 16
@@ -264,3 +266,17 @@ def _active_low(module: rtlil.Module) -> None:
     if uses:
         raise ValueError(f"{module.name[1:]} reads the reset in its logic, which the "
                          "asynchronous active-low reset does not support")
+
+
+def axi_pins(module: rtlil.Module, reset: str) -> None:
+    """Call a top module's clock ``aclk``, and its reset ``aresetn``, active low whatever the style
+    of the reset inside."""
+    clock, inner, outer = f"\\{AXI_CLOCK}", "\\" + RESETS[reset][0], f"\\{AXI_RESET}"
+    rtlil.rename(module, {"\\clk": clock} | ({inner: outer} if reset == "async_low" else {}))
+    if reset == "sync" and inner in module.wires:
+        wire = module.wires[inner]
+        module.wires[outer] = rtlil.Wire(outer, 1, wire.direction, wire.port)
+        wire.direction = None
+        module.cells.append(rtlil.Cell("$not", "$axi_reset", [
+            "parameter \\A_SIGNED 0", "parameter \\A_WIDTH 1", "parameter \\Y_WIDTH 1"],
+            {"\\A": outer, "\\Y": inner}))

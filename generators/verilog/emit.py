@@ -30,10 +30,13 @@ from .. import registry
 from ..errors import UsageError
 from ..files import MARK
 from ..version import version
+from ..wrapping import Wrap
 from . import rtlil, text
-from .convert import RESETS, Collector, Converted
+from .axis import axis_facts, axis_wrapper
+from .convert import AXI_CLOCK, AXI_RESET, RESETS, Collector, Converted, axi_pins
 from .ports import Port, check_identifier, component_ports, component_streams
 from .prune import open_unread_pins
+from .scan import scanned
 from .simplify import simplify
 
 __all__ = ["Emitted", "emit", "emit_component", "emit_ports", "forget", "RESETS"]
@@ -147,13 +150,15 @@ def _instance_counts(modules: list[rtlil.Module]) -> dict[str, int]:
 
 def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "sync",
                    command: str = "", parameters: dict[str, Any] | None = None,
-                   generator: str = "", file: str = "", purpose: str = "") -> Emitted:
+                   generator: str = "", file: str = "", purpose: str = "",
+                   axi: bool = False) -> Emitted:
     """Emit any component (see :func:`emit` for registered generators).
 
     ``reset`` is "sync" (port ``rst``: synchronous, active high) or "async_low" (port ``rst_n``:
     asynchronous, active low). ``top`` is used as it is; the other modules get ``prefix``.
     ``file`` is the Verilog file's name for the manifest (default: top + ".v"). A component
-    without registers has no clock, one without reset state no reset port.
+    without registers has no clock, one without reset state no reset port. With ``axi`` the top's
+    are ``aclk`` and ``aresetn``, active low.
     """
     check_identifier("--top", top)
     if prefix:
@@ -169,6 +174,12 @@ def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "
     clocked = ["clk"] if "\\clk" in own[0].wires else []
     resets = [RESETS[reset][0]] if "\\" + RESETS[reset][0] in own[0].wires else []
     own[0].purpose = purpose or own[0].purpose
+    notes = {"clk": "clock, rising edge", RESETS[reset][0]: f"reset, {RESETS[reset][1]}"}
+    if axi:
+        axi_pins(own[0], reset)
+        notes = {AXI_CLOCK: notes["clk"],
+                 AXI_RESET: notes[RESETS[reset][0]].replace("active high", "active low")}
+        clocked, resets = [AXI_CLOCK] * bool(clocked), [AXI_RESET] * bool(resets)
     modules = _name_modules(own, collector.shared, top, prefix)
     raw = _run_yosys(_SCRIPT.format(rtlil=rtlil.write(modules)))
 
@@ -183,8 +194,7 @@ def emit_component(component: Any, *, top: str, prefix: str = "", reset: str = "
     verilog = text.layout(raw, {module.name[1:]: module.purpose for module in modules}, header,
                           _groups(component, ports))
 
-    notes = {"clk": "clock, rising edge", RESETS[reset][0]: f"reset, {RESETS[reset][1]}"}
-    fields = {name: Field(1, notes[name], name="clock" if name == "clk" else "reset")
+    fields = {name: Field(1, notes[name], name="clock" if name in clocked else "reset")
               for name in clocked + resets}
     described = [Port(name, 1, "input", Const(0), field).as_dict()
                  for name, field in fields.items()]
@@ -206,8 +216,9 @@ def _clock(ports: list[str]) -> dict[str, Any] | None:
 def _reset(ports: list[str], style: str) -> dict[str, Any] | None:
     if not ports:
         return None
+    is_low = style == "async_low" or ports[0] == AXI_RESET
     return dict(port=ports[0], kind="async" if style == "async_low" else "sync",
-                active="low" if style == "async_low" else "high", note=RESET_NOTES[style])
+                active="low" if is_low else "high", note=RESET_NOTES[style])
 
 
 def emit_ports(parameters: Parameters) -> list[Port]:
@@ -220,15 +231,17 @@ def emit_ports(parameters: Parameters) -> list[Port]:
 
 
 def emit(parameters: Parameters, top: str | None = None, prefix: str = "",
-         command: str = "", file: str = "", clock_ns: float | None = None) -> Emitted:
+         command: str = "", file: str = "", clock_ns: float | None = None,
+         wrap: Wrap | None = None) -> Emitted:
     """Verilog and manifest of a registered generator's design.
 
-    ``top`` defaults to prefix + generator name; every other module gets ``prefix``. ``command``
+    ``top`` defaults to prefix + generator name, and with ``wrap`` to that + ``_axis`` or ``_scan``;
+    every other module gets ``prefix``. ``command``
     is the command line named in the header; by default the one that rebuilds the same bytes.
     ``file`` is the Verilog file's name and ``clock_ns`` the clock period that the user aims at,
     both for the manifest. The process remembers its last designs (:func:`forget`).
     """
-    found = _emit(parameters, top, prefix, command, file, clock_ns)
+    found = _emit(parameters, top, prefix, command, file, clock_ns, wrap)
     return replace(found, manifest=copy.deepcopy(found.manifest))
 
 
@@ -241,19 +254,28 @@ def forget() -> None:
 # verification with several seeds.
 @functools.lru_cache(maxsize=32, typed=True)
 def _emit(parameters: Parameters, top: str | None, prefix: str, command: str, file: str,
-          clock_ns: float | None) -> Emitted:
+          clock_ns: float | None, wrap: Wrap | None) -> Emitted:
     generator = registry.find(parameters.generator)
     component = generator.component_class()(parameters)
+    core, purpose = prefix + generator.name, generator.summary
     if not command:
         words = ["gen", generator.name, parameters.flags()]
+        words += [wrap.flags()] if wrap else []
         words += ["--top", top] if top else []
         words += ["--prefix", prefix] if prefix else []
         words += ["--clock", f"{clock_ns:g}"] if clock_ns is not None else []
         command = " ".join(word for word in words if word)
-    result = emit_component(component, top=top or prefix + generator.name, prefix=prefix,
-                            reset=parameters.reset, command=command, file=file,
+    top = top or core + (f"_{wrap.kind}" if wrap else "")
+    wrapper = None
+    if wrap and wrap.kind == "axis":
+        streams = component_streams(component, component_ports(component))
+        component = wrapper = axis_wrapper(component, generator.name, wrap.width)
+        purpose += "; behind AXI4-Stream interfaces"
+    is_scanned = wrap is not None and wrap.kind == "scan"
+    result = emit_component(component, top=core if is_scanned else top, prefix=prefix,
+                            reset=parameters.reset, command=command, file=file or f"{top}.v",
                             parameters=parameters.as_dict(), generator=generator.name,
-                            purpose=generator.summary)
+                            purpose=purpose, axi=wrapper is not None)
     manifest = result.manifest
     if clock_ns is not None and manifest["clock"] is not None:
         manifest["clock"]["target_ns"] = clock_ns
@@ -261,4 +283,6 @@ def _emit(parameters: Parameters, top: str | None, prefix: str, command: str, fi
         resolved=parameters.resolved(), derived=component.derived(),
         timing=component.timing().as_dict(),
         memories=[memory.as_dict() for memory in component.memories()])
-    return result
+    if wrapper is not None:
+        manifest["wrap"] = axis_facts(wrapper, core, streams)
+    return scanned(result, top) if is_scanned else result

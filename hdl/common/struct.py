@@ -10,7 +10,7 @@ from typing import Any
 from amaranth.hdl import Cat, Shape, Signal
 from amaranth.lib import data, wiring
 
-__all__ = ["JoinedLayout", "StructComponent", "joint", "signals"]
+__all__ = ["AxisLayout", "JoinedLayout", "StructComponent", "joint", "signals"]
 
 
 class JoinedLayout(data.StructLayout):
@@ -19,9 +19,14 @@ class JoinedLayout(data.StructLayout):
     ``m_axi_arvalid`` and ``m_axi_arready``."""
 
 
+class AxisLayout(data.StructLayout):
+    """Payload of an AXI4-Stream interface: ``data``, valid and ready of ``s_axis_weight`` are
+    ``s_axis_weight_tdata``, ``s_axis_weight_tvalid`` and ``s_axis_weight_tready``."""
+
+
 def joint(shape: Any) -> str:
     """What stands between the name of a stream with this payload and those of its ports."""
-    return "" if isinstance(shape, JoinedLayout) else "_"
+    return "" if isinstance(shape, JoinedLayout) else "_t" if isinstance(shape, AxisLayout) else "_"
 
 
 def signals(shape: Any, name: str, **options: Any) -> Any:

@@ -208,6 +208,8 @@ class Bench:
 
     def __init__(self, dut: Any, period: int = 10) -> None:
         self.dut = dut
+        #: streams go through buffers (:mod:`.axis`): cycles are not those of the design
+        self.is_buffered = bool(getattr(dut, "is_buffered", False))
         self.cycles = 0
         self.clock = Clock(dut.clk, period, "ns")
         self.started = 0.0
