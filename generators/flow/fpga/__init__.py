@@ -1,0 +1,10 @@
+"""Designs on FPGAs: synthesis by Yosys, place and route by nextpnr, one report.
+
+A device is a row of :mod:`.devices`. A design with more ports than a package has pins goes inside
+:func:`scan_wrapper`, a few pins around it, with a register at every port.
+"""
+
+from .devices import DEVICES, Device, find_device
+from .wrapper import scan_wrapper
+
+__all__ = ["DEVICES", "Device", "find_device", "scan_wrapper"]
