@@ -25,7 +25,7 @@ __all__ = ["main", "VERBS"]
 #: configure(parser, generator) adds that generator's parameters; GENERATORS names those that it
 #: takes, if not all. TAKES_WRAP = True: it has the options of wrapping.py.
 VERBS = {name: f"lowbit.generators.verbs.{name}" for name in
-         ("list", "verify", "area", "ppa", "compare", "run", "inspect", "pack", "quantize",
+         ("list", "verify", "area", "ppa", "fpga", "compare", "run", "inspect", "pack", "quantize",
           "compile", "estimate", "llm")}
 
 

@@ -11,8 +11,8 @@ from lowbit.golden.parameters import Parameters, default_text, flag_name
 
 from .errors import UsageError
 
-__all__ = ["ArgumentParser", "add_parameters", "parameter_names", "integer", "nanoseconds",
-           "positive", "take_parameters"]
+__all__ = ["ArgumentParser", "add_parameters", "parameter_names", "integer", "megahertz",
+           "nanoseconds", "positive", "take_parameters"]
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -48,6 +48,18 @@ def nanoseconds(text: str) -> float:
         value = 0.0
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError("must be a time in ns, more than 0 and below 1e6; "
+                                         f"got {text}")
+    return value
+
+
+def megahertz(text: str) -> float:
+    """argparse type: a frequency in MHz."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e4:
+        raise argparse.ArgumentTypeError("must be a frequency in MHz, more than 0 and below 1e4; "
                                          f"got {text}")
     return value
 

