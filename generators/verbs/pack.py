@@ -51,7 +51,7 @@ class PackParameters(Parameters):
                           "byte, or four in five bits; sherry makes exactly one of four zero")
 
     def check(self) -> None:
-        assert self.core is not None     # the core's own rules
+        self.core.check()
         if self.radix == 3 and self.symmetric:
             self.refuse("symmetric", "belongs to --radix 2: trits are symmetric; leave it out")
         if self.planes > 1 and (self.radix == 2 or self.unpack == "sherry"):
