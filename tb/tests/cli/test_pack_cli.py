@@ -24,22 +24,11 @@ from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.packing import split_steps
 from lowbit.golden.lut.parameters import LutCoreParameters
 
+from ..weights.packers import write_safetensors
+
 ML = {"BF16": ml_dtypes.bfloat16, "F8_E4M3": ml_dtypes.float8_e4m3fn,
       "F8_E5M2": ml_dtypes.float8_e5m2, "F16": np.float16, "F32": np.float32, "F64": np.float64,
       "I8": np.int8}
-
-
-def write_safetensors(path: Path, tensors: dict[str, tuple[str, Any]]) -> None:
-    """The file format written out by hand: NumPy's writer does not know every type."""
-    header, data = {}, b""
-    for name, (dtype, array) in tensors.items():
-        raw = np.ascontiguousarray(array).tobytes()
-        header[name] = {"dtype": dtype, "shape": array.shape,
-                        "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 @pytest.fixture
