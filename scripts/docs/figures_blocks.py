@@ -59,13 +59,13 @@ def formats_in_models(r: Json) -> str:
                   f"{math.exp(x['smollm2']['likelihood']):,.2f}",
                   f"{x['smollm2']['divergence']:.4f}"] if "smollm2" in x else ["–", "–", "–"]
         rows.append((f"`{x['format']}`", f"{x['bits_per_weight']:.3f}", *cosines, *scores))
-    return (f"{m['model']}: cosine of the embeddings of {m['sentences']} sentences to those of the "
-            f"FP32 model, {m['matrices']} matrices replaced. {s['model']} (`{s['file']}`, as it is: "
-            f"the file's own weights): mean negative log likelihood of the {s['tokens'] - 1} tokens "
-            "of docs/data/paragraph.txt after the first, in nats, the perplexity that it is the "
-            "logarithm of, and the mean Kullback-Leibler divergence from the likelihoods of the "
-            f"model as it is, {s['matrices']} matrices ({s['weights']:,} weights) replaced, the "
-            "embedding and output head not. Activations are float32.\n\n"
+    return (f"{m['model']}: cosine of the embeddings of {m['sentences']} sentences to those of "
+            f"the FP32 model, {m['matrices']} matrices replaced. {s['model']} (`{s['file']}`, as "
+            "it is: the file's own weights): mean negative log likelihood of the "
+            f"{s['tokens'] - 1} tokens of docs/data/paragraph.txt after the first, in nats, the "
+            "perplexity that it is the logarithm of, and the mean Kullback-Leibler divergence from "
+            f"the likelihoods of the model as it is, {s['matrices']} matrices ({s['weights']:,} "
+            "weights) replaced, the embedding and output head not. Activations are float32.\n\n"
             + table(("format", "bits/weight", "cosine, mean", "lowest", "nats a token",
                      "perplexity", "divergence"), rows))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
+import subprocess
 import sys
 import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lowbit.generators.cli import main
@@ -23,6 +26,7 @@ from lowbit.generators.compare.report import UNEXPLAINED, as_markdown
 from lowbit.generators.compare.study import Reference, Row, Study, Weights, same
 from lowbit.generators.errors import CheckFailed, UsageError
 from lowbit.generators.flow import liberty, synthesis
+from lowbit.golden.lut.quantizer import quantize, quantize_planes, quantize_ternary
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = "lut_dot --K 2 --a-format int8"
@@ -138,6 +142,38 @@ def test_studies(name: str) -> None:
     for weights in study.errors:
         assert weights.form in FORMATS and set(losses(weights.form)) == set(MODELS)
     assert study.question.endswith("?")
+
+
+def test_formats_of_few_levels() -> None:
+    """Powers of two are the nearest; planes are those of the quantiser, and of a shorter group."""
+    rng = np.random.default_rng(1)
+    weights = rng.standard_t(3, (3, 192)).astype(np.float32)
+    weights[2, 128:] = 0
+    values, bits = FORMATS["shift4"].quantize(weights)
+    levels = np.array([sign * 2.0**e for e in range(8) for sign in (1, -1)])
+    for row, span in itertools.product(range(3), (slice(0, 128), slice(128, 192))):
+        part = weights[row, span].astype(float)
+        scale = float(np.float32(np.abs(part).max() / 128))
+        near = np.abs(part[:, None] - scale * levels).min(axis=1)
+        np.testing.assert_allclose(np.abs(part - values[row, span]), near, rtol=1e-6, atol=1e-7)
+    assert bits == 4.25
+    whole = weights[:, :128]
+    for name, tensor, stored in (
+            ("ternary2", quantize_planes(whole, 2, 128), 2 * (1.6 + 0.25)),
+            ("sherry", quantize_ternary(whole, 128, sparse=True), 1.25 + 0.25),
+            ("lut2_sym", quantize(whole, 2, 128, symmetric=True), 2.25)):
+        values, bits = FORMATS[name].quantize(whole)
+        np.testing.assert_array_equal(values, tensor.dequantize().astype(np.float32))
+        assert bits == stored
+        assert FORMATS[name].quantize(weights)[0].shape == (3, 192)
+
+
+def test_recorded_losses() -> None:
+    """The package's figures are those of docs/results."""
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "docs" / "accuracies.py", "--check"],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert losses("no format") == {}
 
 
 def test_labels_are_checked() -> None:
