@@ -29,12 +29,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .digits import FP4_HALVES
-from .formats import E8M0, FP8_E4M3
+from .formats import E8M0, FP8_E4M3, ExponentFormat, FloatFormat
 from .grouped import GroupedWeights
 from .groups import Weights, group_count, group_spans, row_blocks
 from .parameters import ParameterError
 
-__all__ = ["BLOCK_KINDS", "E2M1", "BlockKind", "quantize"]
+__all__ = ["BLOCK_KINDS", "E2M1", "BlockKind", "quantize", "scale_values"]
 
 Array = NDArray[Any]
 
@@ -68,6 +68,17 @@ BLOCK_KINDS = {kind.name: kind for kind in (
     BlockKind("mxfp4", 4, 32, "e8m0", E2M1, "E2M1 in blocks of 32, a power of two as scale"),
     BlockKind("nvfp4", 4, 16, "e4m3", E2M1, "E2M1 in blocks of 16, E4M3 scales and one in FP32"),
     BlockKind("mxint8", 8, 32, "e8m0", None, "INT8 in blocks of 32, a power of two as scale"))}
+
+
+def scale_values(name: str, codes: Array) -> Array:
+    """Scales of a format from their bytes, float32; :class:`ParameterError` for a NaN."""
+    kind, codes = BLOCK_KINDS[name].scale, np.asarray(codes)
+    form: FloatFormat | ExponentFormat = E8M0 if kind == "e8m0" else FP8_E4M3
+    nan = form.is_nan(codes)
+    if nan.any():
+        raise ParameterError(f"scales must be finite; a block's {kind.upper()} scale is "
+                             f"{codes[nan][0]}, which is NaN")
+    return np.asarray(form.to_float64(codes).astype(np.float32))
 
 
 def _mx_codes(largest: Array, exponent: int) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import UsageError
 from .evaluate import Compared
+from .recorded import MODELS, RECORD
 
 __all__ = ["check_matplotlib", "draw"]
 
@@ -26,7 +27,7 @@ def check_matplotlib() -> None:
 
 def draw(compared: Compared, folder: Path) -> None:
     """``NAME.svg`` and ``NAME.png`` in ``folder``: area per work of every row, over the base; for a
-    study with errors also ``NAME_error``, area per work against them."""
+    study with errors also ``NAME_error``, area per work against them and what models lose."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -56,25 +57,49 @@ def _bars(compared: Compared, path: Path) -> None:
 
 
 def _scatter(compared: Compared, path: Path) -> None:
-    """Cost and error: to the left and down is better."""
+    """Cost and error on distributions and on models, a panel each: to the left and down is
+    better."""
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
+    figure, panels = pyplot.subplots(1, 1 + len(MODELS), figsize=(6.5 * (1 + len(MODELS)), 6.5),
+                                     layout="constrained")
+    distributions, *models = panels
+    distributions.set_title("distributions")
+    distributions.set_ylabel("error of the weights: sum of squares over that of the weights")
     for (name, label), marker in zip(KINDS.items(), "os^", strict=True):
-        errors = {row: compared.errors[form][name] for row, form in compared.study.errors.items()}
-        axes.scatter([compared.row(row).cost for row in errors], list(errors.values()),
-                     marker=marker, label=label)
-    for row, form in compared.study.errors.items():
-        axes.annotate(row, (compared.row(row).cost, max(compared.errors[form].values())),
-                      xytext=(0, 6), textcoords="offset points", fontsize=8, ha="center")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.margins(0.15)
-    axes.set_xlabel("area × cycles of a multiply-accumulate")
-    axes.set_ylabel("error of the weights: sum of squares over that of the weights")
-    axes.set_title(compared.study.title)
-    axes.legend(fontsize=8)
+        _points(distributions, compared, name, marker, label)
+    distributions.set_yscale("log")
+    distributions.legend(fontsize=8)
+    for axes, (name, (title, meaning)) in zip(models, MODELS.items(), strict=True):
+        missing = _points(axes, compared, name, "o", title)
+        axes.set_title(title)
+        axes.set_ylabel(meaning)
+        # a loss may be nothing, or less
+        axes.set_yscale("symlog", linthresh=1e-3)
+        if missing:
+            axes.text(0.02, 0.02, f"not recorded ({RECORD}): {', '.join(missing)}", fontsize=8,
+                      transform=axes.transAxes)
+    for axes in panels:
+        axes.set_xscale("log")
+        axes.margins(0.15)
+        axes.set_xlabel("area × cycles of a multiply-accumulate")
+    figure.suptitle(compared.study.title)
     _save(figure, path)
+
+
+def _points(axes: Any, compared: Compared, name: str, marker: str, label: str) -> list[str]:
+    """A point for each row with an error of the kind ``name``, and the row's label where it is the
+    last kind of its panel; formats that have no such figure."""
+    known = [(compared.point_cost(weights), compared.errors[weights.form][name],
+              compared.study.point(weights)) for weights in compared.study.errors
+             if name in compared.errors[weights.form]]
+    axes.scatter([cost for cost, _, _ in known], [error for _, error, _ in known], marker=marker,
+                 label=label)
+    if name == list(KINDS)[-1] or name in MODELS:
+        for cost, error, point in known:
+            axes.annotate(point, (cost, error), xytext=(0, 6), fontsize=7,
+                          textcoords="offset points", ha="center")
+    return [form for form, found in compared.errors.items() if name not in found]
 
 
 def _save(figure: Any, path: Path) -> None:

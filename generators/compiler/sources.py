@@ -96,8 +96,8 @@ class GgufSource(Source):
         if kind in GGUF_FLOATS:
             return self.quantizer.shape(name, n, k, kind)
         form = BLOCK_FORMATS.get(kind)
-        if form is None or form.levels is not None:
-            able = [name for name, form in BLOCK_FORMATS.items() if form.levels is None]
+        if form is None or form.kind is not None:
+            able = [name for name, form in BLOCK_FORMATS.items() if form.kind is None]
             raise UsageError(f"{name} is {kind}, which the accelerator does not take; it takes "
                              f"{', '.join(able)}")
         signed = form.zero == 1 << form.bits - 1

@@ -60,9 +60,10 @@ class Llama:
             self._frequencies /= dequantized(file, FREQUENCIES)[0]
 
     def forward(self, tokens: Sequence[int], cache: Cache,
-                progress: Callable[[int, int], None] = lambda done, total: None) -> Array:
+                progress: Callable[[int, int], None] = lambda done, total: None, *,
+                every: bool = False) -> Array:
         """Append tokens to the positions in ``cache``; scores of the next token, float32
-        (vocabulary,).
+        (vocabulary,); with ``every`` those after each of the tokens, (tokens, vocabulary).
 
         ``progress(done, total)`` counts blocks. :class:`UsageError` past the end of the cache and
         for numbers that are not finite; ``IndexError`` for a token that is not in the vocabulary.
@@ -72,14 +73,18 @@ class Llama:
                              f"of which {cache.filled} are filled")
         # what is not finite is refused where it would be multiplied
         with np.errstate(all="ignore"):
-            scores = self._forward(tokens, cache, progress)
+            x = self._hidden(tokens, cache, progress)
+            scores = multiply(self.linears, (self.config.head,),
+                              self._norm(OUTPUT_NORM, x if every else x[-1:]))[0]
         if not np.isfinite(scores).all():
             raise UsageError(f"{self.file.path}: the model's scores are not finite; its weights "
                              "are damaged")
-        return scores
+        return scores if every else scores[0]
 
-    def _forward(self, tokens: Sequence[int], cache: Cache,
-                 progress: Callable[[int, int], None]) -> Array:
+    def _hidden(self, tokens: Sequence[int], cache: Cache,
+                progress: Callable[[int, int], None]) -> Array:
+        """What the last block gives for each of the tokens, float32 (tokens, width)."""
+        out = np.empty((len(tokens), self.config.width), np.float32)
         parts = [tokens[at:at + ROWS] for at in range(0, len(tokens), ROWS)]
         total = len(parts) * self.config.layers
         for i, part in enumerate(parts):
@@ -90,7 +95,8 @@ class Llama:
                 x = x + self._feed_forward(layer, x)
                 progress(i * self.config.layers + layer + 1, total)
             cache.filled += len(part)
-        return multiply(self.linears, (self.config.head,), self._norm(OUTPUT_NORM, x[-1:]))[0][0]
+            out[i * ROWS:i * ROWS + len(part)] = x
+        return out
 
     def _norm(self, name: str, x: Array) -> Array:
         mean = np.mean(x * x, axis=1, keepdims=True)

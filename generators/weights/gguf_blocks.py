@@ -21,10 +21,12 @@ Q6_K    6     16 of 256    (d s)(q - 32), signed 8-bit s
 TQ1_0   2     256          d (q - 1), ternary, five digits a byte
 TQ2_0   2     256          d (q - 1), ternary; a code of 3 is legal and means 2 d
 MXFP4   4     32           2**(e - 127) times an E2M1 value
+NVFP4   4     16 of 64     s t times an E2M1 value, s in E4M3, t a number of the tensor
 ======= ===== ============ ===================================================================
 
 MXFP4 has d = 2**(e - 127), which FP32 holds for every e; e = 255 is NaN in the MX specification and
-is refused.
+is refused. NVFP4 has E4M3 scales without a sign, of which 127 is NaN and refused too; t is an FP32
+tensor beside the weights, or 1.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.block_formats import BLOCK_KINDS
+from lowbit.golden.block_formats import BLOCK_KINDS, scale_values
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.parameters import ParameterError
 
@@ -56,7 +58,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class BlockFormat:
-    """One format. ``zero``: z of every group; None with minima or levels."""
+    """One format. ``zero``: z of every group; None with minima and of block formats."""
 
     bits: int
     block: int               #: weights of a block
@@ -64,7 +66,7 @@ class BlockFormat:
     group: int               #: weights that share a scale
     decode: Callable[[Array], _Part]
     zero: int | None = None
-    levels: Array | None = None
+    kind: str | None = None     #: block format (:mod:`lowbit.golden.block_formats`)
 
 
 def _half(raw: Array, at: int) -> Array:
@@ -159,10 +161,14 @@ def _tq2_0(raw: Array) -> _Part:
 
 
 def _mxfp4(raw: Array) -> _Part:
-    exponent = raw[:, :1].astype(np.int32)
-    if (exponent == 255).any():
-        raise ParameterError("scales must be finite; a block's E8M0 scale is 255, which is NaN")
-    return _Part(_fields(raw[:, 1:], 4, 16), np.ldexp(np.float32(1), exponent - 127))
+    return _Part(_fields(raw[:, 1:], 4, 16), scale_values("mxfp4", raw[:, :1]))
+
+
+def _nvfp4(raw: Array) -> _Part:
+    if (signed := raw[:, :4][raw[:, :4] > 127]).size:
+        raise ParameterError("scales of NVFP4 must be E4M3 numbers without a sign, codes 0..126; "
+                             f"a block's is {signed[0]}")
+    return _Part(_fields(raw[:, 4:], 4, 8), scale_values("nvfp4", raw[:, :4]))
 
 
 BLOCK_FORMATS = {
@@ -178,12 +184,13 @@ BLOCK_FORMATS = {
     "Q6_K": BlockFormat(6, 256, 210, 16, _q6_k, zero=32),
     "TQ1_0": BlockFormat(2, 256, 54, 256, _tq1_0, zero=1),
     "TQ2_0": BlockFormat(2, 256, 66, 256, _tq2_0, zero=1),
-    "MXFP4": BlockFormat(4, 32, 17, 32, _mxfp4, levels=BLOCK_KINDS["mxfp4"].levels),
+    "MXFP4": BlockFormat(4, 32, 17, 32, _mxfp4, kind="mxfp4"),
+    "NVFP4": BlockFormat(4, 64, 36, 16, _nvfp4, kind="nvfp4"),
 }
 
 
-def decode_rows(name: str, raw: Array) -> GroupedWeights:
-    """Weights (n, k) from the bytes (n, k / block * size) of a format.
+def decode_rows(name: str, raw: Array, factor: float = 1.0) -> GroupedWeights:
+    """Weights (n, k) from the bytes (n, k / block * size) of a format; ``factor`` is t of NVFP4.
 
     :class:`ParameterError` for a scale or minimum that is not finite.
     """
@@ -194,5 +201,7 @@ def decode_rows(name: str, raw: Array) -> GroupedWeights:
     scale = part.scale.reshape(n, -1)
     zero = None if form.zero is None else np.full(scale.shape, form.zero, np.uint8)
     minimum = None if part.minimum is None else part.minimum.reshape(n, -1)
-    return GroupedWeights(part.codes.reshape(n, -1), scale, zero, form.bits, form.group, minimum,
-                          levels=form.levels).check()
+    return GroupedWeights(
+        part.codes.reshape(n, -1), scale, zero, form.bits, form.group, minimum,
+        levels=None if form.kind is None else BLOCK_KINDS[form.kind].levels,
+        factor=np.full(n, factor, np.float32) if form.kind == "nvfp4" else None).check()

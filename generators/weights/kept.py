@@ -102,9 +102,9 @@ def _list_gguf(name: str, form: str, shape: tuple[int, ...]) -> Listing:
     matrix = len(shape) == 2 and 0 not in shape
     if block_format is not None:
         group, keep = block_format.group, matrix
-        takes = core_takes(block_format.bits, levels=block_format.levels is not None,
-                      minimum=block_format.zero is None,
-                      ternary=block_format.zero == 1)
+        takes = core_takes(block_format.bits, block=block_format.kind,
+                           minimum=block_format.zero is None,
+                           ternary=block_format.zero == 1)
     elif form in GGUF_FLOATS:
         takes = FLOAT
     else:
@@ -131,10 +131,26 @@ def _keep_gguf(file: GgufFile, name: str | None) -> Kept:
     if len(tensor.shape) != 2 or 0 in tensor.shape:
         raise UsageError(f"--keep takes a matrix (output channels, inputs), not empty; {name} has "
                          f"shape {tensor.shape}")
+    factor, notes = 1.0, list[str]()
+    if BLOCK_FORMATS[tensor.type].kind == "nvfp4":
+        factor, notes = _tensor_scale(file, name)
     try:
-        return Kept(name, tensor.type, decode_rows(tensor.type, file.rows(tensor)))
+        return Kept(name, tensor.type, decode_rows(tensor.type, file.rows(tensor), factor), notes)
     except ParameterError as error:
         raise UsageError(f"{name}: {error}") from None
+
+
+def _tensor_scale(file: GgufFile, name: str) -> tuple[float, list[str]]:
+    """NVFP4's scale of a whole tensor, which is one of its own: ``x.scale`` of ``x.weight``."""
+    scale = name.removesuffix("weight").rstrip(".") + ".scale"
+    if scale not in file.tensors:
+        return 1.0, [f"no tensor {scale}: the scale of the tensor is 1"]
+    found = file.tensors[scale]
+    if found.type != "F32" or found.shape != (1,):
+        raise UsageError(f"{scale} must be one F32 number, the scale of {name}; it is {found.type} "
+                         f"of shape {found.shape}")
+    value = float(file.rows(found).view("<f4")[0, 0])
+    return value, [f"scale of the tensor: {scale}, {value:.6g}"]
 
 
 # -- .npy -------------------------------------------------------------------------------------

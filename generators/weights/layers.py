@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.block_formats import BLOCK_KINDS
+
 from ..errors import UsageError
+from .compressed_fp4 import GLOBAL_SCALE, fp4_kind, fp4_weights
 from .compressed_tensors import compressed_weights, packed_bits
 from .gptq import awq_weights, gptq_bits, gptq_weights
 from .listing import FLOAT, NO_MATRIX, Kept, Listing, core_takes, only
@@ -22,7 +25,7 @@ Array = NDArray[Any]
 #: suffixes of the tensors that make one layer, the one that names it first
 QUARTET = ("qweight", "qzeros", "scales", "g_idx")
 PACKED = ("weight_packed", "weight_scale", "weight_shape", "weight_zero_point", "weight_g_idx")
-SUFFIXES = (*QUARTET, *PACKED)
+SUFFIXES = (*QUARTET, *PACKED, GLOBAL_SCALE)
 
 
 class Layers:
@@ -44,12 +47,22 @@ class Layers:
         return tuple(self.file.entries[name]["shape"])
 
     def _bits_stored(self, names: list[str]) -> int:
-        size = {"I64": 64, "F64": 64, "I32": 32, "F32": 32, "U8": 8, "I8": 8}
+        size = {"I64": 64, "F64": 64, "I32": 32, "F32": 32, "U8": 8, "I8": 8,
+                "F8_E4M3": 8, "F8_E8M0": 8}
         return sum(size.get(self.file.entries[name]["dtype"], 16) * math.prod(self.shape(name))
                    for name in names)
 
+    def _is_fp4(self, base: str) -> bool:
+        """A layer of compressed-tensors with codes of four bits in bytes, not in words."""
+        return "weight_packed" in self.parts[base] and \
+            self.file.entries[f"{base}.weight_packed"]["dtype"] == "U8"
+
     def missing(self, base: str) -> list[str]:
-        needed = QUARTET[:3] if "qweight" in self.parts[base] else PACKED[:3]
+        needed: tuple[str, ...] = QUARTET[:3] if "qweight" in self.parts[base] else PACKED[:3]
+        if self._is_fp4(base):
+            needed = PACKED[:2]
+            if needed[1] in self.parts[base] and fp4_kind(self.file, base) == "nvfp4":
+                needed = *needed, GLOBAL_SCALE
         return [f"{base}.{part}" for part in needed if part not in self.parts[base]]
 
     def listings(self) -> list[Listing]:
@@ -76,6 +89,8 @@ class Layers:
             first = "qweight" if "qweight" in self.parts[base] else "weight_packed"
             return Listing(base, "incomplete", self.shape(f"{base}.{first}"), 32, None,
                            f"not taken: {', '.join(missing)} missing", False)
+        if self._is_fp4(base):
+            return self._fp4_layer(base, names)
         form, bits, n, k = self._form(base)
         if bits is None:
             return Listing(base, form, (n, k), 0, None, "not taken: shapes do not fit", False)
@@ -85,6 +100,16 @@ class Layers:
         size = size if isinstance(size, int) and size > 0 else -(-k // groups)
         return Listing(base, f"{form} {bits}", (n, k), self._bits_stored(names) / (n * k), size,
                        core_takes(bits), True)
+
+    def _fp4_layer(self, base: str, names: list[str]) -> Listing:
+        name, shape = fp4_kind(self.file, base), self.shape(f"{base}.weight_packed")
+        if name is None or len(shape) != 2 or 0 in shape:
+            return Listing(base, "compressed", shape, 8, None, "not taken: no MXFP4 and no NVFP4",
+                           False)
+        n, k = shape[0], 2 * shape[1]
+        return Listing(base, f"compressed {name.upper()}", (n, k),
+                       self._bits_stored(names) / (n * k), BLOCK_KINDS[name].block,
+                       core_takes(BLOCK_KINDS[name].bits, block=name), True)
 
     def _form(self, base: str) -> tuple[str, int | None, int, int]:
         """(format, bits, n, k) from the shapes; bits None where they do not fit."""
@@ -109,6 +134,9 @@ class Layers:
             raise UsageError(f"{base} needs {', '.join(missing)}, not in {self.file.path}; codes "
                              "without it mean nothing")
         integers, parts = self.file.integers, self.parts[base]
+        if self._is_fp4(base):
+            kind, weights, notes = fp4_weights(base, self.file)
+            return Kept(base, f"compressed-tensors {kind.upper()}", weights, notes)
         if "weight_packed" in parts:
             scales = self._floats(f"{base}.weight_scale")
             weights, notes = compressed_weights(
@@ -145,4 +173,5 @@ class Layers:
             raise UsageError(f"{name} is {dtype} and has no codes to keep; leave --keep out")
         raise UsageError(f"{name} is {dtype} without the tensors that say what it means; --keep "
                          "takes layers of GPTQ, AWQ (qweight, qzeros, scales) and "
-                         "compressed-tensors (weight_packed, weight_scale, weight_shape)")
+                         "compressed-tensors (weight_packed, weight_scale, and weight_shape or, in "
+                         f"NVFP4, {GLOBAL_SCALE})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lowbit.golden.block_formats import BLOCK_KINDS
 from lowbit.golden.grouped import GroupedWeights
 
 from ..errors import UsageError
@@ -40,13 +41,15 @@ class Kept:
     notes: list[str] = field(default_factory=list)   #: how the file was understood
 
 
-def core_takes(bits: int, *, levels: bool = False, minimum: bool = False,
+def core_takes(bits: int, *, block: str | None = None, minimum: bool = False,
                ternary: bool = False) -> str:
-    """What takes codes of so many bits."""
+    """What takes codes of so many bits; ``block``: those of a block format."""
     if ternary:
         return f"lut_core --radix 3, or {bits} planes"
-    if levels:
-        return "bitmod_tile, bitmod_array with --group-scale e8m0; lut_core, 5 planes"
+    if block is not None:
+        kind = BLOCK_KINDS[block]
+        return f"bitmod_tile, bitmod_array with --group-scale {kind.scale}" + (
+            "; lut_core, 5 planes" if kind.name == "mxfp4" else "")
     return f"lut_core, {bits} planes" + (", with minima" if minimum else "")
 
 

@@ -25,6 +25,8 @@ Array = NDArray[Any]
 #: safetensors name -> our name of a float
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
           "F8_E4M3": "fp8_e4m3", "F8_E5M2": "fp8_e5m2"}
+#: elements of a byte whose meaning another tensor, or the reader, knows
+BYTES = ("U8", "F8_E4M3", "F8_E8M0")
 INTEGERS = {"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1"}
 
 
@@ -82,6 +84,13 @@ class SafetensorsFile:
             raise UsageError(f"{name} must be one of {', '.join(INTEGERS)}; it is {entry['dtype']}")
         data = self._map(name, INTEGERS[entry["dtype"]])
         return np.asarray(data, data.dtype.newbyteorder("="))
+
+    def bytes_of(self, name: str) -> Array:
+        """A tensor of elements of one byte, as they are stored: uint8."""
+        entry = self._entry(name)
+        if entry["dtype"] not in BYTES:
+            raise UsageError(f"{name} must be one of {', '.join(BYTES)}; it is {entry['dtype']}")
+        return np.asarray(self._map(name, "u1"))
 
     def _entry(self, name: str) -> dict[str, Any]:
         if name not in self.entries:

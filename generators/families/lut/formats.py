@@ -71,7 +71,10 @@ class LutFormat(WeightFormat):
         else:
             tensor = quantize(source, self.bits, size, symmetric=self.symmetric,
                               progress=progress)
-        return tensor, error_report(source, tensor)
+        report = error_report(source, tensor)
+        if self.ternary:        # trits have no zero points to store
+            report.stored_bits = tensor.bits * tensor.codes.size + 32 * tensor.scale.size
+        return tensor, report
 
     def fields(self, tensor: GroupedWeights) -> dict[str, Any]:
         zero = tensor.zero

@@ -5,6 +5,7 @@ entry           type, shape                      meaning
 =============== ================================ ==================================================
 stream_K, stream_groups, stream_N  int           the core that the words are for
 stream_raw      bool                             the fields are patterns, not sign and index
+stream_unpack   text, trits only                 how trits are packed: none, trits5, sherry
 stream_plane    uint8 (T,)                       plane of each beat
 stream_first, stream_last   bool (T,)            the beat starts, ends a reduction (one a group)
 stream_table_last  bool (T,)                     the beat is the last that reads its tables
@@ -24,37 +25,43 @@ from numpy.typing import NDArray
 
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.packing import Beats, weight_beats, zero_beats
+from lowbit.golden.lut.parameters import LutCoreParameters
 
 __all__ = ["stream_entries"]
 
 Array = NDArray[Any]
 
 
-def stream_entries(quantized: GroupedWeights, *, K: int, groups: int, N: int,
-                   raw: bool = False) -> dict[str, Any]:
-    """The stream of a whole matrix for a core of N columns, tile by tile."""
+def stream_entries(quantized: GroupedWeights, core: LutCoreParameters) -> dict[str, Any]:
+    """The stream of a whole matrix for a core, tile by tile; codes of trits for one of radix 3."""
     n = quantized.codes.shape[0]
-    bits, zero = quantized.bits, quantized.zero
+    K, groups, N, radix = core.K, core.groups, core.N, core.radix
+    # trits have no zero-point term
+    bits, zero = quantized.bits, quantized.zero if radix == 2 else None
+    none = 1 << (bits - 1) if radix == 2 else 1
     counts = None if zero is None else zero_beats(zero, bits)
     words: Array | None = None
     beats: Beats | None = None
     tiles = -(-n // N)
     for t in range(tiles):
-        codes = _columns(quantized.codes, t, N, 1 << (bits - 1))
-        zeros = None if zero is None else _columns(zero, t, N, 1 << (bits - 1))
+        codes = _columns(quantized.codes, t, N, none)
+        zeros = None if zero is None else _columns(zero, t, N, none)
         beats = weight_beats(codes, bits, K, groups, zeros, group_size=quantized.group_size,
-                             per_group=True, counts=counts)
-        rows = beats.words(raw=raw)
+                             per_group=True, counts=counts, radix=radix)
+        rows = beats.words(raw=not core.has_sign) if core.trit_code is None else \
+            beats.packed(core.trit_code)
         if words is None:
             words = np.empty((tiles, *rows.shape), np.uint8)
         words[t] = rows
     assert beats is not None
-    return {"stream_K": K, "stream_groups": groups, "stream_N": N, "stream_raw": raw,
+    packing = {} if radix == 2 else {"stream_unpack": core.unpack}
+    return {"stream_K": K, "stream_groups": groups, "stream_N": N,
+            "stream_raw": not core.has_sign, **packing,
             "stream_plane": beats.plane, "stream_first": beats.first, "stream_last": beats.last,
             "stream_table_last": beats.group_last, "stream_words": words}
 
 
 def _columns(x: Array, tile: int, N: int, fill: int) -> Array:
-    """The N columns (rows of ``x``) of a tile; missing ones are two's-complement zeros."""
+    """The N columns (rows of ``x``) of a tile; missing ones are zeros, whose code is ``fill``."""
     part = x[tile * N:(tile + 1) * N]
     return np.pad(part, ((0, N - len(part)), (0, 0)), constant_values=fill)

@@ -22,23 +22,13 @@ from lowbit.generators.weights.formats import load_tensor
 from lowbit.golden.bits import unpack_bits
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.packing import split_steps
+from lowbit.golden.lut.parameters import LutCoreParameters
+
+from ..weights.packers import write_safetensors
 
 ML = {"BF16": ml_dtypes.bfloat16, "F8_E4M3": ml_dtypes.float8_e4m3fn,
       "F8_E5M2": ml_dtypes.float8_e5m2, "F16": np.float16, "F32": np.float32, "F64": np.float64,
       "I8": np.int8}
-
-
-def write_safetensors(path: Path, tensors: dict[str, tuple[str, Any]]) -> None:
-    """The file format written out by hand: NumPy's writer does not know every type."""
-    header, data = {}, b""
-    for name, (dtype, array) in tensors.items():
-        raw = np.ascontiguousarray(array).tobytes()
-        header[name] = {"dtype": dtype, "shape": array.shape,
-                        "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 @pytest.fixture
@@ -148,7 +138,8 @@ def words_value(p: Packed, a: Any) -> Any:
 @pytest.mark.parametrize("flags", [
     "", "--symmetric", "--w-bits 1", "--w-bits 1 --symmetric", "--w-bits 8 --K 6 --N 3",
     "--w-bits 3 --K 5 --groups 2 --N 4 --group-size 16", "--group-size 0 --N 7 --K 3",
-    "--table full --w-bits 2", "--negation hardware --K 2 --groups 3 --group-size 9"])
+    "--w-bits 3 --K 1 --groups 3 --N 4", "--table full --w-bits 2",
+    "--negation hardware --K 2 --groups 3 --group-size 9"])
 def test_stream_is_the_layer(weights: Path, tmp_path: Path, flags: str,
                              capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "packed.npz"
@@ -169,7 +160,7 @@ def test_tiles_keep_in_step() -> None:
     zero[4, 1] = 3
     quantized = GroupedWeights(rng.integers(0, 16, (5, 24), np.uint8),
                                np.ones((5, 3), np.float32), zero, 4, 8)
-    packed = Packed(quantized, stream_entries(quantized, K=4, groups=1, N=2))
+    packed = Packed(quantized, stream_entries(quantized, LutCoreParameters(K=4, groups=1, N=2)))
     assert packed.words.shape == (3, 2 * (5 + 8 + 5), 1)
     a = rng.integers(-128, 128, (2, 24))
     assert (words_value(packed, a) == a @ quantized.dequantize().T).all()
@@ -279,8 +270,23 @@ def test_bad_tensor_names(weights: Path, tmp_path: Path,
     ("--w-bits 0", "--w-bits must be 1..8; got 0"), ("--w-bits 9", "--w-bits must be 1..8; got 9"),
     ("--w-bits two", "integer"), ("--group-size -1", "--group-size must be 0..2147483647"),
     ("--group-size 99999999999999999999", "--group-size must be 0..2147483647"),
-    ("--K 7", "--K must be 2..6; got 7"), ("--N 0", "--N must be 1..4096; got 0"),
-    ("--groups 0", "--groups must be 1..64; got 0"), ("--table third", "--table must be one of"),
+    ("--K 7", "--K must be 1..6; got 7"), ("--N 0", "--N must be 1..1024; got 0"),
+    ("--groups 0", "--groups must be 1..8; got 0"),
+    ("--radix 4", "--radix must be 2..3; got 4"),
+    ("--radix 3 --K 5", "--K must be 1..4 with --radix 3"),
+    ("--radix 3 --w-bits 2", "--w-bits must be 1 with --radix 3"),
+    ("--radix 3 --symmetric", "--symmetric belongs to --radix 2"),
+    ("--radix 3 --negation hardware", "--negation belongs to --radix 2"),
+    ("--radix 3 --table full", "--table must be half with --radix 3; got full"),
+    ("--unpack trits5", "--unpack needs --radix 3"),
+    ("--radix 3 --unpack six", "--unpack must be one of none, trits5, sherry; got six"),
+    ("--radix 3 --unpack sherry --K 3", "must be a multiple of 4; got sherry with 3 * 1"),
+    ("--radix 3 --unpack sherry --K 4 --group-size 6", "as inputs and --group-size; got 40 and 6"),
+    ("--radix 3 --unpack sherry --K 4 --planes 2", "--planes must be 1 unless --radix is 3"),
+    ("--planes 2", "--planes must be 1 unless --radix is 3"),
+    ("--radix 3 --planes 3", "--planes must be 1..2; got 3"),
+    ("--radix 3 --planes 2 --group-size 24", "a --group-size that divides the inputs"),
+    ("--table third", "--table must be one of"),
     ("--negation none", "--negation must be one of"), ("--w 4", "unrecognized arguments")])
 def test_bad_parameters(weights: Path, tmp_path: Path, flags: str, message: str,
                         capsys: pytest.CaptureFixture[str]) -> None:

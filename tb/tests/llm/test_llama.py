@@ -18,6 +18,7 @@ from lowbit.generators.llm import float32, llama
 from lowbit.generators.llm.config import LlamaConfig
 from lowbit.generators.llm.linears import multiply, open_linears
 from lowbit.generators.llm.llama import Cache, Llama, silu
+from lowbit.generators.llm.score import divergence, likelihood, text_likelihoods
 from lowbit.generators.weights.gguf_file import GgufFile
 
 from .tiny import BASE, CONTEXT, EPSILON, HEAD_SIZE, HEADS, KV_HEADS, LAYERS, Tiny, library
@@ -82,6 +83,30 @@ def test_scores_are_the_definition_s(tmp_path, change):
         scores = model.forward(TOKENS[:count], Cache(model.config, CONTEXT))
         assert scores.dtype == np.float32
         assert np.abs(scores - expected).max() < 3e-6 * np.abs(expected).max()
+
+
+def test_scores_after_every_token(tmp_path, monkeypatch):
+    """Rows in parts of a few; and what follows from them: likelihoods, and a divergence."""
+    monkeypatch.setattr(llama, "ROWS", 4)
+    tiny = Tiny()
+    model = opened(tiny.write(tmp_path / "m.gguf"))
+    expected = np.array([scores_of(TOKENS[:i + 1], tiny.weights) for i in range(len(TOKENS))])
+    scores = model.forward(TOKENS, Cache(model.config, CONTEXT), every=True)
+    assert scores.shape == expected.shape
+    assert np.abs(scores - expected).max() < 3e-6 * np.abs(expected).max()
+    logs = text_likelihoods(model, TOKENS)
+    shares = [np.exp(row) / sum(math.exp(x) for x in row) for row in expected]
+    np.testing.assert_allclose(np.exp(logs), shares, rtol=1e-4)
+    mean = -sum(math.log(row[token]) for row, token in zip(shares, TOKENS[1:], strict=False)) / 10
+    assert likelihood(logs, TOKENS) == pytest.approx(mean, rel=1e-5)
+    other = text_likelihoods(opened(Tiny(seed=2).write(tmp_path / "n.gguf")), TOKENS)
+    apart = sum(p * math.log(p / math.exp(q)) for row, theirs in zip(shares, other, strict=True)
+                for p, q in zip(row, theirs, strict=True)) / len(TOKENS)
+    assert divergence(other, logs) == pytest.approx(apart, rel=1e-4)
+    assert divergence(logs, logs) == 0
+    for wrong in ([7], [7] * (CONTEXT + 1)):
+        with pytest.raises(UsageError, match=rf"2\.\.{CONTEXT} tokens; got {len(wrong)}"):
+            text_likelihoods(model, wrong)
 
 
 @pytest.mark.parametrize("form", ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q5_1"])

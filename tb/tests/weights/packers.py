@@ -6,10 +6,29 @@ integers.
 
 from __future__ import annotations
 
+import json
+import struct
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 #: column of a word of eight that AWQ's nibble i holds
 AWQ_NIBBLES = [0, 2, 4, 6, 1, 3, 5, 7]
+
+
+def write_safetensors(path: Path, tensors: dict[str, tuple[str, Any]]) -> None:
+    """The file format written out by hand: NumPy's writer does not know every type."""
+    header, data = {}, b""
+    for name, (dtype, array) in tensors.items():
+        raw = np.ascontiguousarray(array).tobytes()
+        header[name] = {"dtype": dtype, "shape": array.shape,
+                        "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def int32(words):
@@ -101,3 +120,36 @@ def compressed_dequantized(tensors, bits, group_of):
             out[i, j] = float(tensors["weight_scale"][i, g]) * (field(words[i], j, bits) - middle
                                                                 - z)
     return out
+
+
+def e8m0(byte):
+    """A power of two, bias 127, no sign."""
+    return Fraction(2) ** (int(byte) - 127)
+
+
+def e4m3(byte):
+    """Sign, four bits of exponent, three of fraction; bias 7, subnormals, no infinity."""
+    sign, exponent, fraction = int(byte) >> 7, int(byte) >> 3 & 15, int(byte) & 7
+    value = Fraction(fraction, 8) * Fraction(2) ** -6 if exponent == 0 else \
+        (1 + Fraction(fraction, 8)) * Fraction(2) ** (exponent - 7)
+    return -value if sign else value
+
+
+def e2m1(code):
+    """Sign, two bits of exponent, one of fraction; bias 1, a subnormal 1/2."""
+    sign, exponent, fraction = code >> 3, code >> 1 & 3, code & 1
+    value = Fraction(fraction, 2) if exponent == 0 else \
+        (1 + Fraction(fraction, 2)) * Fraction(2) ** (exponent - 1)
+    return -value if sign else value
+
+
+def fp4_dequantized(tensors, block):
+    """Weights (n, k) of a compressed-tensors layer of E2M1 codes, exact fractions: the lower of
+    two inputs in a byte's low half; NVFP4's (blocks of 16) divided by the global scale."""
+    packed, scales = tensors["weight_packed"], tensors["weight_scale"]
+    scale_of, divisor = e8m0, Fraction(1)
+    if block == 16:
+        scale_of, divisor = e4m3, Fraction(float(tensors["weight_global_scale"][0]))
+    n, k = len(packed), 2 * packed.shape[1]
+    return [[e2m1(int(packed[i, j // 2]) >> 4 * (j % 2) & 15) * scale_of(scales[i, j // block])
+             / divisor for j in range(k)] for i in range(n)]

@@ -18,7 +18,7 @@ from lowbit.golden.parameters import ParameterError
 #: bytes where a block's FP16 scales and minima begin
 HALVES = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q2_K": [80, 82],
           "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "TQ1_0": [52],
-          "TQ2_0": [64], "MXFP4": []}
+          "TQ2_0": [64], "MXFP4": [], "NVFP4": []}
 #: FP16 scales: zero, -0, subnormals, ordinary ones, the largest
 CORNERS = [0x0000, 0x8000, 0x0001, 0x83FF, 0x0400, 0x3C00, 0xB800, 0x7BFF, 0xFBFF]
 
@@ -31,6 +31,8 @@ def blocks(name, count, seed=1):
         raw[:, at + 1] &= 0xBF      # exponents of at most 15: no infinity, no NaN
     if name == "MXFP4":
         raw[:, 0] = np.minimum(raw[:, 0], 250)      # 12 * 2**(e - 128) is finite in FP32
+    if name == "NVFP4":
+        raw[:, :4] = np.minimum(raw[:, :4] & 127, 126)      # neither a sign nor NaN
     return raw
 
 
@@ -69,12 +71,14 @@ def test_corner_blocks(name):
             rest = np.ones(len(row), bool)
             rest[[b for at in HALVES[name] for b in (at, at + 1)]] = False
             row[rest] = 0 if i % 3 == 1 else 250 if name == "MXFP4" else 255
+    if name == "NVFP4":
+        raw[:, :4] = np.resize(np.arange(127), (len(raw), 4))       # all scales
     if name == "MXFP4":
         raw[:, 0] = np.resize([0, 1, 2, 3, 127, 250], len(raw))     # subnormal d in FP32: 0 and 1
     agree(name, raw)
 
 
-@pytest.mark.parametrize("name", [n for n in BLOCK_FORMATS if n != "MXFP4"])
+@pytest.mark.parametrize("name", [n for n in BLOCK_FORMATS if HALVES[n]])
 @pytest.mark.parametrize("bad", [0x7C00, 0x7E00])
 def test_scales_that_are_not_finite(name, bad):
     for at in HALVES[name]:
@@ -91,13 +95,56 @@ def test_mxfp4_nan():
         decode_rows("MXFP4", raw)
 
 
+@pytest.mark.parametrize(("scale", "why"), [(127, "E4M3 scale is 127, which is NaN"),
+                                            (0x81, r"codes 0\.\.126; a block's is 129")])
+def test_nvfp4_scales_that_are_none(scale, why):
+    raw = blocks("NVFP4", 2)
+    raw[1, 2] = scale
+    with pytest.raises(ParameterError, match=why):
+        decode_rows("NVFP4", raw)
+
+
+def nvfp4_model(path, scale, name="blk.0.up.weight"):
+    raw = blocks("NVFP4", 10).reshape(5, -1)
+    writer = GGUFWriter(path, "llama")
+    writer.add_tensor(name, raw, raw_dtype=GGMLQuantizationType.NVFP4)
+    if scale is not None:
+        writer.add_tensor("blk.0.up.scale", scale)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return reference("NVFP4", raw).astype(float)
+
+
+def test_nvfp4_scale_of_the_tensor(tmp_path):
+    """A number of its own, beside the weights, as llama.cpp has it: weights are times it."""
+    path, scale = tmp_path / "m.gguf", np.array([3e-4], np.float32)
+    weights = nvfp4_model(path, scale)
+    kept = load_kept(path, "blk.0.up.weight")
+    np.testing.assert_array_equal(kept.weights.dequantize(), weights * float(scale[0]))
+    assert kept.notes == ["scale of the tensor: blk.0.up.scale, 0.0003"]
+    assert [t.takes for t in list_tensors(path) if t.keep] == [
+        "bitmod_tile, bitmod_array with --group-scale e4m3"]
+    weights = nvfp4_model(path, None)
+    kept = load_kept(path)
+    np.testing.assert_array_equal(kept.weights.dequantize(), weights)
+    assert kept.notes == ["no tensor blk.0.up.scale: the scale of the tensor is 1"]
+    for bad, why in ((np.ones(2, np.float32), r"one F32 number.*F32 of shape \(2,\)"),
+                     (np.ones(1, np.float16), "one F32 number.*it is F16"),
+                     (np.array([np.nan], np.float32), "factors must be finite")):
+        nvfp4_model(path, bad)
+        with pytest.raises(UsageError, match=why):
+            load_kept(path, "blk.0.up.weight")
+
+
 def test_types_are_the_format_s():
     """Every type number that the format's package knows, but those newer than this program."""
     for number, (name, block, size) in TYPES.items():
         kind = GGMLQuantizationType(number)
         assert (kind.name, GGML_QUANT_SIZES[kind]) == (name, (block, size))
     assert {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "TQ1_0",
-            "TQ2_0", "MXFP4"} == set(BLOCK_FORMATS)
+            "TQ2_0", "MXFP4", "NVFP4"} == set(BLOCK_FORMATS)
 
 
 @pytest.fixture
@@ -167,7 +214,7 @@ def test_floats(model):
     ("experts", "takes a matrix"),
     ("numbers", "I32, which is not taken"),
     ("f33", "no tensor 'f33'.*there is f32"),
-    (None, "--tensor must name one of the 13 matrices")])
+    (None, "--tensor must name one of the 14 matrices")])
 def test_not_kept(model, name, why):
     with pytest.raises(UsageError, match=why):
         load_kept(model[0], name)
