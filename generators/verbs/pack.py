@@ -36,12 +36,16 @@ class PackParameters(Parameters):
     K: int = parameter(4, "activations a table covers", low=2, high=6,
                        source="LUT Tensor Core, section 3.1")
     groups: int = parameter(1, "tables the core reads in a cycle", low=1, high=64)
+    parallel_planes: int = parameter(1, "bit-planes the core reads in a cycle: 1, 2 or 4", low=1,
+                                     high=4)
     table: str = parameter("half", "half table, or the conventional full one that takes raw "
                            "patterns", choices=("half", "full"))
     negation: str = parameter("offline", "half table: fold patterns here, or in the core's "
                               "hardware, which takes raw patterns", choices=("offline", "hardware"))
 
     def check(self) -> None:
+        if self.parallel_planes == 3:
+            self.refuse("parallel_planes", "must be 1, 2 or 4")
         if self.table == "full" and self.negation == "hardware":
             self.refuse("negation", "hardware needs --table half: a full table has no sign")
 
@@ -75,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
                                          progress.share)
         progress("packing")
         stream = stream_entries(quantized, K=parameters.K, groups=parameters.groups,
-                                N=parameters.N, raw=parameters.raw)
+                                N=parameters.N, raw=parameters.raw,
+                                planes=parameters.parallel_planes)
         entries = kind.entries(quantized) | stream
         write_whole(output, lambda path: write_tensors(path, [(tensor.name, entries)]))
     tiles, beats, _ = stream["stream_words"].shape
@@ -84,8 +89,9 @@ def run(args: argparse.Namespace) -> int:
         "parameters": parameters.as_dict(), "groups_per_channel": quantized.scale.shape[1],
         **error.as_dict(),
         "tiles": tiles, "beats_per_tile": beats, "word_bits": parameters.N * parameters.groups
-        * parameters.K, "stream_bytes": stream["stream_words"].size, "file": str(output),
-        "file_bytes": os.path.getsize(output), "seconds": time.perf_counter() - started}
+        * parameters.K * parameters.parallel_planes, "stream_bytes": stream["stream_words"].size,
+        "file": str(output), "file_bytes": os.path.getsize(output),
+        "seconds": time.perf_counter() - started}
     print(json.dumps(report, indent=2) if args.json else _describe(report, parameters))
     return 0
 
@@ -103,5 +109,6 @@ def _describe(report: dict[str, Any], parameters: PackParameters) -> str:
         f"largest {report['max_error']:.4g}",
         f"stream     {report['tiles']} tiles of {report['beats_per_tile']} beats of "
         f"{report['word_bits']} bits ({fields}), {report['stream_bytes']} bytes, for "
-        f"N={parameters.N} K={parameters.K} groups={parameters.groups}",
+        f"N={parameters.N} K={parameters.K} groups={parameters.groups}" + (
+            f" planes={parameters.parallel_planes}" if parameters.parallel_planes > 1 else ""),
         f"written    {report['file']}, {report['file_bytes']} bytes, {report['seconds']:.2f} s"))
