@@ -43,6 +43,8 @@ class PackParameters(Parameters):
     N: int = same_as(LutCoreParameters, "N", "columns of the core")
     K: int = same_as(LutCoreParameters, "K", "activations a table covers")
     groups: int = same_as(LutCoreParameters, "groups", "tables the core reads in a cycle")
+    parallel_planes: int = same_as(LutCoreParameters, "parallel_planes", "bit-planes the core "
+                                   "reads in a cycle: 1, 2 or 4")
     table: str = same_as(LutCoreParameters, "table", "half table, or the conventional full one "
                          "that takes raw patterns")
     negation: str = same_as(LutCoreParameters, "negation", "half table: fold patterns here, or in "
@@ -61,8 +63,11 @@ class PackParameters(Parameters):
     @property
     def core(self) -> LutCoreParameters:
         """The core that takes the words, whatever its activations are."""
-        return LutCoreParameters(a_format="int8", **{name: getattr(self, name) for name in (
-            "radix", "w_bits", "N", "K", "groups", "table", "negation", "unpack")})
+        # narrower weights are padded to whole beats of planes
+        bits = -(-self.w_bits // self.parallel_planes) * self.parallel_planes
+        return LutCoreParameters(a_format="int8", w_bits=bits, **{
+            name: getattr(self, name) for name in (
+                "radix", "N", "K", "groups", "parallel_planes", "table", "negation", "unpack")})
 
     @property
     def dtype(self) -> str:
@@ -133,5 +138,6 @@ def _describe(report: dict[str, Any], parameters: PackParameters) -> str:
         f"largest {report['max_error']:.4g}",
         f"stream     {report['tiles']} tiles of {report['beats_per_tile']} beats of "
         f"{report['word_bits']} bits ({fields}), {report['stream_bytes']} bytes, for "
-        f"N={parameters.N} K={parameters.K} groups={parameters.groups}",
+        f"N={parameters.N} K={parameters.K} groups={parameters.groups}" + (
+            f" planes={parameters.parallel_planes}" if parameters.parallel_planes > 1 else ""),
         f"written    {report['file']}, {report['file_bytes']} bytes, {report['seconds']:.2f} s"))

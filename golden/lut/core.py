@@ -67,7 +67,7 @@ def scaled_operation(p: LutCoreParameters, groups: Sequence[Group],
         if p.is_aligned:
             sums = sums << group.beats.top_plane
         if p.has_codes:
-            total = code_sum(sums, row_sum, group.beats.top_plane + 1, group.codes, unit)
+            total = code_sum(sums, row_sum, group.beats.bits, group.codes, unit)
         else:       # sums are those of weights, and of half of twice the weights
             total = code_sum(sums, row_sum, 1, Codes.ODD, tables.exponent + p.sum_unit + 1)
         of_row = FP32.round((row_sum < 0).astype(np.int64), np.abs(row_sum), unit)
@@ -84,26 +84,27 @@ def _wrapped(values: Array, bits: int) -> Array:
 
 
 def select(p: LutCoreParameters, tables: Tables, beats: Beats, t: int) -> tuple[Array, Array]:
-    """Entries and signs (1, -1, or 0: nothing is read) of beat ``t``: two arrays (rows, groups,
-    columns)."""
+    """Entries and signs (1, -1, or 0: nothing is read) of beat ``t``: two arrays (rows, planes *
+    groups, columns)."""
     index, sign = pattern_reads(p.K, p.table, p.radix)
     pattern = beats.patterns[t]
-    table = beats.step[t] * p.groups + np.arange(p.groups)
+    table = beats.step[t] * p.groups + np.tile(np.arange(p.groups), beats.planes)
     return tables.entries[:, table[:, None], index[pattern]], sign[pattern][None]
 
 
 def _accumulate_fixed(p: LutCoreParameters, tables: Tables, beats: Beats) -> Array:
     """Integer sums of 2**plane * (+-T), wrapped to the accumulator's width; aligned entries step
-    down from the top plane instead, which gives sums in units of it."""
+    down from the top beat instead, which gives sums in units of it."""
     if isinstance(beats, DirectBeats):
         assert isinstance(p, DirectFrame)
         return _wrapped(beats.sums(p, tables.entries), p.acc_bits)
     total = np.zeros((len(tables.entries), beats.patterns.shape[2]), np.int64)
+    within = np.repeat(np.arange(beats.planes), p.groups)[:, None]      # planes above the lowest
     for t in range(len(beats.plane)):
         entries, sign = select(p, tables, beats, t)
         plane = int(beats.plane[t])
         entries = step(entries, beats.top_plane - plane) if p.is_aligned else entries << plane
-        total += (entries * sign).sum(axis=1)
+        total += (entries * sign << within).sum(axis=1)
     return _wrapped(total, p.acc_bits)
 
 

@@ -177,13 +177,13 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
     def beat_bits(self) -> int:
         """Bits of the weights of a beat."""
         code = self.trit_code
-        return self.N * self.groups * self.pattern_bits if code is None else \
+        return self.N * self.reads * self.pattern_bits if code is None else \
             self.packed_words * code.bits
 
     @property
     def plane_bits(self) -> int:
-        """Bits of the plane number of a beat (0 when there is only one plane)."""
-        return clog2(self.w_bits)
+        """Bits of the number of a beat of planes (0 when there is only one)."""
+        return clog2(self.w_bits // self.parallel_planes)
 
     @property
     def common_lsb(self) -> bool:
@@ -214,7 +214,7 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
     def beat_offset(self) -> tuple[int, int]:
         """By how much a beat's entries in offset form make a sum too large: n, e with
         n * 2**e, n at least 1."""
-        return self.groups, self.scaled_bits - 1
+        return self.groups * self.plane_sum, self.scaled_bits - 1
 
     @property
     def entry_unit(self) -> int:
@@ -229,8 +229,10 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
 
     @property
     def odd_bits(self) -> int:
-        """Bits that count a row's odd entries: read in plane 0, once or with a zero point twice."""
-        return (self.max_tables * (2 if self.has_zero_beats else 1)).bit_length()
+        """Bits that count a row's odd entries: read in the beat of plane 0, once or with a zero
+        point twice, and with each of its planes."""
+        reads = self.max_tables * (2 if self.has_zero_beats else 1)
+        return (reads * self.plane_sum).bit_length()
 
     @property
     def segment_bits(self) -> int:

@@ -20,13 +20,15 @@ def dot(p: LutDotParameters, entries: Array, patterns: Array) -> Array:
     """Signed sums that raw ``patterns`` select: (n,) integers, or codes of the entry format.
 
     ``entries`` (n, groups, entries) as :func:`~lowbit.golden.lut.table.make_tables` gives them,
-    ``patterns`` (n, groups) raw patterns. Float entries of several groups are summed
-    exactly and rounded once.
+    ``patterns`` (n, planes * groups) raw patterns, plane p counting 2**p. Float entries of several
+    groups are summed exactly and rounded once.
     """
     index, sign = (of_all[patterns] for of_all in pattern_reads(p.K, p.table, p.radix))
+    entries = np.tile(entries, (1, p.parallel_planes, 1))
     picked = np.take_along_axis(entries, index[..., None], axis=2)[..., 0]
     if not p.is_float:
-        return np.asarray((picked * sign).sum(axis=1))
+        plane = np.repeat(np.arange(p.parallel_planes), p.groups)
+        return np.asarray((picked * sign << plane).sum(axis=1))
     fmt = p.table_float
     codes = np.where(sign == 0, 0, picked ^ (sign < 0).astype(np.int64) << (fmt.bits - 1))
     if p.groups == 1:

@@ -70,4 +70,4 @@ class LutDotParameters(WeightParameters):
     def dot_bits(self) -> int:
         """Bits of the signed result: a float code, or a two's-complement integer."""
         return self.entry_bits if self.is_float else (
-            self.entry_limit * self.groups).bit_length() + 1
+            self.entry_limit * self.groups * self.plane_sum).bit_length() + 1

@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 
 from ..formats import FP32, FloatFormat, IntFormat, ScaleFormat
 from ..group_scale import Codes, exact_codes
-from ..grouped import GroupedWeights
+from ..grouped import GroupedWeights, check_codes
 from ..groups import group_count
 from ..parameters import ParameterError
 from .core import Group, operation, scaled_operation
-from .packing import Beats, check_zero, split_steps, step_groups, weight_beats
+from .packing import Beats, check_zero, padded, split_steps, step_groups, weight_beats
 from .parameters import LutCoreParameters
 from .table import make_tables
 
@@ -206,12 +206,25 @@ class Gemm:
         if self.offset is not None:
             q = np.concatenate([q, np.full_like(q[:1], (1 << x.bits) - 1)])
             self.streamed += 1
-        self._beats = weight_beats(q, x.bits, p.K, p.groups, zero, group_size=x.group_size,
-                                   radix=p.radix)
+        bits = x.bits
+        if p.parallel_planes > 1:
+            unsigned = self.scales is not None and self.scales.codes == Codes.UNSIGNED
+            q, zero, bits = self._padded(q, zero, bits, groups, unsigned)
+        self._beats = weight_beats(q, bits, p.K, p.groups, zero, group_size=x.group_size,
+                                   radix=p.radix, planes=p.parallel_planes)
         self._steps = split_steps(x.codes, p.K, p.groups, x.group_size)
         self._edges = np.searchsorted(self._beats.step, np.arange(self._steps.shape[1] + 1))
         self.blocks = self._cut(step_groups(k, p.K, p.groups, x.group_size))
         self.check_chained(x.scale is not None)
+
+    def _padded(self, q: Array, zero: Array | None, bits: int, groups: int,
+                unsigned: bool) -> tuple[Array, Array | None, int]:
+        """Codes, zero points and their bits for a core of parallel planes."""
+        planes = self.p.parallel_planes
+        codes, wide = padded(check_codes(q, bits), bits, planes, unsigned=unsigned)
+        if zero is not None:
+            zero = padded(check_zero(zero, bits, len(q), groups), bits, planes)[0]
+        return codes, zero, wide
 
     def check_chained(self, scaled: bool) -> None:
         """Refuse blocks that add to others where the design takes no partial sums."""

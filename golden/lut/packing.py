@@ -23,10 +23,15 @@ z' = sum of 2**i * (2*bit_i(z) - 1), of the table entry for the all-ones pattern
 where bit i of z is 0 and subtracts it where the bit is 1. It takes b beats a step, or one (plane
 0, subtract) in groups where all columns have z = 2**(b-1), that is z' = 1.
 
+With P parallel planes a beat has P planes, ascending, of P patterns each, and there are b / P beats
+in place of b. Codes of other widths are padded first (:func:`padded`). A lone zero-point beat then
+adds in planes 0 .. P - 2 and subtracts in plane P - 1, which is -1 again.
+
 **Words.** Element 0 of a packed vector sits in the least significant bits. A weight word holds,
 for column n and table g, a K-bit field at bit ``(n * groups + g) * K``: the table index in the
 low K - 1 bits and the sign on top, or the raw pattern for a core that folds in hardware or has a
-full table. Radix 3: the raw pattern, of 2 K bits; or packed trits (:meth:`Beats.packed`).
+full table. Radix 3: the raw pattern, of 2 K bits; or packed trits (:meth:`Beats.packed`). With
+parallel planes the fields of column n are those of its planes, of each its tables.
 """
 
 from __future__ import annotations
@@ -45,7 +50,7 @@ from ..parameters import ParameterError
 from ..trit_codes import TritCode
 from .reads import pattern_digits
 
-__all__ = ["Beats", "check_trits", "check_zero", "fold", "plane_bits", "reinterpret",
+__all__ = ["Beats", "check_trits", "check_zero", "fold", "padded", "plane_bits", "reinterpret",
            "split_steps", "step_groups", "unfold", "weight_beats", "zero_beats"]
 
 Array = NDArray[Any]
@@ -88,6 +93,18 @@ def reinterpret(codes: Array, bits: int, scale: Array | None = None,
     offset = None if zero is None else 2 * np.asarray(zero).astype(np.int16) - np.int16(top)
     # 2z + 1 - 2**b is the same map as 2q - (2**b - 1)
     return odd, half, offset
+
+
+def padded(codes: Array, bits: int, planes: int, *, unsigned: bool = False) -> tuple[Array, int]:
+    """Codes (or zero points) of a multiple of ``planes`` bits that stand for the same weights, and
+    that number of bits.
+
+    q' stays the same, and so does q - 2**(b-1): planes on top of it add up to nothing. ``unsigned``
+    keeps q itself.
+    """
+    wide = -(-bits // planes) * planes
+    more = 0 if unsigned else (1 << wide >> 1) - (1 << bits >> 1)
+    return (np.asarray(codes) + more).astype(np.uint8), wide
 
 
 def plane_bits(codes: Array, bits: int) -> Array:
@@ -147,24 +164,30 @@ class Beats:
     """The weight stream of one tile: T beats for N columns."""
 
     K: int               #: activations of a table
-    plane: Array         #: uint8 (T,): the beat counts 2**plane
-    patterns: Array      #: uint8 (T, groups, N): raw patterns
+    plane: Array         #: uint8 (T,): the beat counts 2**plane (its lowest plane)
+    patterns: Array      #: uint8 (T, planes * groups, N): raw patterns, those of a plane together
     step: Array          #: int64 (T,): the step, that is the set of tables, that the beat reads
     first: Array         #: bool (T,): starts a reduction
     last: Array          #: bool (T,): ends a reduction, the result is complete
     group_last: Array    #: bool (T,): last beat of its step, the next beat needs new tables
     radix: int = 2       #: of the weights
+    planes: int = 1      #: planes of a beat
 
     def __len__(self) -> int:
         return len(self.plane)
 
     @property
     def top_plane(self) -> int:
-        """Plane of the weights' highest bit."""
+        """Plane of the weights' highest bit, or the lowest plane of the beat that has it."""
         return int(self.plane.max())
 
+    @property
+    def bits(self) -> int:
+        """Planes of the weights."""
+        return self.top_plane + self.planes
+
     def fields(self, *, raw: bool = False) -> Array:
-        """Fields in port order: uint8 (T, N * groups), table 0 of column 0 first.
+        """Fields in port order: uint8 (T, N * planes * groups), table 0 of column 0 first.
 
         Index with the sign on top, or the pattern as it is with ``raw`` and of radix 3.
         """
@@ -195,19 +218,19 @@ class Beats:
         return pack_bits(self.fields(raw=raw), bits)
 
 
-def zero_beats(zero: Array, bits: int) -> Array:
+def zero_beats(zero: Array, bits: int, planes: int = 1) -> Array:
     """Zero-point beats a step needs in each quantisation group: int64 (quantisation groups,).
 
     ``zero``: (columns, quantisation groups). One beat where every column is two's complement
-    (z = 2**(bits-1)), else ``bits``.
+    (z = 2**(bits-1)), else as many as its ``bits`` take, ``planes`` a beat.
     """
     plain = (np.asarray(zero) == 1 << (bits - 1)).all(axis=0)
-    return np.where(plain, 1, bits)
+    return np.where(plain, 1, bits // planes)
 
 
 def weight_beats(codes: Array, bits: int, K: int, groups: int = 1, zero: Array | None = None, *,
                  group_size: int | None = None, per_group: bool = False,
-                 counts: Array | None = None, radix: int = 2) -> Beats:
+                 counts: Array | None = None, radix: int = 2, planes: int = 1) -> Beats:
     """The weight stream for one tile of columns.
 
     ``codes``: integers (N, k) below 2**bits. ``zero``: None where there is no zero-point term
@@ -215,40 +238,46 @@ def weight_beats(codes: Array, bits: int, K: int, groups: int = 1, zero: Array |
     reduction of its own (first and last at its ends), as dequantisation needs it; otherwise
     the k activations are one reduction. ``counts``: :func:`zero_beats` of more columns than these,
     so that several tiles keep in step. ``radix`` 3: codes of trits 0, 1, 2, without ``bits`` and
-    ``zero``. Raises :class:`ParameterError` for bad codes or zero points.
+    ``zero``. ``planes`` a beat divide ``bits`` (:func:`padded`). Raises :class:`ParameterError` for
+    bad codes or zero points.
     """
     codes = check_codes(codes, bits) if radix == 2 else check_trits(codes)
     bits = bits if radix == 2 else 1
+    if bits % planes:
+        raise ValueError(f"bits must be a multiple of the planes of a beat, {planes}; got {bits}")
+    full = bits // planes               # beats of all planes
     columns, k = codes.shape
     of_step = step_groups(k, K, groups, group_size)
     steps, quant_groups = len(of_step), group_count(k, group_size)
     terms = np.zeros(steps, np.int64)
     if zero is not None:
         zero = check_zero(zero, bits, columns, quant_groups)
-        needed = zero_beats(zero, bits)
+        needed = zero_beats(zero, bits, planes)
         counts = needed if counts is None else np.asarray(counts)
-        if counts.shape != needed.shape or not np.isin(counts, (1, bits)).all() or \
+        if counts.shape != needed.shape or not np.isin(counts, (1, full)).all() or \
                 (counts < needed).any():
             raise ValueError(f"counts must be zero_beats() of these columns and others; "
                              f"got {counts.tolist()} where {needed.tolist()} are needed")
         terms = counts[of_step]
-    start = np.concatenate(([0], np.cumsum(bits + terms)))
-    step = np.repeat(np.arange(steps), bits + terms)
+    start = np.concatenate(([0], np.cumsum(full + terms)))
+    step = np.repeat(np.arange(steps), full + terms)
     within = np.arange(start[-1]) - start[step]
-    plane = np.where(within < bits, within, within - bits).astype(np.uint8)
+    plane = (planes * np.where(within < full, within, within - full)).astype(np.uint8)
 
-    patterns = np.zeros((start[-1], groups, columns), np.uint8)
+    patterns = np.zeros((start[-1], planes, groups, columns), np.uint8)
     parts = split_steps(codes, K, groups, group_size, fill=radix - 2)   # (N, steps, groups, K)
     for i in range(bits):
         pattern = _patterns(parts, i) if radix == 2 else _trit_patterns(parts)
-        patterns[start[:-1] + i] = pattern.transpose(1, 2, 0)
+        patterns[start[:-1] + i // planes, i % planes] = pattern.transpose(1, 2, 0)
     if zero is not None:
-        beat = np.flatnonzero(within >= bits)
+        beat = np.flatnonzero(within >= full)
         # adding the all-ones entry is the pattern of ones, subtracting it the pattern of zeros;
-        # fewer beats than planes: a lone one for z' = 1, which subtracts
+        # fewer beats than for all planes: a lone one for z' = 1, which subtracts
         z = zero[:, of_step[step[beat]]].T                     # (zero beats, N)
-        adds = (z >> plane[beat, None] & 1 == 0) & (terms[step[beat], None] == bits)
-        patterns[beat] = np.where(adds, np.uint8((1 << K) - 1), np.uint8(0))[:, None, :]
+        for i in range(planes):
+            adds = np.where(terms[step[beat], None] == full, z >> plane[beat, None] + i & 1 == 0,
+                            i < planes - 1)
+            patterns[beat, i] = np.where(adds, np.uint8((1 << K) - 1), np.uint8(0))[:, None, :]
 
     group_last = np.zeros(start[-1], bool)
     group_last[start[1:] - 1] = True
@@ -256,7 +285,8 @@ def weight_beats(codes: Array, bits: int, K: int, groups: int = 1, zero: Array |
     first, last = np.zeros(start[-1], bool), np.zeros(start[-1], bool)
     first[start[:-1][edge]] = True
     last[start[1:][np.append(edge[1:], True)] - 1] = True
-    return Beats(K, plane, patterns, step, first, last, group_last, radix)
+    return Beats(K, plane, patterns.reshape(start[-1], -1, columns), step, first, last, group_last,
+                 radix, planes)
 
 
 def _patterns(parts: Array, plane: int) -> Array:

@@ -90,8 +90,9 @@ def weight_fields(p: LutCoreParameters, beats: Beats, codes: Codes = Codes.ODD,
     else:
         columns = {"patterns": rows_to_ints(beats.words(raw=not p.has_sign))}
     if p.plane_bits:
-        # aligned entries step down from the top plane
+        # aligned entries step down from the top beat
         plane = beats.top_plane - beats.plane if p.is_aligned else beats.plane
+        plane = plane // p.parallel_planes
         columns["plane"] = plane.tolist()
     columns.update(first=beats.first.astype(int).tolist(), last=beats.last.astype(int).tolist())
     if not p.is_direct:

@@ -35,6 +35,9 @@ class ReductionParameters(LutParameters):
         if self.radix == 3 and self.w_bits != 1:
             self.refuse("w_bits", "must be 1 with --radix 3, whose planes have no powers of two; "
                         "leave it out")
+        if self.w_bits % self.parallel_planes:
+            self.refuse("w_bits", f"must be a multiple of --parallel-planes "
+                        f"{self.parallel_planes} (narrower weights are padded to one)")
         if self.max_k < self.K * self.groups:
             self.refuse("max_k", f"must be at least K * groups = {self.K * self.groups}")
         if self.is_float and self.acc_width is not None:
@@ -42,14 +45,20 @@ class ReductionParameters(LutParameters):
         if not self.is_aligned and self.exponent != "scan":
             self.refuse("exponent", "belongs to --datapath aligned; leave it out")
         if self.is_aligned:
-            if self.entry_bits < self.w_bits + 2:
-                self.refuse("entry_width", f"must be at least w_bits + 2 = {self.w_bits + 2}")
+            if self.entry_bits < self.last_plane + 3:
+                self.refuse("entry_width", "must be at least w_bits - parallel_planes + 3 = "
+                            f"{self.last_plane + 3}")
             if self.row_scale.entry_room < 1:
                 self.refuse("entry_width", f"has no room for the roundings of K = {self.K} "
                             "activations; make it wider")
             if self.row_scale.acc_room < 1:
                 self.refuse("acc_width", f"has no room for the roundings of {self.max_k} "
                             "activations; make it wider or lower --max-k")
+
+    @property
+    def last_plane(self) -> int:
+        """Lowest plane of the top beat of the widest weights: as far as entries step."""
+        return self.w_bits - self.parallel_planes
 
     @property
     def entry_default(self) -> int:
@@ -66,7 +75,7 @@ class ReductionParameters(LutParameters):
     def _row_scale(self, acc_bits: int) -> RowScale:
         return RowScale(fmt=self._aligned_format, K=self.K, entry_bits=self.entry_bits,
                         acc_bits=acc_bits, w_bits=self.w_bits, zero_point=self.has_zero_beats,
-                        max_k=self.max_k, groups=self.groups)
+                        max_k=self.max_k, groups=self.groups, planes=self.parallel_planes)
 
     @property
     def has_zero_beats(self) -> bool:
@@ -83,7 +92,7 @@ class ReductionParameters(LutParameters):
     @property
     def scaled_bits(self) -> int:
         """Bits of an integer entry after the plane step: aligned ones step down."""
-        return self.entry_bits + (0 if self.is_aligned else self.w_bits - 1)
+        return self.entry_bits + (0 if self.is_aligned else self.last_plane)
 
     @property
     def max_tables(self) -> int:
@@ -100,14 +109,15 @@ class ReductionParameters(LutParameters):
             return self._aligned_acc_bits()
         weight = ((1 << self.w_bits) - 1) * (2 if self.has_zero_beats else 1)
         return max((self.entry_limit * self.max_tables * weight).bit_length() + 1,
-                   self.scaled_bits + clog2(self.groups) + 1)
+                   self.scaled_bits + clog2(self.groups) + self.parallel_planes)
 
     @property
     def _acc_default(self) -> int:
         """Bits of an accumulator of 4,096 aligned activations."""
         planes = min(self.w_bits - 1, 2)
         base = 33 + (planes == 2) if self.acc_format == FP32 else 20 + planes
-        return base - (not self.has_zero_beats)
+        # the unit is that of the top beat's lowest plane
+        return base - (not self.has_zero_beats) + self.parallel_planes - 1
 
     def _aligned_acc_bits(self) -> int:
         """What the accuracy bar takes, and no more than the largest sums.
@@ -119,7 +129,7 @@ class ReductionParameters(LutParameters):
         beyond = clog2(self.max_k) - 12
         length = -(-beyond // 2) if beyond > 0 else -(-beyond // 3)
         bits = max(self._acc_default + length,
-                   self.entry_bits + clog2(self.groups) + 1)
+                   self.entry_bits + clog2(self.groups) + self.parallel_planes)
         scale = self._row_scale(bits)
         longest = scale.reach(self.max_tables * self.entry_limit) + scale.slack
         bits = min(bits, longest.bit_length() + 1)

@@ -5,7 +5,9 @@ its planes add up to the accumulator width W (docs/numerics.md, section 4). An e
 once, to nearest even, from activations with a few bits more: to round each activation would double
 the error of K = 4. Planes count from the top: a beat of plane i adds the entry shifted right by i,
 the lowest kept bit ORed with what was shifted out (round to odd, which commutes with negation), so
-entries do not grow with the weights.
+entries do not grow with the weights. A beat of several planes adds 2**p times the entry for its
+plane p, exactly; i then counts from the lowest plane of the top beat, and sums are in units of that
+plane.
 """
 
 from __future__ import annotations
@@ -130,12 +132,23 @@ class RowScale(EntryScale):
     zero_point: bool         #: zero-point beats may add each plane once more
     max_k: int               #: longest accumulation
     groups: int = 1          #: tables of a beat of the scan
+    planes: int = 1          #: planes of a beat
     scan_bits: int = 14      #: bits of an activation in the sums of a scan
 
     @property
+    def steps(self) -> int:
+        """Places that entries step down, at most: those of the planes below the top beat's."""
+        return self.w_bits - self.planes
+
+    @property
+    def step_errors(self) -> int:
+        """Units that rounding to odd adds to the sum of a table's beats, of one sign, at most."""
+        return self.steps // self.planes * ((1 << self.planes) - 1)
+
+    @property
     def extra(self) -> int:
-        """Room for the planes below the top one, as far as :attr:`top` stays positive."""
-        return min(self.w_bits - 1, self.entry_bits - self.fmt.precision - 1)
+        """Room for the planes below the top beat's, as far as :attr:`top` stays positive."""
+        return min(self.steps, self.entry_bits - self.fmt.precision - 1)
 
     @property
     def acc_limit(self) -> int:
@@ -150,7 +163,7 @@ class RowScale(EntryScale):
     def reach(self, total: Any) -> Any:
         """What the planes of all tables add up to at most, rounded up, of activations whose
         magnitudes have the sum ``total``: each plane half of the one above it."""
-        return (2 * total - (total >> (self.w_bits - 1))) << int(self.zero_point)
+        return ((total << self.planes) - (total >> self.steps)) << int(self.zero_point)
 
     @property
     def tables(self) -> int:
@@ -168,7 +181,7 @@ class RowScale(EntryScale):
         """How much more an accumulator may reach: what each table was rounded up, and a unit for
         each read that was rounded to odd."""
         return self.reach(self.tables * self.rounded_up) \
-            + self.reads * (self.w_bits - 1) * self.tables
+            + self.reads * self.step_errors * self.tables
 
     # a sum of a scan below a power of two keeps room for roundings: it is enlarged by its part
     # 2**-room, and by one
@@ -199,7 +212,7 @@ class RowScale(EntryScale):
     @property
     def total_limit(self) -> int:
         """Sum of the largest entries of all tables that no weights bring out of an accumulator."""
-        room = self.acc_limit - self.reads * (self.w_bits - 1) * self.tables
+        room = self.acc_limit - self.reads * self.step_errors * self.tables
         low, high = 0, max(room, 1)
         while high - low > 1:
             middle = (low + high) // 2

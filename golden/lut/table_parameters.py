@@ -31,6 +31,9 @@ class LutParameters(TargetParameters):
                        source="LUT Tensor Core, K dimension")
     groups: int = parameter(1, "tables summed for each output before one accumulate",
                             low=1, high=8)
+    parallel_planes: int = parameter(1, "bit-planes that a beat reads from the same tables, "
+                                     "summed before one accumulate: 1, 2 or 4", low=1, high=4,
+                                     source="docs/numerics.md, section 2")
     a_format: str = parameter("fp16", "activation format", choices=ACTIVATIONS)
     datapath: str | None = parameter(
         None, "floating activations: entries are floats, or integers aligned to the "
@@ -53,6 +56,7 @@ class LutParameters(TargetParameters):
             self.refuse("K", "must be 1..4 with --radix 3: a table has (3**K - 1) / 2 entries")
         if self.radix == 3 and self.table == "full":
             self.refuse("table", "must be half with --radix 3")
+        self._check_planes()
         floating = self.activation.is_float
         if not floating and self.datapath is not None:
             self.refuse("datapath", f"needs floating activations, and --a-format is "
@@ -72,6 +76,18 @@ class LutParameters(TargetParameters):
             if self.entry_bits < least:
                 self.refuse("entry_width", f"must be at least {least}, a significand of "
                             f"{self.a_format} and its sign")
+
+    def _check_planes(self) -> None:
+        if self.parallel_planes == 1:
+            return
+        if self.parallel_planes == 3:
+            self.refuse("parallel_planes", "must be 1, 2 or 4")
+        if self.radix == 3:
+            self.refuse("parallel_planes", "must be 1 with --radix 3: planes of trits have scales "
+                        "of their own, and are not summed before them; leave it out")
+        if self.is_float:
+            self.refuse("parallel_planes", "must be 1 with --datapath float, which rounds after "
+                        "every plane; use --datapath aligned")
 
     # -- kind of arithmetic -------------------------------------------------------------------
     @cached_property
@@ -142,6 +158,16 @@ class LutParameters(TargetParameters):
     def row_scale(self) -> EntryScale:
         """Integers of aligned activations and entries."""
         return EntryScale(fmt=self._aligned_format, K=self.K, entry_bits=self.entry_bits)
+
+    @property
+    def reads(self) -> int:
+        """Reads of an output in a beat: of every table, one for each plane."""
+        return self.parallel_planes * self.groups
+
+    @property
+    def plane_sum(self) -> int:
+        """What the planes of a beat add up to, in units of its lowest."""
+        return (1 << self.parallel_planes) - 1
 
     @property
     def _planes(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .parameters import SystolicParameters
 
-__all__ = ["operation_cycles"]
+__all__ = ["operation_cycles", "vector_starts"]
 
 
 def operation_cycles(p: SystolicParameters, beats: Sequence[int]) -> int:
@@ -15,17 +15,18 @@ def operation_cycles(p: SystolicParameters, beats: Sequence[int]) -> int:
     ``beats``: operand beats (vectors) of each."""
     if p.dataflow == "os":
         # the next operation starts when the last row has left
-        drained, free = 0, 0        # when results of the next one may leave, and it may start
-        for count in beats:
-            drain = max(free + count - 1 + p.drain_start, drained)
-            free = drain + p.R
-            # to be scaled otherwise, they wait until the last ones before are out
-            drained = free + p.lane_stages if p.requantizes else 0
-        return free + p.lane_stages
-    loaded, free = p.R, 0       # when weights are there, and when vectors may start
-    for count in beats:
-        start = max(loaded, free)
+        return sum(count - 1 + p.drain_start + p.R for count in beats) + p.lane_stages
+    starts = vector_starts(p, beats)
+    return starts[-1] + beats[-1] + p.result_latency
+
+
+def vector_starts(p: SystolicParameters, vectors: Sequence[int]) -> list[int]:
+    """Weight-stationary: the cycle of the first vector of each operation, the first weights
+    coming in cycle 0; the last of an operation's weights comes in the cycle before, or earlier."""
+    starts, loaded, free = [], p.R, 0       # when weights are there, and when vectors may start
+    for count in vectors:
+        starts.append(max(loaded, free))
         # the next weights come when the last element has taken these
-        loaded = start + p.R + p.C - 1 + p.R
-        free = start + count
-    return free + p.result_latency
+        loaded = starts[-1] + p.R + p.C - 1 + p.R
+        free = starts[-1] + count
+    return starts

@@ -47,7 +47,7 @@ class SystolicParameters(TargetParameters):
         "rows; default shift", choices=("shift", "mux"))
     out_format: str = parameter("sum", "results: the sums, or int8 by a scale and a zero point of "
                                 "each column", choices=("sum", "int8"))
-    skew: str = parameter("in", "output-stationary: registers that skew the operands, and control, "
+    skew: str = parameter("in", "registers that skew the operands, and control, "
                           "are inside, or left to the user (ports without handshake)",
                           choices=("in", "out"))
     mesh: bool = parameter(False, "with --skew out: ports that pass operands on to the tiles "
@@ -63,11 +63,6 @@ class SystolicParameters(TargetParameters):
             self.refuse("weights", "broadcast needs --dataflow os")
         if self.dataflow == "ws" and self.drain is not None:
             self.refuse("drain", "belongs to --dataflow os; leave it out")
-        if self.dataflow == "ws" and self.requantizes:
-            self.refuse("out_format", "int8 needs --dataflow os: where weights stay results are "
-                        "partial sums")
-        if self.skew == "out" and self.dataflow == "ws":
-            self.refuse("skew", "out needs --dataflow os")
         if self.skew == "out" and self.requantizes:
             self.refuse("out_format", "int8 needs --skew in: sums leave a bare tile")
         if self.mesh and self.skew == "in":
@@ -140,6 +135,11 @@ class SystolicParameters(TargetParameters):
         return self.out_format == "int8"
 
     @property
+    def gives_sums(self) -> bool:
+        """Sums leave beside their results: those of a slice, for the next one to add to."""
+        return self.requantizes and self.dataflow == "ws"
+
+    @property
     def out(self) -> IntFormat:
         """Format of the results."""
         return INT8 if self.requantizes else self.sum
@@ -165,6 +165,12 @@ class SystolicParameters(TargetParameters):
         vector to its result."""
         start = self.drain_start if self.dataflow == "os" else self.R + self.C
         return start + self.lane_stages
+
+    @property
+    def tile_latency(self) -> int:
+        """Weight-stationary, ``skew`` out: cycles from row 0 of a vector to column 0 of its
+        results."""
+        return self.R + 2
 
     def derived_fields(self) -> dict[str, Any]:
         return {"drain": "shift"} if self.dataflow == "os" else {}

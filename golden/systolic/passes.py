@@ -16,6 +16,7 @@ from .ports import (
     psum_beats,
     results_of,
     scale_beats,
+    sums_of,
     weight_beats,
 )
 
@@ -44,18 +45,24 @@ class SystolicPass(StreamPass):
         self.results = np.zeros((workload.rows, workload.columns), np.int64)
         self.finished = 0               #: operations whose results are in
         self.words: list[int] = []      #: result words of the operation under way
+        p = workload.parameters
+        if p.gives_sums:
+            self.fields = (*self.fields, "sums")
+        self.sums = np.zeros_like(self.results)     #: of the slices so far
+        self.sum_words: list[int] = []
 
     @property
     def done(self) -> bool:
         return self.finished == self.workload.operations
 
     def inputs(self) -> dict[str, Iterator[Beat | None]]:
-        if self.workload.operands.requantizer is not None:
-            return {"operand": self._operands(), "scale": self._scales()}
-        if self.workload.parameters.dataflow == "os":
-            return {"operand": self._operands()}
-        return {"weight": self._weights(), "activation": self._activations(),
+        streams: dict[str, Iterator[Beat | None]] = {"operand": self._operands()} \
+            if self.workload.parameters.dataflow == "os" else {
+                "weight": self._weights(), "activation": self._activations(),
                 "psum": self._partial_sums()}
+        if self.workload.operands.requantizer is not None:
+            streams["scale"] = self._scales()
+        return streams
 
     def _operands(self) -> Iterator[Beat]:
         x, p = self.workload.operands, self.workload.parameters
@@ -87,13 +94,15 @@ class SystolicPass(StreamPass):
             if tile.k.start:
                 while self.finished <= index - per_slice:
                     yield None
-                part = self.results[:, tile.columns]
+                part = (self.sums if p.gives_sums else self.results)[:, tile.columns]
                 before[:, :part.shape[1]] = part
             yield from psum_beats(p, before)
 
     def take(self, beat: Beat) -> None:
         workload, p = self.workload, self.workload.parameters
         self.words.append(beat["values"])
+        if p.gives_sums:
+            self.sum_words.append(beat["sums"])
         count = p.R if p.dataflow == "os" else workload.rows
         complete = len(self.words) == count
         assert beat["last"] == complete, "result_last must mark the last results of an operation"
@@ -102,6 +111,10 @@ class SystolicPass(StreamPass):
             target = self.results[tile.rows, tile.columns]
             target[:] = results_of(p, self.words)[:target.shape[0], :target.shape[1]]
             self.words = []
+            if p.gives_sums:
+                sums = self.sums[tile.rows, tile.columns]
+                sums[:] = sums_of(p, self.sum_words)[:sums.shape[0], :sums.shape[1]]
+                self.sum_words = []
             self.finished += 1
 
     def result(self) -> Array:

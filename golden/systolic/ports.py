@@ -14,7 +14,7 @@ from .gemm import weight_codes
 from .parameters import SystolicParameters
 
 __all__ = ["activation_beats", "operand_beats", "packed", "psum_beats", "result_words",
-           "results_of", "scale_beats", "weight_beats"]
+           "results_of", "scale_beats", "sum_words", "sums_of", "weight_beats"]
 
 Array = NDArray[Any]
 
@@ -61,7 +61,7 @@ def activation_beats(p: SystolicParameters, a: Array) -> list[dict[str, int]]:
 
 def psum_beats(p: SystolicParameters, psum: Array) -> list[dict[str, int]]:
     """The ``psum`` stream of one operation: integers (rows, C)."""
-    return [{"values": word} for word in packed(psum, p.acc_bits)]
+    return [{"values": word} for word in sum_words(p, psum)]
 
 
 def scale_beats(p: SystolicParameters, by: Requantizer) -> list[dict[str, int]]:
@@ -77,7 +77,21 @@ def result_words(p: SystolicParameters, results: Array) -> list[int]:
     return packed(results, p.out.bits)
 
 
+def sum_words(p: SystolicParameters, sums: Array) -> list[int]:
+    """Sums (rows, C) as the ``result`` stream has them beside results of int8, or alone."""
+    return packed(sums, p.acc_bits)
+
+
 def results_of(p: SystolicParameters, words: list[int]) -> Array:
     """The inverse of :func:`result_words`."""
-    rows = ints_to_rows(words, p.C * p.out.bits)
-    return unpack_bits(rows, p.out.bits, p.C, signed=True).astype(np.int64)
+    return _integers(p, words, p.out.bits)
+
+
+def sums_of(p: SystolicParameters, words: list[int]) -> Array:
+    """The inverse of :func:`sum_words`."""
+    return _integers(p, words, p.acc_bits)
+
+
+def _integers(p: SystolicParameters, words: list[int], width: int) -> Array:
+    rows = ints_to_rows(words, p.C * width)
+    return unpack_bits(rows, width, p.C, signed=True).astype(np.int64)

@@ -1,4 +1,4 @@
-"""A matrix product through the bare tile: what its ports carry in every cycle."""
+"""A matrix product through the bare output-stationary tile: what its ports carry in every cycle."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from .gemm import Operands, product, weight_codes
 from .parameters import SystolicParameters
 from .passes import SystolicPass, Tile
 from .tile_pass import TilePass
+from .weight_tile_pass import WeightTilePass
 
 __all__ = ["SystolicWorkload"]
 
@@ -66,9 +67,10 @@ class SystolicWorkload(Workload):
         return product(self.parameters, x.a, x.w, x.requantizer)
 
     def start(self) -> Pass:
-        if self.parameters.skew == "out":
-            return TilePass(self)
-        return SystolicPass(self)
+        p = self.parameters
+        if p.skew == "in":
+            return SystolicPass(self)
+        return TilePass(self) if p.dataflow == "os" else WeightTilePass(self)
 
     @property
     def cycles(self) -> int | None:

@@ -15,13 +15,13 @@ two's complement parallel array multiplication algorithm" (IEEE Trans. Computers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from amaranth.hdl import Cat, Const, Module, Value
 
 from .adders import Adders, compress_3_2
 
-__all__ = ["compress", "filled", "offset_form"]
+__all__ = ["compress", "compress_places", "filled", "offset_form"]
 
 
 def offset_form(row: Value) -> Value:
@@ -68,3 +68,29 @@ def compress(m: Module, rows: Sequence[Value], carries: Sequence[Value], adders:
             above.append((total[:bits + (counted - 1).bit_length()], counted))
         nodes, level = above, level + 1
     return nodes[0][0], carry()
+
+
+def compress_places(m: Module, rows: Mapping[int, Sequence[Value]],
+                    carries: Mapping[int, Sequence[Value]], adders: Adders, *, name: str,
+                    joined: str) -> tuple[Value, Value]:
+    """Rows as in :func:`compress`, those at place i counting 2**i, and their carries: (sum less one
+    carry of the lowest place, that carry). The sum is unsigned, as long as the largest one is.
+
+    Adders of place number n have the names ``NAME_n_...``, the one that adds it to those below
+    ``JOINED_n``. Combinational.
+    """
+    total, first, bound = None, Const(0, 1), 0
+    for n, place in sorted(enumerate(rows), key=lambda pair: pair[1]):
+        part, carry = compress(m, rows[place], carries[place], adders, name=f"{name}_{n}")
+        bound += len(rows[place]) << len(rows[place][0]) + place
+        if total is None:
+            total, first = part, carry
+            continue
+        # the places below are whole already
+        low, high = total[:place], total[place:]
+        width = max(bound.bit_length() - place, len(part), len(high))
+        more, _ = adders.add(m, Cat(high, Const(0, width - len(high))),
+                             Cat(part, Const(0, width - len(part))), carry, name=f"{joined}_{n}")
+        total = Cat(low, more[:bound.bit_length() - place])
+    assert total is not None
+    return total, first

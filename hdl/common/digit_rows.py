@@ -23,7 +23,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.digits import Digit, DigitFormat
 
 from .adders import Adders
-from .compressor import compress
+from .compressor import compress_places
 
 __all__ = ["DigitDecoder", "digit_row", "multiple_bits", "multiples",
            "sum_of_products"]
@@ -124,8 +124,8 @@ def sum_of_products(m: Module, form: DigitFormat, lines: Sequence[Value],
     form: unsigned, and too large by :meth:`DigitFormat.offset` for each weight. Without ``active``
     both are 0. Combinational.
     """
-    rows: list[list[Value]] = [[] for _ in form.digits]
-    carries: list[list[Value]] = [[] for _ in form.digits]
+    rows: dict[int, list[Value]] = {digit.low_shift: [] for digit in form.digits}
+    carries: dict[int, list[Value]] = {digit.low_shift: [] for digit in form.digits}
     for k, held in enumerate(activations):
         low = 0
         for i, digit in enumerate(form.digits):
@@ -133,24 +133,9 @@ def sum_of_products(m: Module, form: DigitFormat, lines: Sequence[Value],
             negative = Signal(name=f"negative_{k}_{i}")
             m.d.comb += negative.eq(negatives[k][i] if signs is None else
                                     (negatives[k][i] ^ signs[k]) & active)
-            rows[i].append(digit_row(m, digit, list(lines[k][low:high]), negative, held,
-                                     f"row_{k}_{i}", active, magnitudes=signs is not None))
-            carries[i].append(negative)
+            rows[digit.low_shift].append(
+                digit_row(m, digit, list(lines[k][low:high]), negative, held, f"row_{k}_{i}",
+                          active, magnitudes=signs is not None))
+            carries[digit.low_shift].append(negative)
             low = high
-
-    total, first, bound = None, Const(0, 1), 0
-    for i in sorted(range(len(form.digits)), key=lambda i: form.digits[i].low_shift):
-        place = form.digits[i].low_shift
-        part, carry = compress(m, rows[i], carries[i], adders, name=f"digit_{i}")
-        bound += len(rows[i]) << len(rows[i][0]) + place
-        if total is None:
-            total, first = part, carry
-            continue
-        # the places below the digit's unit are whole already
-        low_part, high_part = total[:place], total[place:]
-        width = max(bound.bit_length() - place, len(part), len(high_part))
-        joined, _ = adders.add(m, Cat(high_part, Const(0, width - len(high_part))),
-                               Cat(part, Const(0, width - len(part))), carry, name=f"with_{i}")
-        total = Cat(low_part, joined[:bound.bit_length() - place])
-    assert total is not None
-    return total, first
+    return compress_places(m, rows, carries, adders, name="digit", joined="with")

@@ -10,7 +10,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 
 from ..common.accumulator import SegmentedAccumulator, Segments
 from ..common.adders import Adders, adder_tree
-from ..common.compressor import compress
+from ..common.compressor import compress, compress_places
 from ..common.fp_add import FpAdd
 from ..common.fp_sum import FpSum
 from ..common.pipeline import register
@@ -62,7 +62,9 @@ class Chained(wiring.Component):
 class LutCell(Chained):
     """Read, sign and accumulate for one output.
 
-    ``entries``: the row's tables after the plane step, ``groups`` x ``entries`` words. Integers
+    ``entries``: the row's tables after the plane step, ``groups`` x ``entries`` words. Every plane
+    of a beat reads them with ``lines`` and signs of its own (plane, group), and counts twice as
+    much as the one before. Integers
     arrive signed or, with ``offset_entries``, in offset form (:mod:`..common.compressor`), which
     makes them unsigned: the part of the accumulator above them is a counter, and the known offset
     is subtracted once, in the output lane. An inactive cycle reads zeros and changes nothing.
@@ -79,11 +81,11 @@ class LutCell(Chained):
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
-        members = {"lines": In(p.groups * line_bits(p)), "first": In(1),
+        members = {"lines": In(p.reads * line_bits(p)), "first": In(1),
                    "entries": In(p.groups * p.entries * p.step_bits), "shift": In(1),
                    "chain": In(value_bits(p)), "value": Out(value_bits(p))}
         if p.table == "half":
-            members["negative"] = In(p.groups)
+            members["negative"] = In(p.reads)
             if p.common_lsb:
                 members["odd"] = In(p.groups)
         if p.buffer == "double":
@@ -91,16 +93,16 @@ class LutCell(Chained):
         super().__init__(members)
 
     def _selected(self, m: Module) -> tuple[list[Value], list[Value]]:
-        """Selected words and their signs, one per group."""
+        """Selected words and their signs, one per plane and group."""
         p = self.parameters
         width, lines = p.step_bits, line_bits(p)
         words: list[Value] = []
-        for g in range(p.groups):
-            table = self.entries.word_select(g, p.entries * width)
+        for i in range(p.reads):
+            table = self.entries.word_select(i % p.groups, p.entries * width)
             entries = [table.word_select(e, width) for e in range(p.entries)]
-            word = Signal(width, name=f"selected_{g}")
-            m.d.comb += word.eq(select_entry(m, p, self.lines.word_select(g, lines), entries,
-                                             f"chosen_{g}"))
+            word = Signal(width, name=f"selected_{i}")
+            m.d.comb += word.eq(select_entry(m, p, self.lines.word_select(i, lines), entries,
+                                             f"chosen_{i}"))
             words.append(word)
         signs = list(self.negative) if p.table == "half" else []
         return words, signs
@@ -116,7 +118,7 @@ class LutCell(Chained):
             words = [word ^ sign.replicate(len(word))
                      for word, sign in zip(words, signs, strict=True)]
             if p.common_lsb:
-                signs = [sign & ~odd for sign, odd in zip(signs, self.odd, strict=True)]
+                signs = [sign & ~self.odd[i % p.groups] for i, sign in enumerate(signs)]
         if p.pipeline == 2:
             words = [register(m, word, f"word_{g}") for g, word in enumerate(words)]
             signs = [register(m, sign, f"sign_{g}") for g, sign in enumerate(signs)]
@@ -128,13 +130,24 @@ class LutCell(Chained):
     def _integer_accumulator(self, m: Module, words: list[Value], signs: list[Value]) -> Signal:
         """-T is ~T + 1: the ones are carries into the sum."""
         p = self.parameters
-        if p.offset_entries:
+        if p.offset_entries and p.parallel_planes == 1:
             addend, carry = compress(m, words, signs, Adders(p.adder))
+        elif p.offset_entries:
+            def places(values: list[Value]) -> dict[int, list[Value]]:
+                return {plane: values[plane * p.groups:(plane + 1) * p.groups]
+                        for plane in range(p.parallel_planes)}
+            addend, carry = compress_places(m, places(words), places(signs), Adders(p.adder),
+                                            name="plane", joined="with_plane")
         else:
             addend, carry = words[0].as_signed(), signs[0] if signs else Const(0, 1)
-            if p.groups > 1:
-                addend = Signal(signed(p.step_bits + (p.groups - 1).bit_length()))
-                m.d.comb += addend.eq(adder_tree([*(w.as_signed() for w in words), *signs[1:]]))
+            if p.reads > 1:
+                addend = Signal(signed(p.step_bits + (p.groups * p.plane_sum - 1).bit_length()))
+                places_below = [Const(0, i // p.groups) for i in range(p.reads)]
+                m.d.comb += addend.eq(adder_tree([
+                    *(Cat(low, word).as_signed() for low, word in
+                      zip(places_below, words, strict=True)),
+                    *(Cat(low, sign) for low, sign in zip(places_below[1:], signs[1:],
+                                                          strict=bool(signs)))]))
         return SegmentedAccumulator(m, segments(p), Adders(p.adder), addend, carry,
                                     self.before).value
 
@@ -160,15 +173,15 @@ class LutCell(Chained):
 class LutColumn(wiring.Component):
     """All rows of one weight column.
 
-    Weight side: ``patterns`` of the groups, ``active``. Table side: ``entries`` of all rows
-    (row, group, entry; row 0 lowest) and their common ``odd`` bits (row, group). Result side:
+    Weight side: ``patterns`` of the planes and groups, ``active``. Table side: ``entries`` of all
+    rows (row, group, entry; row 0 lowest) and their common ``odd`` bits (row, group). Result side:
     ``shift`` of each row, ``chain`` from the next column and ``value`` to the one before, all
     rows; ``capture`` as in :class:`LutCell`.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
-        members = {"patterns": In(p.groups * p.pattern_bits), "active": In(1), "first": In(1),
+        members = {"patterns": In(p.reads * p.pattern_bits), "active": In(1), "first": In(1),
                    "entries": In(p.M * p.groups * p.entries * p.step_bits),
                    "shift": In(p.M), "chain": In(p.M * value_bits(p)),
                    "value": Out(p.M * value_bits(p))}
@@ -181,7 +194,7 @@ class LutColumn(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         lines, negative = [], []
-        for g in range(p.groups):
+        for g in range(p.reads):
             m.submodules[f"decoder_{g}"] = decoder = Shared(PatternDecoder(p), "lut_decoder")
             m.d.comb += [decoder.active.eq(self.active),
                          decoder.pattern.eq(self.patterns.word_select(g, p.pattern_bits))]

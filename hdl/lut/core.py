@@ -26,7 +26,7 @@ from ..common.trit_decoder import TritDecoder
 from ..fabric.elastic import Beat, forward, of_port, registered, to_port
 from .column import LutColumn, value_bits
 from .drain import Drain
-from .entry_step import EntryStep
+from .entry_step import EntryStep, lowest_plane
 from .fix_up import row_correction
 from .lane import offset_bits, sum_exponent_bits
 from .streams import (
@@ -182,7 +182,7 @@ class LutCore(Design[LutCoreParameters | DotCoreParameters]):
                 key=(code.name, count))
             m.d.comb += decoder.word.eq(words.word_select(i, code.bits))
             trits.append(decoder.trits)
-        width = p.groups * p.pattern_bits
+        width = p.reads * p.pattern_bits
         unpacked = Signal(p.N * width)
         m.d.comb += unpacked.eq(Cat(trits))
         return [unpacked.word_select(n, width) for n in range(p.N)]
@@ -218,6 +218,8 @@ class LutCore(Design[LutCoreParameters | DotCoreParameters]):
             here: Value = Const(0, 1)
             for bit in odd.word_select(row, p.groups):
                 here = here + bit
+            # a plane p of the beat reads it 2**p times
+            here = here * p.plane_sum if p.parallel_planes > 1 else here
             more = (Mux(beat["first"], 0, count) + here)[:p.odd_bits]
             with m.If(fire):
                 m.d.sync += count.eq(more)
@@ -246,8 +248,9 @@ class LutCore(Design[LutCoreParameters | DotCoreParameters]):
         if p.is_aligned or p.scales_groups:
             plane = self._last_plane(m, fire, beat)
         if p.is_aligned:
-            # planes count from the top: sums are those of the lowest, of all 2**planes - 1
-            side["exponent"] = Cat((table["exponent"][row] + plane)[:sum_exponent_bits(p)]
+            # planes count from the top: sums are in units of the last beat's lowest
+            lowest = lowest_plane(p, plane) if p.plane_bits else plane
+            side["exponent"] = Cat((table["exponent"][row] + lowest)[:sum_exponent_bits(p)]
                                    for row in range(p.M))
         if p.is_quantized:
             side["scales"] = table["scale"].as_value()
@@ -294,7 +297,7 @@ class LutCore(Design[LutCoreParameters | DotCoreParameters]):
         return sums
 
     def _last_plane(self, m: Module, fire: Signal, beat: Beat) -> Value:
-        """The largest plane of the accumulation: one less than the weights have."""
+        """The largest number of a beat of the accumulation: one less than a step has."""
         p = self.core
         if not p.plane_bits:
             return Const(0, 1)

@@ -25,7 +25,8 @@ class LutDot(Design[LutDotParameters]):
     """``dot`` = sum of +-a over K activations (radix 3: or 0), by a table read.
 
     ``values``: K activations (``--table-source internal``), or ``entries``: the stored table.
-    ``patterns`` as in the core's weight stream. ``dot``: a signed integer of
+    ``patterns`` as in the core's weight stream; with several planes ``dot`` is the sum of theirs,
+    plane p counting 2**p. ``dot``: a signed integer of
     ``p.dot_bits`` bits, or a float code. Aligned: ``exponent``, ``saturated`` where it is too
     small.
     """
@@ -54,18 +55,21 @@ class LutDot(Design[LutDotParameters]):
         m, p = Module(), self.parameters
         words = self._table(m)
         terms: list[Value] = []
-        for g in range(p.groups):
-            m.submodules[f"decoder_{g}"] = decoder = PatternDecoder(p)
-            m.d.comb += [decoder.active.eq(1), decoder.pattern.eq(self.patterns[0][g])]
+        patterns = self.patterns.as_value()
+        for i in range(p.reads):
+            plane, g = divmod(i, p.groups)
+            m.submodules[f"decoder_{i}"] = decoder = PatternDecoder(p)
+            m.d.comb += [decoder.active.eq(1),
+                         decoder.pattern.eq(patterns.word_select(i, p.pattern_bits))]
             word = select_entry(m, p, decoder.lines, words[g * p.entries:(g + 1) * p.entries],
-                                f"chosen_{g}")
+                                f"chosen_{i}")
             negative: Value = decoder.negative if p.table == "half" else Const(0, 1)
             if p.is_float:
                 terms.append(Cat(word[:-1], word[-1] ^ negative))
             elif p.table == "half":
-                terms.append((word.as_signed() ^ negative.as_signed()) + negative)
+                terms.append((word.as_signed() ^ negative.as_signed()) + negative << plane)
             else:
-                terms.append(word.as_signed())
+                terms.append(word.as_signed() << plane)
         if p.is_float and p.groups > 1:
             m.submodules.group_sum = group_sum = FpSum(
                 p.table_float, p.groups, p.table_float, lsb=p.table_window[0],

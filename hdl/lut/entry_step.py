@@ -1,5 +1,7 @@
 """The plane step: table entries times 2**plane, once per row instead of once per output.
 
+A beat of several planes steps by its lowest; its number is ``plane`` here.
+
 Integers are shifted and lose a lowest bit that all entries have in common. Aligned ones step down
 from the top plane: shifted right, what is lost ORed into the lowest bit (round to odd). With
 ``offset_entries`` they are then in offset form, as :class:`~lowbit.hdl.lut.column.LutCell` expects.
@@ -8,7 +10,7 @@ Floats take an exact exponent step with IEEE behaviour at both ends.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,11 +21,17 @@ from ..common.compressor import offset_form
 from ..common.fp_scale import FpScale
 from ..common.shared import Shared
 
-__all__ = ["EntryStep"]
+__all__ = ["EntryStep", "lowest_plane"]
+
+
+def lowest_plane(p: LutCoreParameters, number: Value) -> Value:
+    """The lowest plane of the beat of planes of that number."""
+    return Cat(Const(0, p.parallel_planes.bit_length() - 1), number)
 
 
 class EntryStep(wiring.Component):
-    """One entry times 2**plane, or 2**-plane (combinational)."""
+    """One entry times 2**(planes * plane), or 2**-(planes * plane), with so many planes a beat
+    (combinational)."""
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
@@ -48,13 +56,13 @@ class EntryStep(wiring.Component):
         entry = self.entry.as_signed()
         if p.is_aligned and p.plane_bits:
             steps = [Cat(entry[:plane + 1].any(), entry[plane + 1:]).as_signed()
-                     for plane in range(p.w_bits)]
+                     for plane in range(0, p.w_bits, p.parallel_planes)]
             with m.Switch(self.plane):
-                for plane, stepped in enumerate(steps):
-                    with m.Case(plane) if plane < p.w_bits - 1 else m.Default():
+                for number, stepped in enumerate(steps):
+                    with m.Case(number) if number < len(steps) - 1 else m.Default():
                         m.d.comb += shifted.eq(stepped)
         else:
-            stepped = entry << self.plane if p.plane_bits else entry
+            stepped = entry << lowest_plane(p, self.plane) if p.plane_bits else entry
             m.d.comb += shifted.eq(stepped >> int(p.common_lsb))
         m.d.comb += self.stepped.eq(offset_form(shifted) if p.offset_entries else shifted)
         return m

@@ -1,7 +1,8 @@
 """From the sum of a group's bit-planes to that of its codes, for group scales.
 
 An output has accumulated S of an accumulation's b planes, and its row the sum A of the activations.
-With R = S of integers and R = 2**(b - 1) S of aligned entries, whose planes count from the top,
+With R = S of integers and R = 2**(b - P) S of aligned entries, whose planes count from the top beat
+of P planes,
 twice the sum of activations times codes is R + c A, and c says what the codes stand for
 (:class:`lowbit.golden.group_scale.Codes`; docs/numerics.md, section 4). c A is a row's, so the core
 makes it once (:func:`row_correction`), and a lane only adds (:func:`code_sum`), exactly.
@@ -17,6 +18,8 @@ from amaranth.hdl import Mux, Value
 from lowbit.golden.group_scale import Codes
 from lowbit.golden.lut.parameters import LutCoreParameters
 
+from .entry_step import lowest_plane
+
 __all__ = ["code_sum", "code_sum_bits", "row_correction"]
 
 
@@ -27,16 +30,17 @@ def code_sum_bits(p: LutCoreParameters) -> int:
 
 def row_correction(p: LutCoreParameters, row_sum: Value, codes: Value, plane: Value) -> Value:
     """c A: ``row_sum`` A (``acc_bits``, two's complement) to :func:`code_sum_bits`; ``plane`` is
-    the last one, b - 1 (up to ``w_bits`` - 1; one bit, 0, where there is only one plane).
+    the number of the last beat of planes, b / P - 1 (one bit, 0, where there is only one).
 
     c A = 2**b A, less A, of unsigned codes; - A of two's complement; 0 of odd ones.
     """
     row_sum = row_sum.as_signed()
     if p.is_aligned:
-        once = row_sum << (p.w_bits - 1 - plane)[:max(p.plane_bits, 1)]
+        missing = (p.w_bits // p.parallel_planes - 1 - plane)[:max(p.plane_bits, 1)]
+        once = row_sum << lowest_plane(p, missing)
         power = row_sum << p.w_bits
     else:
-        once, power = row_sum, (row_sum << 1) << plane
+        once, power = row_sum, (row_sum << p.parallel_planes) << lowest_plane(p, plane)
     result = Mux(codes == Codes.UNSIGNED, power, 0) - Mux(codes == Codes.ODD, 0, once)
     return result[:code_sum_bits(p)]
 
@@ -44,5 +48,5 @@ def row_correction(p: LutCoreParameters, row_sum: Value, codes: Value, plane: Va
 def code_sum(p: LutCoreParameters, total: Value, correction: Value) -> Value:
     """R + c A: ``total`` S (``acc_bits``, two's complement) and ``correction`` c A to
     :func:`code_sum_bits`, two's complement; of aligned ones both 2**(w_bits - b) times as large."""
-    total = total.as_signed() << p.w_bits - 1 if p.is_aligned else total.as_signed()
+    total = total.as_signed() << p.last_plane if p.is_aligned else total.as_signed()
     return (total + correction.as_signed())[:code_sum_bits(p)]

@@ -37,7 +37,7 @@ def offset_bits(p: LutCoreParameters) -> int:
 
 def sum_exponent_bits(p: LutCoreParameters) -> int:
     """Bits of the exponent of an aligned sum."""
-    return (p.largest_exponent + p.w_bits - 1).bit_length() if p.is_aligned else 0
+    return (p.largest_exponent + p.last_plane).bit_length() if p.is_aligned else 0
 
 
 class OutputLane(wiring.Component):
@@ -142,10 +142,10 @@ class OutputLane(wiring.Component):
         if fmt is None:
             return exact
         # the sum of codes is twice as large, and aligned in units of the lowest plane
-        unit = (p.w_bits if p.is_aligned else 1) if p.has_codes else 0
+        unit = (p.last_plane + 1 if p.is_aligned else 1) if p.has_codes else 0
         low = high = p.sum_unit - unit
         if p.is_aligned:
-            high = low + p.largest_exponent + p.w_bits - 1
+            high = low + p.largest_exponent + p.last_plane
         m.submodules.to_float = to_float = FixedToFloat(fmt, width, (low, high), stages=2,
                                                        adders=Adders(p.adder))
         m.d.comb += [to_float.value.eq(exact), to_float.en.eq(self.enable)]

@@ -43,8 +43,9 @@ def weight_patterns(p: WeightParameters, columns: int) -> Field:
     """Weight patterns of a beat (see :class:`~.select.PatternDecoder`)."""
     kind = "index below, sign on top" if p.has_sign else "raw, bit k for activation k" \
         if p.radix == 2 else "a trit for each activation, bit 1 non-zero, bit 0 negative"
+    plane = {"plane": p.parallel_planes} if p.parallel_planes > 1 else {}
     return Field(p.pattern_bits, f"weight patterns ({kind})", name="pattern",
-                 axes={"column": columns, "group": p.groups})
+                 axes={"column": columns, **plane, "group": p.groups})
 
 
 def packed_trits(p: LutCoreParameters) -> Field:
@@ -97,9 +98,10 @@ def table_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
 
 
 def weight_layout(p: LutCoreParameters) -> data.StructLayout:
-    """One bit-plane of one beat: ``patterns`` (or ``packed`` trits), the number of the ``plane``,
-    and where the beat stands: ``first`` and ``last`` of the accumulation, ``table_last`` of the
-    tables it reads (they are consumed with it). With group scales an accumulation is a group:
+    """One bit-plane, or some, of one beat: ``patterns`` (or ``packed`` trits), the number of the
+    ``plane``, or of the beat of planes, and where the beat stands: ``first`` and ``last`` of the
+    accumulation, ``table_last`` of the tables it reads (they are consumed with it). With group
+    scales an accumulation is a group:
     ``start`` and ``finish`` say that an operation starts or ends with it, ``codes`` (radix 2) what
     its weights' codes stand for."""
     fields = {"patterns": weight_patterns(p, p.N)} if p.trit_code is None else \
@@ -107,6 +109,9 @@ def weight_layout(p: LutCoreParameters) -> data.StructLayout:
     if p.plane_bits:
         meaning = "planes below the top one of the weights" if p.is_aligned else \
             "the beat counts 2**plane"
+        if p.parallel_planes > 1:
+            meaning = f"beats of {p.parallel_planes} planes " + (
+                "below the top one of the weights" if p.is_aligned else "with lower ones")
         fields["plane"] = Field(p.plane_bits, meaning, name="unsigned")
     return data.StructLayout(fields | _position(p))
 

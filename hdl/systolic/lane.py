@@ -11,7 +11,7 @@ from lowbit.golden.requantize import MULTIPLIER_BITS, SHIFT_BITS
 from lowbit.golden.systolic.parameters import SystolicParameters
 
 from ..common.adders import compress_3_2
-from ..common.pipeline import register
+from ..common.pipeline import delayed, register
 from ..common.requantize import Requantize
 from .products import segments
 
@@ -22,8 +22,10 @@ class OutputLane(wiring.Component):
     """``result`` = the integer that ``value`` stands for, plus ``correction``, and where weights
     stay plus ``psum``; registered.
 
-    ``enable``: a value is taken, and the lane steps on. With ``out_format`` int8 the integer is
-    requantised (:mod:`..common.requantize`); what that takes comes a step after the value.
+    ``enable``: a value is taken. With ``out_format`` int8 the integer is requantised
+    (:mod:`..common.requantize`) in steps of ``scaling``; what that takes comes a step after the
+    value. Where weights stay ``sum`` is the integer itself, in the cycle of its ``result``: a later
+    slice may add to it.
     """
 
     def __init__(self, p: SystolicParameters) -> None:
@@ -33,8 +35,10 @@ class OutputLane(wiring.Component):
         if p.dataflow == "ws":
             members["psum"] = In(p.acc_bits)
         if p.requantizes:
-            members |= {"multiplier": In(MULTIPLIER_BITS), "shift": In(SHIFT_BITS),
-                        "zero": In(INT8.bits)}
+            members |= {"scaling": In(1), "multiplier": In(MULTIPLIER_BITS),
+                        "shift": In(SHIFT_BITS), "zero": In(INT8.bits)}
+        if p.gives_sums:
+            members["sum"] = Out(p.acc_bits)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -49,7 +53,10 @@ class OutputLane(wiring.Component):
             m.d.comb += self.result.eq(total)
             return m
         m.submodules.requantize = requantize = Requantize(p.acc_bits)
-        m.d.comb += [requantize.enable.eq(self.enable), requantize.total.eq(total),
+        m.d.comb += [requantize.enable.eq(self.scaling), requantize.total.eq(total),
                      requantize.multiplier.eq(self.multiplier), requantize.shift.eq(self.shift),
                      requantize.zero.eq(self.zero), self.result.eq(requantize.result)]
+        if p.gives_sums:
+            m.d.comb += self.sum.eq(delayed(m, total, Requantize.STAGES, "sum_at",
+                                            enable=self.scaling))
         return m

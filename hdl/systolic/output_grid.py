@@ -7,8 +7,7 @@ them, counted here and subtracted in the lanes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
@@ -18,6 +17,7 @@ from ..common.pipeline import register
 from ..common.shared import Shared
 from ..fabric.grid import connect_neighbours
 from .lane import OutputLane
+from .lane_flow import LaneFlow
 from .output_pe import OutputPe
 from .products import segments
 
@@ -79,14 +79,13 @@ def _correction(m: Module, p: SystolicParameters, clear: Value) -> Value:
 
 
 def output_lanes(m: Module, p: SystolicParameters, grid: Grid, row: Value, clear: Value,
-                 enable: Value, scales: Mapping[str, Any]) -> list[Value]:
-    """Results of each column, ``p.lane_stages`` steps (``enable``) after ``row`` was there;
-    ``scales``: fields of the lanes by name, an element a column."""
+                 flow: LaneFlow) -> list[Value]:
+    """Results of each column, ``p.lane_stages`` steps after ``row`` was there."""
     results: list[Value] = []
     correction = _correction(m, p, clear)
     for j, head in enumerate(_heads(m, p, grid, row)):
         m.submodules[f"lane_{j}"] = lane = Shared(OutputLane(p), "systolic_lane")
-        m.d.comb += [lane.enable.eq(enable), lane.value.eq(head), lane.correction.eq(correction)]
-        m.d.comb += [getattr(lane, name).eq(values[j]) for name, values in scales.items()]
+        m.d.comb += [lane.value.eq(head), lane.correction.eq(correction)]
+        flow.connect(m, p, lane, j)
         results.append(lane.result)
     return results

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from lowbit.golden.systolic.parameters import SystolicParameters
 
 from ..common.field import Field, flag
+from .lane_flow import free_flow
 from .operands import entering
 from .output_grid import output_grid, output_lanes
 from .streams import activations_field, weights_field
@@ -51,7 +52,7 @@ def output_tile(m: Module, p: SystolicParameters, ports: Any) -> None:
     shift: Value = Const(0, 1) if p.drain == "mux" else ports.shift
     row: Value = ports.row if p.drain == "mux" and p.R > 1 else Const(0, 1)
     grid = output_grid(m, p, activations, weights, ports.clear, shift)
-    m.d.comb += ports.results.eq(Cat(output_lanes(m, p, grid, row, ports.clear, Const(1, 1), {})))
+    m.d.comb += ports.results.eq(Cat(output_lanes(m, p, grid, row, ports.clear, free_flow())))
     if p.mesh:
         m.d.comb += ports.activations_out.eq(Cat(line[-1].activation_out for line in grid))
     if p.mesh and p.weights == "pass":

@@ -61,8 +61,11 @@ def psum_layout(p: SystolicParameters) -> data.StructLayout:
 
 
 def result_layout(p: SystolicParameters) -> data.StructLayout:
-    """One row of results, or those of one vector; ``last`` marks the last one of an operation."""
+    """One row of results, or those of one vector; ``last`` marks the last one of an operation.
+    Results of int8 of a vector have their ``sums`` beside them, for a later slice to add to."""
     what = "row, rows ascending" if p.dataflow == "os" else "vector"
-    return data.StructLayout({
-        "values": Field(p.out, f"results of a {what}", axes={"column": p.C}),
-        "last": flag("last results of an operation")})
+    fields = {"values": Field(p.out, f"results of a {what}", axes={"column": p.C})}
+    if p.gives_sums:
+        fields["sums"] = Field(p.sum, "the sums that the results are made of",
+                               axes={"column": p.C})
+    return data.StructLayout(fields | {"last": flag("last results of an operation")})

@@ -10,26 +10,22 @@ an operation brings them into use as it passes.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 
 from lowbit.golden.systolic.parameters import SystolicParameters
 
 from ..common.pipeline import delayed
-from ..common.shared import Shared
 from ..fabric.elastic import Beat, backward
-from ..fabric.grid import connect_neighbours
-from ..fabric.skew import skewed
-from .lane import OutputLane
+from .lane_flow import lane_flow
 from .operands import entering, gated
-from .products import segments
-from .weight_pe import WeightPe
+from .weight_grid import weight_grid, weight_lanes
 
 __all__ = ["weight_array"]
 
 
 def weight_array(m: Module, p: SystolicParameters, weight: Beat, activation: Beat,
-                 psum: Beat) -> Beat:
-    """The array between its streams and its results."""
+                 psum: Beat, scale: Beat | None) -> Beat:
+    """The array between its streams and its results; ``scale``: what they are scaled by."""
     # registers of their own keep the handshakes apart
     vector, partial = backward(m, activation, "vector"), backward(m, psum, "partial")
     take = Signal()
@@ -41,30 +37,25 @@ def weight_array(m: Module, p: SystolicParameters, weight: Beat, activation: Bea
         m.d.sync += fresh.eq(vector["last"])
 
     load, swap = _load_control(m, p, weight, take & fresh, move, full)
-    grid = _grid(m, p, weight, vector, take, move, load, swap)
+    activations = [delayed(m, gated(p, vector["values"][i].as_value(), take), i, f"activation_{i}",
+                           enable=move) for i in range(p.R)]
+    weights = [entering(m, p, j, weight["weights"][j].as_value()) for j in range(p.C)]
+    grid = weight_grid(m, p, activations, weights, move, load, swap)
     depth = p.R + p.C
     whole = delayed(m, take, depth, "whole", enable=move, reset=True)
-    last = delayed(m, vector["last"], depth, "last", enable=move)
+    last = delayed(m, vector["last"], depth, "last_whole", enable=move)
 
-    valid = Signal(name="result_there")
-    leave = Signal()
-    m.d.comb += partial.ready.eq(whole & leave)
-    values: list[Value] = []
-    for j in range(p.C):
-        m.submodules[f"lane_{j}"] = lane = Shared(OutputLane(p), "systolic_lane")
-        value = delayed(m, grid[-1][j].sum_out, p.C - 1 - j, f"sum_{j}", enable=move)
-        m.d.comb += [lane.enable.eq(move), lane.value.eq(value),
-                     lane.correction.eq(Const(-p.R * p.beat_offset, p.acc_bits)),
-                     lane.psum.eq(partial["values"][j])]
-        values.append(lane.result)
-    ends = Signal(name="result_ends", reset_less=True)
-    beat = Beat(valid, {"values": Cat(values), "last": ends}, Signal(name="result_taken"))
-    m.d.comb += [leave.eq(~valid | beat.ready), move.eq(leave & (partial.valid | ~whole))]
-    with m.If(move):
-        m.d.sync += [valid.eq(whole), ends.eq(last)]
-    with m.Elif(leave):
-        m.d.sync += valid.eq(0)
-    return beat
+    enters = Signal()
+    m.d.comb += enters.eq(whole & partial.valid)
+    flow, result = lane_flow(m, enters, last, scale)
+    m.d.comb += [move.eq(flow.step & (partial.valid | ~whole)), partial.ready.eq(whole & flow.step)]
+    values = [delayed(m, pe.sum_out, p.C - 1 - j, f"sum_{j}", enable=move)
+              for j, pe in enumerate(grid.rows[-1])]
+    lanes = weight_lanes(m, p, values, list(partial["values"]), flow)
+    fields: dict[str, Value] = {"values": Cat(lane.result for lane in lanes)}
+    if p.gives_sums:
+        fields["sums"] = Cat(lane.sum for lane in lanes)
+    return Beat(result.valid, fields | dict(result.fields), result.ready)
 
 
 def _load_control(m: Module, p: SystolicParameters, weight: Beat, start: Value, move: Value,
@@ -88,23 +79,3 @@ def _load_control(m: Module, p: SystolicParameters, weight: Beat, start: Value, 
     with m.Elif((passing != 0) & move):
         m.d.sync += passing.eq(passing - 1)
     return load, swap
-
-
-def _grid(m: Module, p: SystolicParameters, weight: Beat, vector: Beat, take: Value, move: Value,
-          load: Value, swap: Value) -> list[list[Shared]]:
-    """The elements and what enters them."""
-    grid = [[Shared(WeightPe(p), "systolic_pe") for _ in range(p.C)] for _ in range(p.R)]
-    swaps = skewed(m, swap, p.R + p.C - 1, "swap", enable=move, reset=True)
-    for i, line in enumerate(grid):
-        for j, pe in enumerate(line):
-            m.submodules[f"pe_{i}_{j}"] = pe
-            m.d.comb += [pe.move.eq(move), pe.load.eq(load), pe.swap.eq(swaps[i + j])]
-    connect_neighbours(m, grid, right=("activation",), down=("weight", "sum"))
-    for i, line in enumerate(grid):
-        word = gated(p, vector["values"][i].as_value(), take)
-        m.d.comb += line[0].activation_in.eq(
-            delayed(m, word, i, f"activation_{i}", enable=move))
-    for j, pe in enumerate(grid[0]):
-        word = entering(m, p, j, weight["weights"][j].as_value())
-        m.d.comb += [pe.weight_in.eq(word), pe.sum_in.eq(Const(0, segments(p).value_bits))]
-    return grid

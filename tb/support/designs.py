@@ -43,6 +43,8 @@ LINES = (
     "systolic --R 2 --C 2 --drain mux --segment 1 --reset async_low",
     "systolic --R 1 --C 2 --skew out --mesh",
     "systolic --R 2 --C 2 --acc-bits 18 --out-format int8",
+    "systolic --R 1 --C 2 --acc-bits 18 --dataflow ws --out-format int8",
+    "systolic --R 2 --C 1 --dataflow ws --skew out --mesh",
     "systolic --R 1 --C 2 --w-format ternary --dot 4 --target fpga",
     "accel --M 1 --N 16 --K 2 --w-bits 2 --chains 1 --axi-data 64 --a-kib 1 --w-kib 1 --s-kib 1 "
     "--p-kib 1 --min-group 4 --max-group 16",

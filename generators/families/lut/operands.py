@@ -133,5 +133,6 @@ class LutOperands(OperandOptions):
 
     def _workload(self, p: LutCoreParameters, operands: Operands) -> LutWorkload:
         if self.widens and p.radix == 2 and operands.bits > p.w_bits:
-            p = replace(p, w_bits=operands.bits)
+            planes = p.parallel_planes
+            p = replace(p, w_bits=-(-operands.bits // planes) * planes)
         return LutWorkload(p, operands)

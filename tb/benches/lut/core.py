@@ -98,7 +98,7 @@ class Stimulus:
         per_beat = p.K * p.groups
         most = min(p.max_k // per_beat, 4 if swept else 12)
         steps = int(rng.integers(min(3 if swept else 1, most), most + 1))
-        bits = int(rng.integers(1, p.w_bits + 1))
+        bits = p.parallel_planes * int(rng.integers(1, p.w_bits // p.parallel_planes + 1))
         if swept:
             codes = self._swept(steps * per_beat)
         else:
@@ -134,7 +134,7 @@ class Stimulus:
 
     def _beats(self, q: Array, bits: int, zero: Array | None) -> Beats:
         p = self.p
-        return weight_beats(q, bits, p.K, p.groups, zero, radix=p.radix)
+        return weight_beats(q, bits, p.K, p.groups, zero, radix=p.radix, planes=p.parallel_planes)
 
     def _swept(self, k: int) -> Array:
         p = self.p

@@ -30,7 +30,7 @@ async def equals_golden(dut: Any) -> None:
     kinds = np.resize(np.array(KINDS), count)
     codes = np.concatenate([activations(rng, p.activation, 1, p.groups * p.K, (str(kind),))
                             for kind in kinds])
-    patterns = rng.integers(0, 1 << p.pattern_bits, (count, p.groups), dtype=np.uint8)
+    patterns = rng.integers(0, 1 << p.pattern_bits, (count, p.reads), dtype=np.uint8)
     tables = make_tables(codes, p, given_exponents(rng, p, codes))
     expected = dot(p, tables.entries, patterns.astype(np.int64))
     fields = patterns

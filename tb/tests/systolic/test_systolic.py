@@ -67,11 +67,9 @@ def test_results_come_back() -> None:
     (dict(dot=3), "--dot must be one of 1, 2, 4, 8; got 3"),
     (dict(segment=5), "--segment must be one of 0, 1, 4, 8, 16; got 5"),
     (dict(acc_bits=12), "--acc-bits must hold the products of a beat, 16 bits; got 12"),
-    (dict(dataflow="ws", out_format="int8"), "--out-format int8 needs --dataflow os"),
     (dict(dataflow="ws", drain="mux"), "--drain belongs to --dataflow os; leave it out; got mux"),
     (dict(dataflow="ws", weights="broadcast"), "--weights broadcast needs --dataflow os"),
     (dict(mesh=True), "--mesh needs --skew out"),
-    (dict(skew="out", dataflow="ws"), "--skew out needs --dataflow os"),
     (dict(skew="out", out_format="int8"), "--out-format int8 needs --skew in"),
     (dict(w_format="ternary", encode="pe"), "--encode pe is for integer weights"),
     (dict(R=0), "--R must be 1..128; got 0")])
@@ -187,7 +185,12 @@ ARRAYS = [dict(R=2, C=3), dict(R=3, C=2, drain="mux", segment=1),
           dict(R=3, C=2, skew="out", mesh=True, drain="mux"),
           dict(R=2, C=3, dataflow="ws"), dict(R=1, C=1, dataflow="ws", dot=2, segment=1),
           dict(R=3, C=2, dataflow="ws", w_format="ternary", segment=0, reset="async_low"),
-          dict(R=2, C=2, dataflow="ws", encode="pe", w_format="int3", target="fpga")]
+          dict(R=2, C=2, dataflow="ws", encode="pe", w_format="int3", target="fpga"),
+          dict(R=2, C=2, dataflow="ws", out_format="int8"),
+          dict(R=1, C=1, dataflow="ws", out_format="int8", acc_bits=40),
+          dict(R=3, C=2, dataflow="ws", skew="out", segment=1),
+          dict(R=1, C=2, dataflow="ws", skew="out", mesh=True, dot=2, w_format="ternary"),
+          dict(R=2, C=1, dataflow="ws", skew="out", mesh=True)]
 
 
 @pytest.mark.parametrize("options", ARRAYS, ids=str)
@@ -207,24 +210,42 @@ FLAWS = [
     ("ws", r"weight <= weight_out;", "weight <= weight_in;"),
     ("ws", r"passing <= 3'h3;", "passing <= 3'h2;"),
     # results that do not wait for their partial sums
-    ("ws", r"assign partial_ready = ", "assign partial_ready = 1'h1 | ")]
+    ("ws", r"assign partial_ready = ", "assign partial_ready = 1'h1 | "),
+    # sums that do not wait for their scales, scales that stay for the next operation
+    ("ws int8", r"assign step = .*;", "assign step = leave;"),
+    ("ws int8", r"assign scale_held_ready = .*;", "assign scale_held_ready = scaled & leave;"),
+    # a bare tile whose weights come into use in all columns at once
+    ("ws out", r"\.swap\(swap_1\)", ".swap(swap)")]
 
 
-@pytest.mark.parametrize(("dataflow", "pattern", "new"), FLAWS)
-def test_flaws_are_found(dataflow: str, pattern: str, new: str) -> None:
-    p = SystolicParameters(R=2, C=3, dataflow=dataflow)
+@pytest.mark.parametrize(("kind", "pattern", "new"), FLAWS)
+def test_flaws_are_found(kind: str, pattern: str, new: str) -> None:
+    dataflow, *more = kind.split()
+    options: dict[str, dict[str, Any]] = {"int8": dict(out_format="int8"), "out": dict(skew="out")}
+    p = SystolicParameters(R=2, C=3, dataflow=dataflow, **(options[more[0]] if more else {}))
     text, count = re.subn(pattern, new, emit(p).verilog, count=1)
     assert count == 1
     assert not run_bench(p, vectors=200, simulator="icarus", verilog=text).passed
 
 
-@pytest.mark.parametrize("options", [dict(R=2, C=3), dict(R=2, C=2, dot=2, dataflow="ws")], ids=str)
+@pytest.mark.parametrize("options", [
+    dict(R=2, C=3), dict(R=2, C=2, dot=2, dataflow="ws"),
+    dict(R=2, C=3, dataflow="ws", out_format="int8"), dict(R=2, C=3, dataflow="ws", skew="out")],
+    ids=str)
 def test_product_in_tiles(options):
-    """A matrix larger than the array, from random start values: results and cycles."""
+    """A matrix larger than the array, from random start values: results and cycles. Where weights
+    stay the reduction takes several slices; results of int8 are those of all of them."""
     p, rng = SystolicParameters(**options), np.random.default_rng(5)
     a, w = rng.integers(-128, 128, (5, 7)), rng.integers(-128, 128, (4, 7))
-    workload = SystolicWorkload(p, Operands(a, w))
+    scales = [np.array(x) for x in ([1, 3, 1 << 30, 5], [6, 9, 39, 0], [0, -1, 100, 3])] \
+        if p.requantizes else []
+    workload = SystolicWorkload(p, Operands(a, w, *scales))
     result, outcome = simulate_product(workload)
-    np.testing.assert_array_equal(result, a @ w.T)
+    expected = a @ w.T
+    if scales:
+        expected = np.array([[max(-128, min(127, (2 * int(v) * m + (1 << n) >> n + 1) + z))
+                              for v, m, n, z in zip(row, *(x.tolist() for x in scales),
+                                                    strict=True)] for row in expected])
+    np.testing.assert_array_equal(result, expected)
     if p.dataflow == "os":      # the array opens when nothing of before the reset is on its way
         assert outcome.cycles - (workload.cycles or 0) == p.R + p.C - 1
