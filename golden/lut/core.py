@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..formats import FP32, FloatFormat, IntFormat
 from ..group_scale import Codes, code_sum, scaled
+from ..requantize import Requantizer, requantize
 from .direct import DirectBeats
 from .direct_parameters import DirectFrame
 from .packing import Beats
@@ -30,14 +31,15 @@ Array = NDArray[Any]
 
 
 def operation(p: LutCoreParameters, tables: Tables, beats: Beats,
-              psum: Array | None = None) -> Array:
+              psum: Array | None = None, requantizer: Requantizer | None = None) -> Array:
     """Results of one operation: codes of ``p.out`` as int64, (rows, columns).
 
     ``tables`` hold the operation's activations, ``beats`` its weight stream; ``psum`` (rows,
-    columns) are codes (or integers) of ``p.psum``.
+    columns) are codes (or integers) of ``p.psum``; ``requantizer`` makes int8 of the sums.
     """
     accumulate = _accumulate_float if p.is_float else _accumulate_fixed
-    return finish(p, accumulate(p, tables, beats), tables, psum, beats.top_plane)
+    sums = finish(p, accumulate(p, tables, beats), tables, psum, beats.top_plane)
+    return sums if requantizer is None else requantize(sums, requantizer)
 
 
 @dataclass(frozen=True)
@@ -164,15 +166,16 @@ def _exact_group_sum(p: LutCoreParameters, values: Array) -> Array:
 
 def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None,
            top_plane: int) -> Array:
-    """What the output lanes do: to the result format, scale, add the partial sum, convert.
+    """What the output lanes do: to the result format, scale, add the partial sum, convert (all but
+    requantise: such sums have the format of the partial sums).
 
     ``top_plane``: aligned sums count 2**top_plane units.
     """
     fmt = p.result_float
     if fmt is None:
         total = acc if psum is None else acc + np.asarray(psum, np.int64)
-        assert isinstance(p.out, IntFormat)
-        return p.out.wrap(total)
+        assert isinstance(p.psum, IntFormat)
+        return p.psum.wrap(total)
     if not p.is_float:
         exponent = tables.exponent + p.sum_unit + (top_plane if p.is_aligned else 0)
         acc = fmt.round((acc < 0).astype(np.int64), np.abs(acc), exponent[:, None])

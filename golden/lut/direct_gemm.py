@@ -14,7 +14,7 @@ from ..groups import group_count
 from ..parameters import ParameterError
 from .direct import direct_beats
 from .direct_parameters import DirectFrame, DotCoreParameters
-from .gemm import Gemm, Scales, check_scale
+from .gemm import Gemm, Requantized, Scales, check_scale
 from .packing import split_steps, step_groups
 from .workload import LutWorkload
 
@@ -54,7 +54,7 @@ def _in_units(values2x: Array, unit: int) -> tuple[Array, float]:
 
 
 @dataclass(frozen=True)
-class DirectOperands:
+class DirectOperands(Requantized):
     """What is multiplied: weights w s + m, w integers in the unit of the design's format."""
 
     codes: Array                    #: (rows, k) integers, or raw floating codes
@@ -103,6 +103,7 @@ class DirectGemm(Gemm):
                                  "format")
         groups = group_count(k, x.group_size)
         self.streamed, self.scales, self.scale, self.offset = self.columns, None, None, None
+        self.requantizer = x.requantizer(p, self.columns, x.scale is not None)
         if p.scales_groups:
             self.scales = Scales.direct(p, self.columns, groups, x.scale, x.minimum)
         elif x.minimum is not None:

@@ -31,12 +31,14 @@ from ..group_scale import Codes, exact_codes
 from ..grouped import GroupedWeights
 from ..groups import group_count
 from ..parameters import ParameterError
+from ..requantize import Requantizer, given_requantizer
 from .core import Group, operation, scaled_operation
 from .packing import Beats, check_zero, split_steps, step_groups, weight_beats
 from .parameters import LutCoreParameters
 from .table import make_tables
 
-__all__ = ["Block", "Gemm", "Operands", "gemm", "check_scale", "psum_codes", "result_array"]
+__all__ = ["Block", "Gemm", "Operands", "Requantized", "gemm", "check_scale", "psum_codes",
+           "result_array"]
 
 Array = NDArray[Any]
 
@@ -135,8 +137,31 @@ def check_scale(scale: Array, columns: int, groups: int, halves: bool = True) ->
     return np.broadcast_to(scale if scale.ndim == 2 else scale[:, None], (columns, groups))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Requantized:
+    """What makes int8 of the sums of a core with results of int8, integers (columns,)."""
+
+    multiplier: Array | None = None
+    shift: Array | None = None
+    out_zero: Array | None = None
+
+    def requantizer(self, p: LutCoreParameters, columns: int, scaled: bool) -> Requantizer | None:
+        """The three as one; None where results are sums. ``scaled``: the weights have scales."""
+        arrays = {"--multiplier": self.multiplier, "--shift": self.shift,
+                  "--out-zero": self.out_zero}
+        if not p.requantizes:
+            given = [name for name, array in arrays.items() if array is not None]
+            if given:
+                raise ParameterError(f"{given[0]} belongs to --out-format int8; leave it out")
+            return None
+        if scaled:
+            raise ParameterError("--out-format int8 scales whole columns, by --multiplier and "
+                                 "--shift; give weights without scales (raw codes)")
+        return given_requantizer(arrays, columns)
+
+
 @dataclass(frozen=True)
-class Operands:
+class Operands(Requantized):
     """What a GEMM multiplies: r = s(q - z), or s q + m with a minimum m."""
 
     codes: Array                    #: (rows, k) integers, or raw floating codes
@@ -203,6 +228,7 @@ class Gemm:
                 check_scale(x.scale, self.columns, groups, halves=p.radix == 2)
             self.offset = None if x.minimum is None else self._offset(x, groups)
         self.streamed = self.columns
+        self.requantizer = x.requantizer(p, self.columns, x.scale is not None)
         if self.offset is not None:
             q = np.concatenate([q, np.full_like(q[:1], (1 << x.bits) - 1)])
             self.streamed += 1
@@ -216,6 +242,9 @@ class Gemm:
     def check_chained(self, scaled: bool) -> None:
         """Refuse blocks that add to others where the design takes no partial sums."""
         p = self.p
+        if p.requantizes and len(self.blocks) > 1:
+            raise ParameterError(f"k is longer than --max-k {p.max_k}, and results of int8 are no "
+                                 "partial sums; raise --max-k")
         if not p.preload and any(block.chained for block in self.blocks):
             what = "a quantisation group" if scaled else "k"
             raise ParameterError(f"{what} is longer than --max-k {p.max_k}, and the design takes "
@@ -348,7 +377,7 @@ class Gemm:
         for block in self.blocks:
             psum = psum_codes(self.p, results[-1]) if block.chained else None
             tables = make_tables(self.activations(block), self.p)
-            results.append(operation(self.p, tables, self.beats(block), psum))
+            results.append(operation(self.p, tables, self.beats(block), psum, self.requantizer))
             progress(len(results))
         return results
 

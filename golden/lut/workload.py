@@ -22,6 +22,7 @@ from .parameters import LutCoreParameters
 from .ports import (
     activation_beats,
     psum_beats,
+    requantizer_beats,
     results_of,
     scale_beats,
     table_beats,
@@ -138,7 +139,7 @@ class LutPass(StreamPass):
                                                      tables: self._tables()}
         if self.chained:
             streams["psum"] = self._partial_sums()
-        if self.p.scales_groups:
+        if self.p.scales_groups or self.p.requantizes:
             streams["scale"] = self._scales()
         return streams
 
@@ -197,6 +198,9 @@ class LutPass(StreamPass):
             return np.pad(part, (0, p.N - len(part)))
 
         for tile in self.tiles:
+            if gemm.requantizer is not None:
+                yield from requantizer_beats(p, gemm.requantizer.of(tile.columns))
+                continue
             for block in tile.blocks:
                 _, scale, offset = gemm.group_scales(gemm.blocks[block])
                 scales = padded(scale, tile.columns)

@@ -81,6 +81,8 @@ class Drain(StructComponent):
             members["scale"] = In(stream.Signature(scale_layout(p)))
             if p.offset_format is not None:
                 beside |= {"row_sums": p.acc_bits * p.M, "row_exponents": p.exponent_bits * p.M}
+        if p.requantizes:
+            members["scale"] = In(stream.Signature(scale_layout(p)))
         if p.preload:
             members["psum"] = In(stream.Signature(psum_layout(p)))
         self.beside = {name: bits for name, bits in beside.items() if bits}
@@ -125,14 +127,23 @@ class Drain(StructComponent):
             drop = {name for name, stage in last_stage.items() if i > stage}
             stages.append(stages[-1].after(m, i, part, valid, drop))
         gate, adds, out, result = stages[inside], stages[adding], stages[-1], self.result
+        there: Value = Const(1, 1)      # what sums are requantised by
+        by_column: dict[str, Any] = {}
+        if p.requantizes:
+            by = backward(m, of_port(self.scale), "scale_beat")
+            there = by.valid
+            m.d.comb += by.ready.eq(passing & leave)
+            # a sum with a partial sum takes a step more
+            by_column = {name: register(m, value, f"{name}_held", enable=leave)
+                         for name, value in by.fields.items()} if p.preload else dict(by.fields)
         room = Signal()
         m.d.comb += [room.eq(result.ready | ~(out.valid & out.finish)),
                      result.valid.eq(out.valid & out.finish), result.payload.last.eq(out.last),
-                     passing.eq(adds.valid & follows)]
+                     passing.eq(adds.valid & follows & there)]
         if p.preload:
             psum = backward(m, of_port(self.psum), "psum_beat")
-            m.d.comb += [passing.eq(adds.valid & follows & (psum.valid | ~adds.start)),
-                         psum.ready.eq(adds.valid & follows & adds.start & leave)]
+            m.d.comb += [passing.eq(adds.valid & follows & there & (psum.valid | ~adds.start)),
+                         psum.ready.eq(adds.valid & follows & there & adds.start & leave)]
         outputs, saturated = [], []
         if scaled:
             scales = backward(m, of_port(self.scale), "scale_beat")
@@ -190,6 +201,7 @@ class Drain(StructComponent):
                                  lane.row_sum.eq(of_row(row_sums, gate.block))]
             elif p.preload:
                 m.d.comb += lane.psum.eq(Value.cast(psum["values"]).word_select(i, p.psum.bits))
+            m.d.comb += [getattr(lane, name).eq(value[chain]) for name, value in by_column.items()]
             outputs.append(lane.result)
             if p.can_saturate:
                 saturated.append(lane.result_saturated)

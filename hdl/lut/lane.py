@@ -1,7 +1,8 @@
 """Output lane: an accumulator's value becomes a result. One lane serves many outputs in turn.
 
 Steps, each a pipeline stage: resolve the pending carries and the offset of the entries; normalise
-to a float (aligned) and scale it (INT8 tables); add the partial sum; convert to the output format.
+to a float (aligned) and scale it (INT8 tables); add the partial sum; convert to the output format
+(or requantise, :mod:`..common.requantize`).
 With group scales the sum of a group becomes that of its codes, is scaled and added to those of the
 groups before (:mod:`..common.group_scale`). Which steps exist follows from the parameters. Stages
 before the partial sum are held by ``enable``, those behind it by ``leave``: a result leaves while
@@ -14,8 +15,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.formats import FP32, FloatFormat
+from lowbit.golden.formats import FP32, INT8, FloatFormat
 from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.golden.requantize import MULTIPLIER_BITS, SHIFT_BITS
 
 from ..common.adders import Adders
 from ..common.fp_add import FpAdd
@@ -24,6 +26,7 @@ from ..common.fp_mul import FpMul
 from ..common.group_scale import GroupScale
 from ..common.normalize import FixedToFloat
 from ..common.pipeline import delayed, register
+from ..common.requantize import Requantize
 from .column import segments, value_bits
 from .fix_up import code_sum, code_sum_bits
 
@@ -52,6 +55,9 @@ class OutputLane(wiring.Component):
     are codes;
     ``group_scale``, ``group_offset`` and ``row_sum`` where they come in, ``scaling`` holding the
     stages from there on; ``y`` in place of ``psum``, and ``y_next`` in the cycle before ``result``.
+
+    With results of int8 ``multiplier``, ``shift`` and ``zero`` come a step after ``psum``, without
+    partial sums where group scales would.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
@@ -79,6 +85,9 @@ class OutputLane(wiring.Component):
                 members |= {"group_offset": In(p.offset_format.bits), "row_sum": In(32)}
         elif p.preload:
             members["psum"] = In(p.psum.bits)
+        if p.requantizes:
+            members |= {"multiplier": In(MULTIPLIER_BITS), "shift": In(SHIFT_BITS),
+                        "zero": In(INT8.bits)}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -115,6 +124,9 @@ class OutputLane(wiring.Component):
                 value = Mux(invalid, Const(p.out.nan, p.out.bits), value)
         else:
             value = value.as_signed()
+        if p.requantizes:
+            m.d.comb += self.result.eq(self._requantize(m, value))
+            return m
         m.d.comb += self.result.eq(register(m, value, "held", enable=self.leave,
                                             shape=p.out.bits))
         return m
@@ -170,6 +182,17 @@ class OutputLane(wiring.Component):
         if p.offset_format is not None:
             m.d.comb += [scale.row_sum.eq(self.row_sum), scale.offset.eq(self.group_offset)]
         return scale.result
+
+    def _requantize(self, m: Module, total: Value) -> Value:
+        """Sums with partial sums wrap to their format, and are registered before."""
+        p = self.parameters
+        m.submodules.requantize = requantize = Requantize(p.requantized_bits)
+        if p.preload:
+            total = register(m, total[:p.psum.bits].as_signed(), "total", enable=self.leave)
+        m.d.comb += [requantize.enable.eq(self.leave), requantize.total.eq(total),
+                     requantize.multiplier.eq(self.multiplier), requantize.shift.eq(self.shift),
+                     requantize.zero.eq(self.zero)]
+        return requantize.result
 
     def _add_psum(self, m: Module, value: Value, fmt: FloatFormat | None) -> Value:
         if fmt is None:

@@ -15,6 +15,7 @@ from lowbit.golden.lut.parameters import (
 )
 
 from ..common.field import Field, flag
+from ..common.requantize import requantizer_fields
 
 __all__ = ["activation_layout", "table_layout", "weight_layout", "result_layout", "psum_layout",
            "direct_weight_layout", "scale_layout", "activation_values", "table_entries",
@@ -148,7 +149,9 @@ def _lane_axes(p: LutCoreParameters) -> dict[str, int]:
 
 def scale_layout(p: LutCoreParameters) -> data.StructLayout:
     """Scales of a group in the order of its results, one column of each chain a beat: ``scale``,
-    and ``offset`` where there is one."""
+    and ``offset`` where there is one; with results of int8 what an operation's are scaled by."""
+    if p.requantizes:
+        return data.StructLayout(requantizer_fields({"chain": p.chains}))
     fields = {"scale": Field(p.scale_format, "group scales d, w = d q + m",
                              axes={"chain": p.chains})}
     if p.offset_format is not None:

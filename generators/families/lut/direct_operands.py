@@ -22,7 +22,7 @@ from lowbit.golden.workload import Workload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, matrix, read_array
-from .operands import ACTIVATION_TYPES, activation_codes
+from .operands import ACTIVATION_TYPES, REQUANTIZER, activation_codes, requantizer_arrays
 
 __all__ = ["DirectOperandOptions"]
 
@@ -54,10 +54,10 @@ class DirectOperandOptions(OperandOptions):
     activations = ("of --a-format: int8 (int4, int8, mxint8), int16, float16, or raw codes: uint16 "
                    "for bf16 and fp16, uint8 for fp8 and e2m1")
     result = ("result (rows, cols): int64 in units of 2**sum_unit (see the manifest), or float32 "
-              "for floating results and with scales")
+              "for floating results and with scales; with --out-format int8 -128..127")
     raw_files = (
         ("--scale", "scale", "scales s (cols,) or (cols, groups), float32: the result is the sum "
-         "of s*a*w"),)
+         "of s*a*w"), *REQUANTIZER)
 
     #: whether the design gets the format that the weights need
     chooses = False
@@ -96,4 +96,5 @@ class DirectOperandOptions(OperandOptions):
                 and scale.shape[1] > 1:
             raise UsageError(f"--scale with {scale.shape[1]} groups a column needs --group-size")
         return DirectWorkload(p, DirectOperands(_activations(activations, p),
-                                                weights.astype(np.int64), scale, args.group_size))
+                                                weights.astype(np.int64), scale, args.group_size,
+                                                **requantizer_arrays(args)))

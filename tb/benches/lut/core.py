@@ -30,6 +30,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.ports import (
     activation_beats,
     psum_beats,
+    requantizer_beats,
     result_words,
     results_of,
     saturated_words,
@@ -44,6 +45,7 @@ from lowbit.tb.benches.stimulus import (
     activations,
     partners,
     places,
+    requantizer,
     scale_codes,
     swept_row,
 )
@@ -183,9 +185,16 @@ class Stimulus:
             return self._scaled(codes, q, bits, swept, edge)
         tables = self._tables(codes, edge)
         beats = self._beats(q, bits, zero)
-        psum = self._psum(operation(p, tables, beats), swept) if p.preload else None
+        sums = operation(p, tables, beats)
+        psum = self._psum(sums, swept) if p.preload else None
+        by = None
+        if p.requantizes:
+            if psum is not None:
+                sums = operation(p, tables, beats, psum)
+            by = requantizer(self.rng, np.abs(sums).max(0))
+            self.scales += requantizer_beats(p, by)
         self.weights += weight_fields(p, beats)
-        self._finish(operation(p, tables, beats, psum), psum, tables)
+        self._finish(operation(p, tables, beats, psum, by), psum, tables)
 
     def _tables(self, codes: Array, edge: bool) -> Tables:
         """Tables of an accumulation, sent; ``edge``: see :func:`on_edge`."""
@@ -233,7 +242,9 @@ class Stimulus:
         shape = (p.M, p.N)
         fmt = p.psum
         if not isinstance(fmt, FloatFormat):
-            return rng.integers(fmt.low, fmt.high, shape, endpoint=True)
+            some = rng.integers(fmt.low, fmt.high, shape, endpoint=True)
+            # a small one leaves the sum as it is, which may be requantised to more than an end
+            return np.where(rng.random(shape) < 0.3, some >> fmt.bits - 8, some)
         values = fmt.from_float64(rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 4, shape))
         special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan])
         signs = rng.integers(0, 2, shape) << (fmt.bits - 1)
@@ -288,7 +299,7 @@ async def compare(dut: Any, plan: dict[str, Any], stimulus: Stimulus) -> None:
                           withdraw=rng.choice([0.0, 0.3]) if stall else 0.0)
 
         found: Streams = [
-            *([source("scale", stimulus.scales)] if p.scales_groups else []),
+            *([source("scale", stimulus.scales)] if stimulus.scales else []),
             source(name, stimulus.inputs),
             source("weight", stimulus.weights),
             Sink(dut, "result", fields, take, rng, stall)]
