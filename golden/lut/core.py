@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FP32, FloatFormat, IntFormat
+from ..formats import FP32, FloatFormat, IntFormat, ProductFormat
 from ..group_scale import Codes, code_sum, scaled
 from ..requantize import Requantizer, requantize
 from .direct import DirectBeats
@@ -51,6 +51,14 @@ class Group:
     codes: Codes
     scale: Array                    #: (columns,) codes of ``p.scale_format``
     offset: Array | None = None     #: (columns,) codes of ``p.offset_format``
+    row_scale: Array | None = None  #: (rows,) codes of ``p.row_scale_format``
+
+    def factor(self, p: LutCoreParameters) -> Array:
+        """Codes of what sums are multiplied by, (columns,) or (rows, columns)."""
+        if self.row_scale is None:
+            return self.scale
+        assert isinstance(p.factor_format, ProductFormat)
+        return p.factor_format.codes(self.scale, self.row_scale[:, None])
 
 
 def scaled_operation(p: LutCoreParameters, groups: Sequence[Group],
@@ -73,7 +81,7 @@ def scaled_operation(p: LutCoreParameters, groups: Sequence[Group],
         else:       # sums are those of weights, and of half of twice the weights
             total = code_sum(sums, row_sum, 1, Codes.ODD, tables.exponent + p.sum_unit + 1)
         of_row = FP32.round((row_sum < 0).astype(np.int64), np.abs(row_sum), unit)
-        y = scaled(total, group.scale, y, group.offset, of_row, p.scale_format,
+        y = scaled(total, group.factor(p), y, group.offset, of_row, p.factor_format,
                    p.offset_format or FP32)
         invalid |= tables.invalid.any(axis=1)
     assert isinstance(p.out, FloatFormat)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..formats import FLOATS, FP32, FloatFormat, IntFormat, ScaleFormat, get_format
+from ..formats import FLOATS, FP32, FactorFormat, FloatFormat, IntFormat, ScaleFormat, get_format
 from ..group_scale import SCALE_KINDS
 from ..parameters import parameter
 from ..requantize import STAGES
@@ -284,6 +284,16 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
     def scale_format(self) -> ScaleFormat:
         """Format of group scales."""
         return SCALE_KINDS[self.group_scale]
+
+    @property
+    def row_scale_format(self) -> ScaleFormat | None:
+        """Format of the scales of activations, one for each row and group; None: there are none."""
+        return None
+
+    @property
+    def factor_format(self) -> FactorFormat:
+        """Format of what the sum of a group is multiplied by."""
+        return self.scale_format
 
     @property
     def offset_format(self) -> FloatFormat | None:

@@ -31,13 +31,13 @@ from ..group_scale import Codes, exact_codes
 from ..grouped import GroupedWeights
 from ..groups import group_count
 from ..parameters import ParameterError
-from ..requantize import Requantizer, given_requantizer
 from .core import Group, operation, scaled_operation
 from .packing import Beats, check_zero, split_steps, step_groups, weight_beats
 from .parameters import LutCoreParameters
+from .requantized import Requantized
 from .table import make_tables
 
-__all__ = ["Block", "Gemm", "Operands", "Requantized", "gemm", "check_scale", "psum_codes",
+__all__ = ["Block", "Gemm", "Operands", "exact", "gemm", "check_scale", "psum_codes",
            "result_array"]
 
 Array = NDArray[Any]
@@ -59,8 +59,9 @@ class Scales:
         unscaled = 2 if p.radix == 2 else 1
         scale = np.full((columns, groups), unscaled, np.float32) if x.scale is None else \
             check_scale(x.scale, columns, groups, halves=False)
+        held = exact(scale, p.scale_format, "scales", "or use --group-scale fp32")
         if p.radix == 3:
-            return cls(codes, _exact(scale, p.scale_format, "scales", "--group-scale"), None)
+            return cls(codes, held, None)
         zero = None if x.zero is None else check_zero(x.zero, x.bits, columns, groups)
         if x.minimum is not None:
             codes, offset = Codes.UNSIGNED, np.asarray(x.minimum, np.float32)
@@ -71,8 +72,7 @@ class Scales:
             codes = Codes.SIGNED
         elif zero is not None:
             codes, offset = Codes.UNSIGNED, -scale * zero.astype(np.float32)
-        return cls(codes, _exact(scale, p.scale_format, "scales", "--group-scale"),
-                   cls._offset_codes(p, offset))
+        return cls(codes, held, cls._offset_codes(p, offset))
 
     @classmethod
     def direct(cls, p: LutCoreParameters, columns: int, groups: int, scale: Array | None,
@@ -80,7 +80,7 @@ class Scales:
         """Of weights that are integers: s w + m; without scales 1."""
         scale = np.ones((columns, groups), np.float32) if scale is None else \
             check_scale(scale, columns, groups, halves=False)
-        return cls(Codes.ODD, _exact(scale, p.scale_format, "scales", "--group-scale"),
+        return cls(Codes.ODD, exact(scale, p.scale_format, "scales", "or use --group-scale fp32"),
                    cls._offset_codes(p, minimum))
 
     @staticmethod
@@ -90,18 +90,20 @@ class Scales:
         if p.offset_format is None:
             raise ParameterError("zero points and minima need a design that takes them: one with "
                                  "--offset integer or real")
-        return _exact(offset, p.offset_format, "offsets", "--offset integer or --group-scale")
+        return exact(offset, p.offset_format, "offsets",
+                     "or use --offset integer or --group-scale fp32")
 
 
-def _exact(values: Array, fmt: ScaleFormat, what: str, flag: str) -> Array:
-    """Codes of float32 numbers; :class:`ParameterError` for those that the format has not."""
+def exact(values: Array, fmt: ScaleFormat, what: str, instead: str) -> Array:
+    """Codes of float32 numbers; :class:`ParameterError` for those that the format has not, which
+    says what to do ``instead`` of rounding them."""
     if not np.isfinite(values).all():
         raise ParameterError(f"{what} must be finite")
     codes, bad = exact_codes(fmt, values)
     if bad.any():
         raise ParameterError(f"{what} must be {fmt.name} numbers for this design; got "
                              f"{values[bad][0]} at index {np.argwhere(bad)[0].tolist()}; round "
-                             f"them, or use {flag} fp32")
+                             f"them, {instead}")
     return codes
 
 
@@ -135,29 +137,6 @@ def check_scale(scale: Array, columns: int, groups: int, halves: bool = True) ->
         raise ParameterError("scales must have halves that float32 holds exactly; got "
                              f"{scale[bad][0]} at index {np.argwhere(bad)[0].tolist()}")
     return np.broadcast_to(scale if scale.ndim == 2 else scale[:, None], (columns, groups))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Requantized:
-    """What makes int8 of the sums of a core with results of int8, integers (columns,)."""
-
-    multiplier: Array | None = None
-    shift: Array | None = None
-    out_zero: Array | None = None
-
-    def requantizer(self, p: LutCoreParameters, columns: int, scaled: bool) -> Requantizer | None:
-        """The three as one; None where results are sums. ``scaled``: the weights have scales."""
-        arrays = {"--multiplier": self.multiplier, "--shift": self.shift,
-                  "--out-zero": self.out_zero}
-        if not p.requantizes:
-            given = [name for name, array in arrays.items() if array is not None]
-            if given:
-                raise ParameterError(f"{given[0]} belongs to --out-format int8; leave it out")
-            return None
-        if scaled:
-            raise ParameterError("--out-format int8 scales whole columns, by --multiplier and "
-                                 "--shift; give weights without scales (raw codes)")
-        return given_requantizer(arrays, columns)
 
 
 @dataclass(frozen=True)
@@ -324,6 +303,10 @@ class Gemm:
         return (x.codes, x.scale[:, block.group],
                 None if x.offset is None else x.offset[:, block.group])
 
+    def row_scales(self, block: Block, rows: slice = slice(None)) -> Array | None:
+        """Scales of activations (rows,) in a block, where they have some."""
+        return None
+
     @property
     def factor(self) -> Array:
         """What a group's results count: s', float32 (columns, groups)."""
@@ -370,7 +353,8 @@ class Gemm:
             groups = []
             for block in self.blocks:
                 groups.append(Group(make_tables(self.activations(block), self.p),
-                                    self.beats(block), *self.group_scales(block)))
+                                    self.beats(block), *self.group_scales(block),
+                                    self.row_scales(block)))
             results.append(scaled_operation(self.p, groups))
             progress(len(self.blocks))
             return results

@@ -57,8 +57,10 @@ def table_beats(p: LutParameters, tables: Tables) -> Fields:
     return _zip(columns)
 
 
-def activation_beats(p: ReductionParameters, codes: Array, exponent: Array | None = None) -> Fields:
-    """The ``activation`` stream of one operation: codes (rows, k), k a whole number of beats.
+def activation_beats(p: ReductionParameters, codes: Array, exponent: Array | None = None,
+                     scale: Array | None = None) -> Fields:
+    """The ``activation`` stream of one operation: codes (rows, k), k a whole number of beats; with
+    ``scale`` (rows,) of the group.
 
     Aligned: a scanning pass and then the pass that makes tables; or the exponents (rows,) with
     every beat, by default the least.
@@ -69,14 +71,18 @@ def activation_beats(p: ReductionParameters, codes: Array, exponent: Array | Non
     if isinstance(fmt, CodedInt):
         beats, bits = fmt.codes(beats), fmt.code_bits
     words = _words(beats, bits)
+    scales: dict[str, int] = {}
+    if scale is not None:
+        assert isinstance(p, LutCoreParameters) and p.row_scale_format is not None
+        scales = {"scale": _words(scale[None], p.row_scale_format.bits)[0]}
     if not p.is_aligned:
-        return [{"values": word} for word in words]
-    made = [{"values": word, "first": int(i == 0)} for i, word in enumerate(words)]
+        return [{"values": word} | scales for word in words]
+    made = [{"values": word, "first": int(i == 0)} | scales for i, word in enumerate(words)]
     if p.can_saturate:
         given = row_exponents(codes, p) if exponent is None else exponent
         packed = _words(np.asarray(given)[None], p.exponent_bits)[0]
         return [beat | {"exponent": packed} for beat in made]
-    return ([{"values": word, "scan": 1, "first": 0} for word in words]
+    return ([{"values": word, "scan": 1, "first": 0} | scales for word in words]
             + [beat | {"scan": 0} for beat in made])
 
 

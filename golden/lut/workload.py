@@ -154,9 +154,13 @@ class LutPass(StreamPass):
                     if not p.scales_groups and any(other != block for other, _ in made):
                         made.clear()
                     codes = self.gemm.activations(self.gemm.blocks[block], tile.rows)
-                    codes = np.pad(codes, ((0, p.M - len(codes)), (0, 0)))
-                    made[key] = activation_beats(p, codes) if p.table_source == "internal" else \
-                        table_beats(p, make_tables(codes, p))
+                    spare = (0, p.M - len(codes))
+                    codes = np.pad(codes, (spare, (0, 0)))
+                    scale = self.gemm.row_scales(self.gemm.blocks[block], tile.rows)
+                    if scale is not None:
+                        scale = np.pad(scale, spare)
+                    made[key] = table_beats(p, make_tables(codes, p)) \
+                        if p.table_source == "external" else activation_beats(p, codes, scale=scale)
                 yield from made[key]
 
     def _weights(self) -> Iterator[Beat | None]:

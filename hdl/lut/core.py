@@ -257,6 +257,8 @@ class LutCore(Design[LutCoreParameters | DotCoreParameters]):
                 side |= {"codes": beat["codes"], "plane": plane}
             if p.has_row_sums:
                 side["row_sums"] = Cat(self._row_sums(m, table, fire, beat))
+            if p.row_scale_format is not None:
+                side["row_scales"] = table["scale"].as_value()
             if p.offset_format is not None and p.is_aligned:
                 side["row_exponents"] = table["exponent"].as_value()
         held = {name: register(m, value, f"{name}_held", enable=fire & beat["last"])

@@ -53,7 +53,8 @@ class OutputLane(wiring.Component):
 
     With group scales ``correction`` (:mod:`.fix_up`, of the row) comes with ``value`` where weights
     are codes;
-    ``group_scale``, ``group_offset`` and ``row_sum`` where they come in, ``scaling`` holding the
+    ``group_scale`` (that of the column, above it that of the row where there is one),
+    ``group_offset`` and ``row_sum`` where they come in, ``scaling`` holding the
     stages from there on; ``y`` in place of ``psum``, and ``y_next`` in the cycle before ``result``.
 
     With results of int8 ``multiplier``, ``shift`` and ``zero`` come a step after ``psum``, without
@@ -79,7 +80,7 @@ class OutputLane(wiring.Component):
         if p.has_codes:
             members["correction"] = In(code_sum_bits(p))
         if p.scales_groups:
-            members |= {"group_scale": In(p.scale_format.bits),
+            members |= {"group_scale": In(p.factor_format.bits),
                         "scaling": In(1), "y": In(32), "y_next": Out(32)}
             if p.offset_format is not None:
                 members |= {"group_offset": In(p.offset_format.bits), "row_sum": In(32)}
@@ -175,7 +176,7 @@ class OutputLane(wiring.Component):
 
     def _scale_group(self, m: Module, total: Value) -> Value:
         p = self.parameters
-        m.submodules.scaler = scale = GroupScale(p.scale_format, p.offset_format, Adders(p.adder))
+        m.submodules.scaler = scale = GroupScale(p.factor_format, p.offset_format, Adders(p.adder))
         m.d.comb += [scale.total.eq(total), scale.scale.eq(self.group_scale), scale.y.eq(self.y),
                      scale.en.eq(self.scaling), scale.en_y.eq(self.leave),
                      self.y_next.eq(scale.result)]

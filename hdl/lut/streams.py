@@ -63,7 +63,7 @@ def activation_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
     with ``scan`` set (they only go into the rows' exponents), then for their tables; or once,
     with the ``exponent`` of each row.
     """
-    fields = {"values": activation_values(p, rows)}
+    fields = {"values": activation_values(p, rows)} | row_scales(p)
     if p.is_aligned:
         fields["first"] = flag("first table of an accumulation")
         if p.can_saturate:
@@ -78,11 +78,20 @@ def _exponents(p: LutParameters, rows: int) -> Field:
                  f"t * 2**(exponent{p.exponent_offset:+d})", name="unsigned", axes={"row": rows})
 
 
+def row_scales(p: LutParameters) -> dict[str, Field]:
+    """Scales of the activations of each row, where they have some: a group has one with each beat,
+    and that of its last one counts."""
+    fmt = p.row_scale_format if isinstance(p, LutCoreParameters) else None
+    if fmt is None or not isinstance(p, LutCoreParameters):
+        return {}
+    return {"scale": Field(fmt, "scales of the rows in this group", axes={"row": p.M})}
+
+
 def table_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
     """Tables of one beat: ``entries``, and per row the ``exponent`` (aligned), the FP32
     ``scale`` (INT8 tables), the ``invalid`` flag (floats), the ``saturated`` flag (aligned,
     exponents given)."""
-    fields = {"entries": table_entries(p, rows)}
+    fields = {"entries": table_entries(p, rows)} | row_scales(p)
     axes = {"row": rows}
     if p.is_aligned:
         fields["exponent"] = _exponents(p, rows)

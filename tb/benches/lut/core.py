@@ -196,15 +196,15 @@ class Stimulus:
         self.weights += weight_fields(p, beats)
         self._finish(operation(p, tables, beats, psum, by), psum, tables)
 
-    def _tables(self, codes: Array, edge: bool) -> Tables:
-        """Tables of an accumulation, sent; ``edge``: see :func:`on_edge`."""
+    def _tables(self, codes: Array, edge: bool, scale: Array | None = None) -> Tables:
+        """Tables of an accumulation, sent; ``edge``: see :func:`on_edge`; ``scale``: of rows."""
         p = self.p
         if edge:
             codes = on_edge(self.rng, p, codes)
         exponent = given_exponents(self.rng, p, codes)
         tables = make_tables(codes, p, exponent)
-        self.inputs += activation_beats(p, codes, exponent) if p.table_source == "internal" else \
-            table_beats(p, tables)
+        self.inputs += table_beats(p, tables) if p.table_source == "external" else \
+            activation_beats(p, codes, exponent, scale)
         return tables
 
     def _finish(self, expected: Array, psum: Array | None, *tables: Tables) -> None:
@@ -229,8 +229,11 @@ class Stimulus:
             scale = scale_codes(rng, p.scale_format, p.N)
             offset = None if p.offset_format is None else \
                 scale_codes(rng, p.offset_format, p.N)
+            row_scale = None if p.row_scale_format is None else \
+                scale_codes(rng, p.row_scale_format, p.M)
             beats = self._beats(q[:, part], bits, None)
-            groups.append(Group(self._tables(codes[:, part], edge), beats, kind, scale, offset))
+            groups.append(Group(self._tables(codes[:, part], edge, row_scale), beats, kind, scale,
+                                offset, row_scale))
             self.weights += weight_fields(p, beats, kind, number == 0, stop == steps)
             self.scales += scale_beats(p, scale, offset)
         psum = self._psum(scaled_operation(p, groups), swept) if p.preload else None
