@@ -68,17 +68,22 @@ class LutWorkload(Workload):
 
     @property
     def cycles(self) -> int | None:
-        """Cycles of the product by :mod:`.cycles`; None where tables are made inside or partial
-        sums wait for results, which it does not model."""
-        chained = any(block.chained for block in self.gemm.blocks)
-        if chained or self.core.table_source == "internal":
+        """Cycles of the product by :mod:`.cycles`; None where partial sums wait for results, which
+        it does not model."""
+        if any(block.chained for block in self.gemm.blocks):
             return None
-        return accumulation_cycles(self.core, self._accumulations())
+        tables = self._in_order([block.steps.stop - block.steps.start
+                                 for block in self.gemm.blocks])
+        return accumulation_cycles(self.core, self._accumulations(), tables)
 
     def _accumulations(self) -> list[int]:
         """Weight beats of each accumulation, in order."""
+        gemm = self.gemm
+        return self._in_order([len(gemm.beats(block, slice(0, 1))) for block in gemm.blocks])
+
+    def _in_order(self, beats: list[int]) -> list[int]:
+        """What each block has, for all accumulations in their order."""
         p, gemm = self.core, self.gemm
-        beats = [len(gemm.beats(block, slice(0, 1))) for block in gemm.blocks]
         tiles = -(-self.rows // p.M) * -(-gemm.streamed // p.N)
         if p.scales_groups:
             return beats * tiles
