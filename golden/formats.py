@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ExponentFormat", "FloatFormat", "IntFormat", "ScaleFormat", "FORMATS", "FLOATS",
-           "INTEGERS", "E8M0", "FP16", "FP32", "BF16", "FP8_E4M3", "FP8_E5M2", "INT8", "INT16",
-           "INT32", "INT64", "UINT8", "bit_length", "get_format"]
+__all__ = ["ExponentFormat", "FactorFormat", "FloatFormat", "IntFormat", "ProductFormat",
+           "ScaleFormat", "FORMATS", "FLOATS", "INTEGERS", "E8M0", "FP16", "FP32", "BF16",
+           "FP8_E4M3", "FP8_E5M2", "INT8", "INT16", "INT32", "INT64", "UINT8", "bit_length",
+           "get_format"]
 
 Array = NDArray[Any]
 
@@ -285,6 +286,33 @@ class ExponentFormat:
 
 #: format of a scale: every value is an FP32 number
 ScaleFormat = FloatFormat | ExponentFormat | IntFormat
+
+
+@dataclass(frozen=True)
+class ProductFormat:
+    """Exact products of two numbers; a code is that of ``a``, below that of ``b``. NaN where one of
+    the two is. Neither has infinities."""
+
+    a: ExponentFormat | FloatFormat
+    b: ExponentFormat | FloatFormat
+
+    @property
+    def bits(self) -> int:
+        return self.a.bits + self.b.bits
+
+    def codes(self, a: Array, b: Array) -> Array:
+        """Codes of the products of codes."""
+        return np.asarray(np.asarray(a, np.int64) | np.asarray(b, np.int64) << self.a.bits)
+
+    def to_float64(self, code: Array) -> Array:
+        """Exact float64 values; NaN where the code says so."""
+        code = np.asarray(code, np.int64)
+        low = code & (1 << self.a.bits) - 1
+        return np.asarray(self.a.to_float64(low) * self.b.to_float64(code >> self.a.bits))
+
+
+#: format of what a sum is multiplied by
+FactorFormat = ScaleFormat | ProductFormat
 
 
 def _round_shift(magnitude: int, drop: int) -> int:

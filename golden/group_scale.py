@@ -21,8 +21,10 @@ from .formats import (
     FP32,
     UINT8,
     ExponentFormat,
+    FactorFormat,
     FloatFormat,
     IntFormat,
+    ProductFormat,
     ScaleFormat,
 )
 
@@ -61,21 +63,23 @@ def code_sum(sums: Array, row_sum: Array, bits: int, codes: Codes, unit: Array |
 
 
 def scaled(total: Array, scale: Array, y: Array, offset: Array | None = None,
-           row_sum: Array | None = None, fmt: ScaleFormat = FP32,
+           row_sum: Array | None = None, fmt: FactorFormat = FP32,
            offset_fmt: FloatFormat = FP32) -> Array:
     """y + (d Q + m A), each operation rounded once to FP32; all arguments and results are codes.
 
     ``total`` (rows, columns) Q, ``row_sum`` (rows,) A and ``y`` (rows, columns) in FP32; ``scale``
-    (columns,) d in ``fmt``, ``offset`` (columns,) m in ``offset_fmt``.
+    (columns,) d in ``fmt`` (or (rows, columns), of products with the scales of rows), ``offset``
+    (columns,) m in ``offset_fmt``.
     """
     term = share(total, scale, offset, row_sum, fmt, offset_fmt)
     return FP32.canonical(FP32.from_array(_sum(FP32.to_array(y), term)))
 
 
 def share(total: Array, scale: Array, offset: Array | None = None, row_sum: Array | None = None,
-          fmt: ScaleFormat = FP32, offset_fmt: FloatFormat = FP32) -> Array:
+          fmt: FactorFormat = FP32, offset_fmt: FloatFormat = FP32) -> Array:
     """d Q + m A as float32, arguments as :func:`scaled`; more axes may stand before columns."""
-    term = _product(FP32.to_array(total), wide(fmt, scale))
+    by = fmt.to_float64(scale) if isinstance(fmt, ProductFormat) else wide(fmt, scale)
+    term = _product(FP32.to_array(total), by)
     if offset is not None:
         assert row_sum is not None
         m = wide(offset_fmt, offset)
@@ -132,9 +136,10 @@ def exact_codes(fmt: ScaleFormat, values: Array) -> tuple[Array, Array]:
 
 
 def _product(a: Array, b: Array) -> Array:
-    """One that is exactly zero is +0; one that rounds to zero keeps its sign."""
+    """Rounded once to FP32: products of 24 and up to 24 bits are exact in float64. One that is
+    exactly zero is +0; one that rounds to zero keeps its sign."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        product = a * b
+        product = (a.astype(np.float64) * b).astype(np.float32)
     exact_zero = (a == 0) & np.isfinite(b) | (b == 0) & np.isfinite(a)
     return np.where(exact_zero, np.float32(0), product)
 

@@ -8,6 +8,7 @@ Source: Z. Yao et al., "HAWQ-V3: Dyadic Neural Network Quantization" (ICML 2021)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .formats import INT8
+from .parameters import ParameterError
 
-__all__ = ["MULTIPLIER_BITS", "Requantizer", "SHIFT_BITS", "requantize"]
+__all__ = ["MULTIPLIER_BITS", "Requantizer", "SHIFT_BITS", "STAGES", "given_requantizer",
+           "requantize"]
 
 Array = NDArray[Any]
 
@@ -24,6 +27,8 @@ Array = NDArray[Any]
 MULTIPLIER_BITS, SHIFT_BITS = 31, 6
 #: largest shift: half of 2**62 times a sum of 32 bits is below every rounding
 MOST_SHIFT = 62
+#: clock cycles of the hardware (:mod:`lowbit.hdl.common.requantize`)
+STAGES = 4
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,25 @@ class Requantizer:
     def of(self, columns: slice) -> Requantizer:
         """Those of some columns."""
         return Requantizer(self.multiplier[columns], self.shift[columns], self.zero[columns])
+
+
+def given_requantizer(arrays: Mapping[str, Array | None], columns: int) -> Requantizer:
+    """The requantiser of a user's arrays, by the names of their options: multipliers, shifts and
+    zero points, in this order. :class:`ParameterError` names one that is missing or does not fit.
+    """
+    found = []
+    for name, values in arrays.items():
+        if values is None:
+            raise ParameterError(f"--out-format int8 needs {', '.join(arrays)}: integers "
+                                 f"({columns},) of the columns; {name} is missing")
+        if values.dtype.kind not in "iu" or values.shape != (columns,):
+            raise ParameterError(f"{name} must have one integer for each of {columns} columns; got "
+                                 f"{values.dtype} of shape {values.shape}")
+        found.append(values.astype(np.int64))
+    try:
+        return Requantizer(*found)
+    except ValueError as error:
+        raise ParameterError(f"--out-format int8: {error}") from None
 
 
 def requantize(totals: Array, by: Requantizer) -> Array:

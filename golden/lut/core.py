@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import FP32, FloatFormat, IntFormat
+from ..formats import FP32, FloatFormat, IntFormat, ProductFormat
 from ..group_scale import Codes, code_sum, scaled
+from ..requantize import Requantizer, requantize
 from .direct import DirectBeats
 from .direct_parameters import DirectFrame
 from .packing import Beats
@@ -30,14 +31,15 @@ Array = NDArray[Any]
 
 
 def operation(p: LutCoreParameters, tables: Tables, beats: Beats,
-              psum: Array | None = None) -> Array:
+              psum: Array | None = None, requantizer: Requantizer | None = None) -> Array:
     """Results of one operation: codes of ``p.out`` as int64, (rows, columns).
 
     ``tables`` hold the operation's activations, ``beats`` its weight stream; ``psum`` (rows,
-    columns) are codes (or integers) of ``p.psum``.
+    columns) are codes (or integers) of ``p.psum``; ``requantizer`` makes int8 of the sums.
     """
     accumulate = _accumulate_float if p.is_float else _accumulate_fixed
-    return finish(p, accumulate(p, tables, beats), tables, psum, beats.top_plane)
+    sums = finish(p, accumulate(p, tables, beats), tables, psum, beats.top_plane)
+    return sums if requantizer is None else requantize(sums, requantizer)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,14 @@ class Group:
     codes: Codes
     scale: Array                    #: (columns,) codes of ``p.scale_format``
     offset: Array | None = None     #: (columns,) codes of ``p.offset_format``
+    row_scale: Array | None = None  #: (rows,) codes of ``p.row_scale_format``
+
+    def factor(self, p: LutCoreParameters) -> Array:
+        """Codes of what sums are multiplied by, (columns,) or (rows, columns)."""
+        if self.row_scale is None:
+            return self.scale
+        assert isinstance(p.factor_format, ProductFormat)
+        return p.factor_format.codes(self.scale, self.row_scale[:, None])
 
 
 def scaled_operation(p: LutCoreParameters, groups: Sequence[Group],
@@ -71,7 +81,7 @@ def scaled_operation(p: LutCoreParameters, groups: Sequence[Group],
         else:       # sums are those of weights, and of half of twice the weights
             total = code_sum(sums, row_sum, 1, Codes.ODD, tables.exponent + p.sum_unit + 1)
         of_row = FP32.round((row_sum < 0).astype(np.int64), np.abs(row_sum), unit)
-        y = scaled(total, group.scale, y, group.offset, of_row, p.scale_format,
+        y = scaled(total, group.factor(p), y, group.offset, of_row, p.factor_format,
                    p.offset_format or FP32)
         invalid |= tables.invalid.any(axis=1)
     assert isinstance(p.out, FloatFormat)
@@ -165,15 +175,16 @@ def _exact_group_sum(p: LutCoreParameters, values: Array) -> Array:
 
 def finish(p: LutCoreParameters, acc: Array, tables: Tables, psum: Array | None,
            top_plane: int) -> Array:
-    """What the output lanes do: to the result format, scale, add the partial sum, convert.
+    """What the output lanes do: to the result format, scale, add the partial sum, convert (all but
+    requantise: such sums have the format of the partial sums).
 
     ``top_plane``: aligned sums count 2**top_plane units.
     """
     fmt = p.result_float
     if fmt is None:
         total = acc if psum is None else acc + np.asarray(psum, np.int64)
-        assert isinstance(p.out, IntFormat)
-        return p.out.wrap(total)
+        assert isinstance(p.psum, IntFormat)
+        return p.psum.wrap(total)
     if not p.is_float:
         exponent = tables.exponent + p.sum_unit + (top_plane if p.is_aligned else 0)
         acc = fmt.round((acc < 0).astype(np.int64), np.abs(acc), exponent[:, None])

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..formats import FLOATS, FP32, FloatFormat, IntFormat, ScaleFormat, get_format
+from ..formats import FLOATS, FP32, FactorFormat, FloatFormat, IntFormat, ScaleFormat, get_format
 from ..group_scale import SCALE_KINDS
 from ..parameters import parameter
+from ..requantize import STAGES
 from ..trit_codes import TRIT_CODES, TritCode
 from .dot_parameters import WeightParameters
 from .reduction_parameters import ReductionParameters
@@ -34,7 +35,8 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
     preload: bool = parameter(True, "partial-sum input stream, added to the results as they leave")
     out_format: str | None = parameter(
         None, "format of the results; default the accumulator's (int64 when 32 bits are not "
-        "enough)", choices=("fp32", "fp16", "int32", "int64"))
+        "enough); int8 by a scale and a zero point of each column",
+        choices=("fp32", "fp16", "int32", "int64", "int8"))
     lanes: int | None = parameter(None, "results per output beat and output converters; a "
                                   "divisor of M, default M", low=1, high=64)
     buffer: str = parameter("single", "results drain from the accumulators while the core waits, "
@@ -90,7 +92,7 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         if self.is_fixed and self.acc_bits > 62:
             self.refuse("max_k", f"needs an accumulator of at most 62 bits, not {self.acc_bits}; "
                         "shorten it or lower --w-bits or --entry-width")
-        if self.result_float is not None and self.out_format in ("int32", "int64"):
+        if self.result_float is not None and self.out_format in ("int32", "int64", "int8"):
             self.refuse("out_format", "must be fp32 or fp16 for floating results")
 
     def _check_scales(self) -> None:
@@ -102,7 +104,7 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
                         "whose format has no minima")
         if self.acc == "fp16":
             self.refuse("acc", "must be fp32 with --group-scale: groups are summed in FP32")
-        if self.out_format in ("int32", "int64"):
+        if self.out_format in ("int32", "int64", "int8"):
             self.refuse("out_format", "must be fp32 or fp16 with --group-scale")
         if self.drain_beats <= self.scale_latency:
             self.refuse("chains", f"must leave more than {self.scale_latency} output beats, and "
@@ -119,6 +121,11 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
     def scales_groups(self) -> bool:
         """Weight groups are scaled and summed inside; an accumulation is a group."""
         return self.group_scale != "none"
+
+    @property
+    def requantizes(self) -> bool:
+        """Results are integers that are scaled and rounded (:mod:`..requantize`)."""
+        return self.out_format == "int8"
 
     @property
     def has_codes(self) -> bool:
@@ -281,6 +288,16 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         return SCALE_KINDS[self.group_scale]
 
     @property
+    def row_scale_format(self) -> ScaleFormat | None:
+        """Format of the scales of activations, one for each row and group; None: there are none."""
+        return None
+
+    @property
+    def factor_format(self) -> FactorFormat:
+        """Format of what the sum of a group is multiplied by."""
+        return self.scale_format
+
+    @property
     def offset_format(self) -> FloatFormat | None:
         """Format of group offsets; None where there are none."""
         if self.offset == "none":
@@ -317,12 +334,21 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
             return get_format(self.out_format)
         if self.result_float is not None:
             return self.result_float
+        return self._whole
+
+    @property
+    def _whole(self) -> IntFormat | FloatFormat:
         return get_format("int32" if self.acc_bits <= 32 else "int64")
 
     @property
     def psum(self) -> IntFormat | FloatFormat:
-        """Format of the partial sums."""
-        return self.result_float or self.out
+        """Format of the partial sums, and of the sums with them."""
+        return self.result_float or (self._whole if self.requantizes else self.out)
+
+    @property
+    def requantized_bits(self) -> int:
+        """Bits of the sums that are requantised: those with partial sums wrap."""
+        return self.psum.bits if self.preload else self.acc_bits
 
     # -- timing -------------------------------------------------------------------------------
     @property
@@ -339,6 +365,8 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         if self.scales_groups or self.preload:
             add = 1 if self.result_float is None else 3
         adding = before + (self.scale_latency - add if self.scales_groups else 0)
+        if self.requantizes:    # its first stage takes an exact sum as it is
+            return before, adding, adding + add + STAGES
         return before, adding, adding + max(add, 1)
 
     @property

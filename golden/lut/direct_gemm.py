@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..digits import FORMATS
-from ..formats import IntFormat
+from ..formats import FP32, ExponentFormat, IntFormat
 from ..groups import group_count
 from ..parameters import ParameterError
 from .direct import direct_beats
 from .direct_parameters import DirectFrame, DotCoreParameters
-from .gemm import Gemm, Scales, check_scale
+from .gemm import Block, Gemm, Scales, check_scale, exact
 from .packing import split_steps, step_groups
+from .requantized import Requantized
 from .workload import LutWorkload
 
 __all__ = ["DirectGemm", "DirectOperands", "DirectWorkload", "ScaledIntegers", "fitting_format"]
@@ -54,7 +55,7 @@ def _in_units(values2x: Array, unit: int) -> tuple[Array, float]:
 
 
 @dataclass(frozen=True)
-class DirectOperands:
+class DirectOperands(Requantized):
     """What is multiplied: weights w s + m, w integers in the unit of the design's format."""
 
     codes: Array                    #: (rows, k) integers, or raw floating codes
@@ -62,9 +63,14 @@ class DirectOperands:
     scale: Array | None = None      #: (columns,) or (columns, groups) float32 s
     group_size: int | None = None   #: weights that share s and m; None: all
     minimum: Array | None = None    #: (columns, groups) float32 m, with ``scale``
+    #: (rows,) or (rows, groups) float32: scales of the activations of each row
+    row_scale: Array | None = None
+    #: (columns,) float32: second scales, of whole columns, by which results are multiplied
+    factor: Array | None = None
 
     @classmethod
-    def of(cls, codes: Array, tensor: ScaledIntegers, w_format: str) -> DirectOperands:
+    def of(cls, codes: Array, tensor: ScaledIntegers, w_format: str,
+           row_scale: Array | None = None) -> DirectOperands:
         """Operands of a quantised tensor; activations (rows, k) in the order of the model's
         inputs. :class:`ParameterError` for scales that float32 does not hold."""
         order = getattr(tensor, "order", None)
@@ -78,9 +84,12 @@ class DirectOperands:
             bad = scale[scale.astype(np.float32) != scale][0]
             raise ParameterError(f"scales must be float32 numbers; got {bad}; two levels of scales "
                                  "are more: quantise with --scale-bits 16")
+        if order is not None and row_scale is not None:
+            raise ParameterError("the weights' groups are not runs of inputs, and those of the "
+                                 "activations are")
         return cls(codes if order is None else codes[:, order], weights,
                    scale.astype(np.float32), tensor.group_size,
-                   getattr(tensor, "minimum", None))
+                   getattr(tensor, "minimum", None), row_scale, getattr(tensor, "factor", None))
 
 
 class DirectGemm(Gemm):
@@ -103,8 +112,14 @@ class DirectGemm(Gemm):
                                  "format")
         groups = group_count(k, x.group_size)
         self.streamed, self.scales, self.scale, self.offset = self.columns, None, None, None
+        self.requantizer = x.requantizer(p, self.columns, x.scale is not None)
+        self._row_scales = self._scales_of_rows(x, groups)
+        self.second = x.factor
         if p.scales_groups:
-            self.scales = Scales.direct(p, self.columns, groups, x.scale, x.minimum)
+            scale = x.scale
+            if scale is not None and isinstance(p.scale_format, ExponentFormat):
+                scale = self._of_zeros(x, check_scale(scale, self.columns, groups, halves=False))
+            self.scales = Scales.direct(p, self.columns, groups, scale, x.minimum)
         elif x.minimum is not None:
             raise ParameterError("weights with minima need a design that takes them: one with "
                                  "--group-scale and --offset real")
@@ -115,6 +130,35 @@ class DirectGemm(Gemm):
         self._edges = np.arange(self._steps.shape[1] + 1)
         self.blocks = self._cut(step_groups(k, 1, p.groups, x.group_size))
         self.check_chained(x.scale is not None)
+
+    def _scales_of_rows(self, x: DirectOperands, groups: int) -> Array | None:
+        """Codes (rows, groups) of the scales of activations; where none are given, of 1."""
+        fmt = self.p.row_scale_format
+        if fmt is None:
+            if x.row_scale is not None:
+                raise ParameterError("scales of activations need a design that takes them: one "
+                                     "with --a-scale")
+            return None
+        scale = np.ones((self.rows, groups), np.float32) if x.row_scale is None else \
+            check_scale(x.row_scale, self.rows, groups, halves=False)
+        return exact(scale, fmt, "scales of activations", "or choose another --a-scale")
+
+    def _of_zeros(self, x: DirectOperands, scale: Array) -> Array:
+        """Powers of two have no zero: a group of zeros has the scale 1."""
+        groups = scale.shape[1]
+        size = x.group_size or x.weights.shape[1]
+        used = np.add.reduceat(np.abs(x.weights), np.arange(groups) * size, axis=1) > 0
+        return np.where(used, scale, np.float32(1))
+
+    def row_scales(self, block: Block, rows: slice = slice(None)) -> Array | None:
+        return None if self._row_scales is None else self._row_scales[rows, block.group]
+
+    def result(self, results: list[Array]) -> Array:
+        y = super().result(results)
+        if self.second is None:
+            return y
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            return FP32.to_array(FP32.canonical(FP32.from_array(y * self.second)))
 
     @property
     def factor(self) -> Array:

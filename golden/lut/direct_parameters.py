@@ -14,7 +14,17 @@ from typing import Any, ClassVar
 
 from ..coded_integers import E2M1, INT4, MXINT8, CodedInt
 from ..digits import FORMATS, DigitFormat
-from ..formats import FP16, FP32, FloatFormat, IntFormat
+from ..formats import (
+    FP16,
+    FP32,
+    ExponentFormat,
+    FactorFormat,
+    FloatFormat,
+    IntFormat,
+    ProductFormat,
+    ScaleFormat,
+)
+from ..group_scale import SCALE_KINDS
 from ..parameters import TargetParameters, parameter
 from .core_parameters import LutCoreParameters
 from .direct_scale import DirectScale
@@ -24,6 +34,8 @@ __all__ = ["PRESETS", "DirectFrame", "DotCoreParameters"]
 
 #: activations that only this core takes: integers in units
 CODED = {fmt.name: fmt for fmt in (INT4, E2M1, MXINT8)}
+#: kinds of scales of activations: those whose products with each other are exact
+A_SCALES = ("none", "e8m0", "e4m3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +48,28 @@ class DirectFrame(LutCoreParameters):
     multiples: bool = parameter(True, "odd multiples made once")
 
     a_format: str = parameter("fp16", "activation format", choices=(*ACTIVATIONS, *CODED))
+    a_scale: str = parameter("none", "scales of groups of activations", choices=A_SCALES)
+
+    def check(self) -> None:
+        super().check()
+        if self.a_scale != "none" and self.group_scale not in A_SCALES[1:]:
+            self.refuse("group_scale", f"must be {' or '.join(A_SCALES[1:])} with --a-scale: the "
+                        "product of both scales is made without rounding")
+        if self.a_scale != "none" and self.offset != "none":
+            self.refuse("offset", "must be none with --a-scale")
+
+    @property
+    def row_scale_format(self) -> ScaleFormat | None:
+        return None if self.a_scale == "none" else SCALE_KINDS[self.a_scale]
+
+    @property
+    def factor_format(self) -> FactorFormat:
+        scale, row = self.scale_format, self.row_scale_format
+        if row is None:
+            return scale
+        assert not isinstance(row, IntFormat | ProductFormat)
+        assert isinstance(scale, ExponentFormat | FloatFormat)
+        return ProductFormat(scale, row)
 
     @cached_property
     def activation(self) -> IntFormat | FloatFormat:
@@ -140,15 +174,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     "figna": dict(w_format="int4", a_format="fp16", group_scale="fp16"),
     # MixPE: integers, dequantised after the group
     "mixpe": dict(w_format="int4", a_format="int8", group_scale="fp16"),
-    # OCP Microscaling v1.0: blocks of 32; FP32 holds the product of two E8M0 scales
-    "mxfp4": dict(w_format="e2m1", a_format="e2m1", group_scale="fp32", max_k=32),
-    "mxint8": dict(w_format="int8", a_format="mxint8", group_scale="fp32", max_k=32),
-    # NVFP4: blocks of 16; FP32 holds the product of two E4M3 scales
-    "nvfp4": dict(w_format="e2m1", a_format="e2m1", group_scale="fp32", max_k=16),
+    # OCP Microscaling v1.0: blocks of 32, of weights and of activations
+    "mxfp4": dict(w_format="e2m1", a_format="e2m1", group_scale="e8m0", a_scale="e8m0", max_k=32),
+    "mxint8": dict(w_format="int8", a_format="mxint8", group_scale="e8m0", a_scale="e8m0",
+                   max_k=32),
+    # NVFP4: blocks of 16
+    "nvfp4": dict(w_format="e2m1", a_format="e2m1", group_scale="e4m3", a_scale="e4m3", max_k=16),
     # integer multiply-accumulate with a 32-bit accumulator
     "int-mac": dict(w_format="int8", a_format="int8", group_scale="none", acc_width=32)}
 #: of the fields that presets set
-DEFAULTS: dict[str, Any] = dict(w_format="int4", a_format="fp16", group_scale="none", max_k=4096)
+DEFAULTS: dict[str, Any] = dict(w_format="int4", a_format="fp16", group_scale="none",
+                                a_scale="none", max_k=4096)
 
 
 def _as_in_core(name: str, **changes: Any) -> Any:
@@ -165,8 +201,8 @@ class DotCoreParameters(TargetParameters):
     generator: ClassVar[str] = "dot_core"
 
     preset: str | None = parameter(
-        None, "a design of the field by its name: --w-format, --a-format, --group-scale, --max-k "
-        "and --acc-width (docs/dot.md)", choices=tuple(PRESETS))
+        None, "a design of the field by its name: --w-format, --a-format, --group-scale, "
+        "--a-scale, --max-k and --acc-width (docs/dot.md)", choices=tuple(PRESETS))
     M: int = _as_in_core("M", source="")
     N: int = _as_in_core("N", source="")
     K: int = parameter(4, "weights of a column, and activations of a row, a beat", low=1, high=64)
@@ -196,6 +232,9 @@ class DotCoreParameters(TargetParameters):
     group_scale: str = _as_in_core("group_scale", default=None, help="scales of weight groups, "
                                    "applied inside: results are dequantised sums over all groups "
                                    "of an operation; default that of the preset, or none")
+    a_scale: str = parameter(None, "scales of groups of activations too, one for each row and "
+                             "group, multiplied by that of the weights inside; default that of the "
+                             "preset, or none", choices=A_SCALES)
     offset: str = _as_in_core("offset")
 
     @property

@@ -34,9 +34,11 @@ from ..parameters import ParameterError
 from .core import Group, operation, scaled_operation
 from .packing import Beats, check_zero, padded, split_steps, step_groups, weight_beats
 from .parameters import LutCoreParameters
+from .requantized import Requantized
 from .table import make_tables
 
-__all__ = ["Block", "Gemm", "Operands", "gemm", "check_scale", "psum_codes", "result_array"]
+__all__ = ["Block", "Gemm", "Operands", "exact", "gemm", "check_scale", "psum_codes",
+           "result_array"]
 
 Array = NDArray[Any]
 
@@ -57,8 +59,9 @@ class Scales:
         unscaled = 2 if p.radix == 2 else 1
         scale = np.full((columns, groups), unscaled, np.float32) if x.scale is None else \
             check_scale(x.scale, columns, groups, halves=False)
+        held = exact(scale, p.scale_format, "scales", "or use --group-scale fp32")
         if p.radix == 3:
-            return cls(codes, _exact(scale, p.scale_format, "scales", "--group-scale"), None)
+            return cls(codes, held, None)
         zero = None if x.zero is None else check_zero(x.zero, x.bits, columns, groups)
         if x.minimum is not None:
             codes, offset = Codes.UNSIGNED, np.asarray(x.minimum, np.float32)
@@ -69,8 +72,7 @@ class Scales:
             codes = Codes.SIGNED
         elif zero is not None:
             codes, offset = Codes.UNSIGNED, -scale * zero.astype(np.float32)
-        return cls(codes, _exact(scale, p.scale_format, "scales", "--group-scale"),
-                   cls._offset_codes(p, offset))
+        return cls(codes, held, cls._offset_codes(p, offset))
 
     @classmethod
     def direct(cls, p: LutCoreParameters, columns: int, groups: int, scale: Array | None,
@@ -78,7 +80,7 @@ class Scales:
         """Of weights that are integers: s w + m; without scales 1."""
         scale = np.ones((columns, groups), np.float32) if scale is None else \
             check_scale(scale, columns, groups, halves=False)
-        return cls(Codes.ODD, _exact(scale, p.scale_format, "scales", "--group-scale"),
+        return cls(Codes.ODD, exact(scale, p.scale_format, "scales", "or use --group-scale fp32"),
                    cls._offset_codes(p, minimum))
 
     @staticmethod
@@ -88,18 +90,20 @@ class Scales:
         if p.offset_format is None:
             raise ParameterError("zero points and minima need a design that takes them: one with "
                                  "--offset integer or real")
-        return _exact(offset, p.offset_format, "offsets", "--offset integer or --group-scale")
+        return exact(offset, p.offset_format, "offsets",
+                     "or use --offset integer or --group-scale fp32")
 
 
-def _exact(values: Array, fmt: ScaleFormat, what: str, flag: str) -> Array:
-    """Codes of float32 numbers; :class:`ParameterError` for those that the format has not."""
+def exact(values: Array, fmt: ScaleFormat, what: str, instead: str) -> Array:
+    """Codes of float32 numbers; :class:`ParameterError` for those that the format has not, which
+    says what to do ``instead`` of rounding them."""
     if not np.isfinite(values).all():
         raise ParameterError(f"{what} must be finite")
     codes, bad = exact_codes(fmt, values)
     if bad.any():
         raise ParameterError(f"{what} must be {fmt.name} numbers for this design; got "
                              f"{values[bad][0]} at index {np.argwhere(bad)[0].tolist()}; round "
-                             f"them, or use {flag} fp32")
+                             f"them, {instead}")
     return codes
 
 
@@ -136,7 +140,7 @@ def check_scale(scale: Array, columns: int, groups: int, halves: bool = True) ->
 
 
 @dataclass(frozen=True)
-class Operands:
+class Operands(Requantized):
     """What a GEMM multiplies: r = s(q - z), or s q + m with a minimum m."""
 
     codes: Array                    #: (rows, k) integers, or raw floating codes
@@ -203,6 +207,7 @@ class Gemm:
                 check_scale(x.scale, self.columns, groups, halves=p.radix == 2)
             self.offset = None if x.minimum is None else self._offset(x, groups)
         self.streamed = self.columns
+        self.requantizer = x.requantizer(p, self.columns, x.scale is not None)
         if self.offset is not None:
             q = np.concatenate([q, np.full_like(q[:1], (1 << x.bits) - 1)])
             self.streamed += 1
@@ -229,6 +234,9 @@ class Gemm:
     def check_chained(self, scaled: bool) -> None:
         """Refuse blocks that add to others where the design takes no partial sums."""
         p = self.p
+        if p.requantizes and len(self.blocks) > 1:
+            raise ParameterError(f"k is longer than --max-k {p.max_k}, and results of int8 are no "
+                                 "partial sums; raise --max-k")
         if not p.preload and any(block.chained for block in self.blocks):
             what = "a quantisation group" if scaled else "k"
             raise ParameterError(f"{what} is longer than --max-k {p.max_k}, and the design takes "
@@ -308,6 +316,10 @@ class Gemm:
         return (x.codes, x.scale[:, block.group],
                 None if x.offset is None else x.offset[:, block.group])
 
+    def row_scales(self, block: Block, rows: slice = slice(None)) -> Array | None:
+        """Scales of activations (rows,) in a block, where they have some."""
+        return None
+
     @property
     def factor(self) -> Array:
         """What a group's results count: s', float32 (columns, groups)."""
@@ -354,14 +366,15 @@ class Gemm:
             groups = []
             for block in self.blocks:
                 groups.append(Group(make_tables(self.activations(block), self.p),
-                                    self.beats(block), *self.group_scales(block)))
+                                    self.beats(block), *self.group_scales(block),
+                                    self.row_scales(block)))
             results.append(scaled_operation(self.p, groups))
             progress(len(self.blocks))
             return results
         for block in self.blocks:
             psum = psum_codes(self.p, results[-1]) if block.chained else None
             tables = make_tables(self.activations(block), self.p)
-            results.append(operation(self.p, tables, self.beats(block), psum))
+            results.append(operation(self.p, tables, self.beats(block), psum, self.requantizer))
             progress(len(results))
         return results
 

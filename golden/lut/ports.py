@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from ..bits import pack_bits, rows_to_ints, unpack_bits
 from ..coded_integers import CodedInt
-from ..formats import FP32
+from ..formats import FP32, INT8
 from ..group_scale import Codes
+from ..requantize import MULTIPLIER_BITS, SHIFT_BITS, Requantizer
 from .packing import Beats
 from .parameters import LutCoreParameters, LutParameters, ReductionParameters
 from .table import Tables, row_exponents
 
 __all__ = ["table_beats", "activation_beats", "weight_fields", "psum_beats", "result_words",
-           "results_of", "saturated_words", "scale_beats"]
+           "requantizer_beats", "results_of", "saturated_words", "scale_beats"]
 
 Array = NDArray[Any]
 Fields = list[dict[str, int]]
@@ -56,8 +57,10 @@ def table_beats(p: LutParameters, tables: Tables) -> Fields:
     return _zip(columns)
 
 
-def activation_beats(p: ReductionParameters, codes: Array, exponent: Array | None = None) -> Fields:
-    """The ``activation`` stream of one operation: codes (rows, k), k a whole number of beats.
+def activation_beats(p: ReductionParameters, codes: Array, exponent: Array | None = None,
+                     scale: Array | None = None) -> Fields:
+    """The ``activation`` stream of one operation: codes (rows, k), k a whole number of beats; with
+    ``scale`` (rows,) of the group.
 
     Aligned: a scanning pass and then the pass that makes tables; or the exponents (rows,) with
     every beat, by default the least.
@@ -68,14 +71,18 @@ def activation_beats(p: ReductionParameters, codes: Array, exponent: Array | Non
     if isinstance(fmt, CodedInt):
         beats, bits = fmt.codes(beats), fmt.code_bits
     words = _words(beats, bits)
+    scales: dict[str, int] = {}
+    if scale is not None:
+        assert isinstance(p, LutCoreParameters) and p.row_scale_format is not None
+        scales = {"scale": _words(scale[None], p.row_scale_format.bits)[0]}
     if not p.is_aligned:
-        return [{"values": word} for word in words]
-    made = [{"values": word, "first": int(i == 0)} for i, word in enumerate(words)]
+        return [{"values": word} | scales for word in words]
+    made = [{"values": word, "first": int(i == 0)} | scales for i, word in enumerate(words)]
     if p.can_saturate:
         given = row_exponents(codes, p) if exponent is None else exponent
         packed = _words(np.asarray(given)[None], p.exponent_bits)[0]
         return [beat | {"exponent": packed} for beat in made]
-    return ([{"values": word, "scan": 1, "first": 0} for word in words]
+    return ([{"values": word, "scan": 1, "first": 0} | scales for word in words]
             + [beat | {"scan": 0} for beat in made])
 
 
@@ -106,14 +113,24 @@ def weight_fields(p: LutCoreParameters, beats: Beats, codes: Codes = Codes.ODD,
 
 def scale_beats(p: LutCoreParameters, scale: Array, offset: Array | None) -> Fields:
     """The ``scale`` stream of one accumulation: codes (N,), in the order of the results."""
-    def words(values: Array, width: int) -> list[int]:
-        return _words(values.reshape(p.chains, p.chain_columns).T, width) * (p.M // p.out_lanes)
-
-    columns = {"scale": words(scale, p.scale_format.bits)}
+    columns = {"scale": _of_columns(p, scale, p.scale_format.bits)}
     if p.offset_format is not None:
-        columns["offset"] = words(np.zeros_like(scale) if offset is None else offset,
-                                  p.offset_format.bits)
+        columns["offset"] = _of_columns(p, np.zeros_like(scale) if offset is None else offset,
+                                        p.offset_format.bits)
     return _zip(columns)
+
+
+def requantizer_beats(p: LutCoreParameters, by: Requantizer) -> Fields:
+    """The ``scale`` stream of one operation with results of int8, for N columns at most."""
+    spare = (0, p.N - len(by.multiplier))
+    return _zip({name: _of_columns(p, np.pad(values, spare), width) for name, values, width in (
+        ("multiplier", by.multiplier, MULTIPLIER_BITS), ("shift", by.shift, SHIFT_BITS),
+        ("zero", by.zero, INT8.bits))})
+
+
+def _of_columns(p: LutCoreParameters, values: Array, width: int) -> list[int]:
+    """Words of values (N,) for each output beat."""
+    return _words(values.reshape(p.chains, p.chain_columns).T, width) * (p.M // p.out_lanes)
 
 
 def _in_output_order(p: LutCoreParameters, values: Array) -> Array:

@@ -22,6 +22,7 @@ from .parameters import LutCoreParameters
 from .ports import (
     activation_beats,
     psum_beats,
+    requantizer_beats,
     results_of,
     scale_beats,
     table_beats,
@@ -67,17 +68,22 @@ class LutWorkload(Workload):
 
     @property
     def cycles(self) -> int | None:
-        """Cycles of the product by :mod:`.cycles`; None where tables are made inside or partial
-        sums wait for results, which it does not model."""
-        chained = any(block.chained for block in self.gemm.blocks)
-        if chained or self.core.table_source == "internal":
+        """Cycles of the product by :mod:`.cycles`; None where partial sums wait for results, which
+        it does not model."""
+        if any(block.chained for block in self.gemm.blocks):
             return None
-        return accumulation_cycles(self.core, self._accumulations())
+        tables = self._in_order([block.steps.stop - block.steps.start
+                                 for block in self.gemm.blocks])
+        return accumulation_cycles(self.core, self._accumulations(), tables)
 
     def _accumulations(self) -> list[int]:
         """Weight beats of each accumulation, in order."""
+        gemm = self.gemm
+        return self._in_order([len(gemm.beats(block, slice(0, 1))) for block in gemm.blocks])
+
+    def _in_order(self, beats: list[int]) -> list[int]:
+        """What each block has, for all accumulations in their order."""
         p, gemm = self.core, self.gemm
-        beats = [len(gemm.beats(block, slice(0, 1))) for block in gemm.blocks]
         tiles = -(-self.rows // p.M) * -(-gemm.streamed // p.N)
         if p.scales_groups:
             return beats * tiles
@@ -138,7 +144,7 @@ class LutPass(StreamPass):
                                                      tables: self._tables()}
         if self.chained:
             streams["psum"] = self._partial_sums()
-        if self.p.scales_groups:
+        if self.p.scales_groups or self.p.requantizes:
             streams["scale"] = self._scales()
         return streams
 
@@ -153,9 +159,13 @@ class LutPass(StreamPass):
                     if not p.scales_groups and any(other != block for other, _ in made):
                         made.clear()
                     codes = self.gemm.activations(self.gemm.blocks[block], tile.rows)
-                    codes = np.pad(codes, ((0, p.M - len(codes)), (0, 0)))
-                    made[key] = activation_beats(p, codes) if p.table_source == "internal" else \
-                        table_beats(p, make_tables(codes, p))
+                    spare = (0, p.M - len(codes))
+                    codes = np.pad(codes, (spare, (0, 0)))
+                    scale = self.gemm.row_scales(self.gemm.blocks[block], tile.rows)
+                    if scale is not None:
+                        scale = np.pad(scale, spare)
+                    made[key] = table_beats(p, make_tables(codes, p)) \
+                        if p.table_source == "external" else activation_beats(p, codes, scale=scale)
                 yield from made[key]
 
     def _weights(self) -> Iterator[Beat | None]:
@@ -197,6 +207,9 @@ class LutPass(StreamPass):
             return np.pad(part, (0, p.N - len(part)))
 
         for tile in self.tiles:
+            if gemm.requantizer is not None:
+                yield from requantizer_beats(p, gemm.requantizer.of(tile.columns))
+                continue
             for block in tile.blocks:
                 _, scale, offset = gemm.group_scales(gemm.blocks[block])
                 scales = padded(scale, tile.columns)

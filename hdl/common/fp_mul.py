@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from lowbit.golden.formats import FloatFormat, ScaleFormat
+from lowbit.golden.formats import FactorFormat, FloatFormat
 
 from .adders import RIPPLE, Adders
 from .fp_operand import factor, factor_bits, factor_exponents
@@ -24,13 +24,13 @@ class FpMul(Component):
     is not built: FP16 * FP16 to FP32 has neither overflow nor subnormal results.
 
     Parameters: ``fmt_a``, ``fmt_b``, ``fmt_out``, of which ``fmt_b`` may be a power of two too
-    (E8M0: no multiplier is built) or an unsigned integer; ``stages`` 0, or 1 (a register after the
-    significand product, advancing with ``en``); ``adders``.
+    (E8M0: no multiplier is built), an unsigned integer or a product of scales; ``stages`` 0, or 1
+    (a register after the significand product, advancing with ``en``); ``adders``.
 
     Ports: ``a``, ``b``, ``product``; ``en`` with ``stages=1``. Latency: ``stages``.
     """
 
-    def __init__(self, fmt_a: FloatFormat, fmt_b: ScaleFormat, fmt_out: FloatFormat,
+    def __init__(self, fmt_a: FloatFormat, fmt_b: FactorFormat, fmt_out: FloatFormat,
                  stages: int = 0, adders: Adders = RIPPLE) -> None:
         if stages not in (0, 1):
             raise ValueError(f"stages must be 0 or 1; got {stages}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from lowbit.golden.formats import FP32, FloatFormat, ScaleFormat
+from lowbit.golden.formats import FP32, FactorFormat, FloatFormat
 
 from .adders import RIPPLE, Adders
 from .fp_add import FpAdd
@@ -20,7 +20,9 @@ class GroupScale(Component):
     (:func:`lowbit.golden.group_scale.scaled`).
 
     Parameters: ``scale_format``, any of :data:`lowbit.golden.group_scale.SCALE_KINDS`: a power of
-    two (E8M0) only adds exponents, E4M3 and integers have short multipliers; ``offset_format``,
+    two (E8M0) only adds exponents, E4M3 and integers have short multipliers; or products of two of
+    them, whose codes ``scale`` has side by side, E8M0 and E4M3 (:class:`ProductFormat`: exact, so
+    there is one rounding still); ``offset_format``,
     None for no offsets; ``adders``.
 
     Ports: ``total``, ``row_sum`` (with offsets) and ``y`` in FP32, ``scale``, ``offset``;
@@ -29,7 +31,7 @@ class GroupScale(Component):
     register at its end, 2 after ``y``.
     """
 
-    def __init__(self, scale_format: ScaleFormat, offset_format: FloatFormat | None = None,
+    def __init__(self, scale_format: FactorFormat, offset_format: FloatFormat | None = None,
                  adders: Adders = RIPPLE) -> None:
         self.scale_format, self.offset_format, self.adders = scale_format, offset_format, adders
         #: identity of the hardware, for modules that are emitted once and shared
@@ -58,7 +60,7 @@ class GroupScale(Component):
         m.d.comb += self.result.eq(self._sum(m, self.y, term, "add", self.en_y))
         return m
 
-    def _product(self, m: Module, a: Value, b: Value, fmt: ScaleFormat, name: str) -> Value:
+    def _product(self, m: Module, a: Value, b: Value, fmt: FactorFormat, name: str) -> Value:
         m.submodules[name] = product = FpMul(FP32, fmt, FP32, stages=1, adders=self.adders)
         m.d.comb += [product.a.eq(a), product.b.eq(b), product.en.eq(self.en)]
         return Value.cast(register(m, product.product, f"{name}_held", enable=self.en))

@@ -7,16 +7,25 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.formats import INT8
-from lowbit.golden.requantize import MULTIPLIER_BITS, SHIFT_BITS
+from lowbit.golden.requantize import MULTIPLIER_BITS, SHIFT_BITS, STAGES
 
+from .field import Field
 from .pipeline import delayed, register
 
-__all__ = ["Requantize"]
+__all__ = ["Requantize", "requantizer_fields"]
 
 #: bits of a multiplier that are multiplied by themselves
 _LOW = 16
 #: bits that decide a result before its zero point is added
 _NEAR = 10
+
+
+def requantizer_fields(axes: dict[str, int]) -> dict[str, Field]:
+    """Fields of a stream of what columns are scaled by."""
+    return {"multiplier": Field(MULTIPLIER_BITS, "result = sum * multiplier / 2**shift + zero",
+                                name="unsigned", axes=axes),
+            "shift": Field(SHIFT_BITS, "shifts, 0..62", name="unsigned", axes=axes),
+            "zero": Field(INT8, "zero points of the results", axes=axes)}
 
 
 class Requantize(wiring.Component):
@@ -27,7 +36,7 @@ class Requantize(wiring.Component):
     """
 
     #: cycles
-    STAGES = 4
+    STAGES = STAGES
 
     def __init__(self, bits: int) -> None:
         self.parameters = bits

@@ -43,8 +43,8 @@ __all__ = ["LutCore"]
 
 
 class LutCore(Design[LutCoreParameters | DotCoreParameters]):
-    """Streams in: ``table`` (or ``activation``), ``weight``, ``psum``, with group scales ``scale``;
-    out: ``result``.
+    """Streams in: ``table`` (or ``activation``), ``weight``, ``psum``, with group scales or
+    results of int8 ``scale``; out: ``result``.
 
     A beat is read when its weights and its tables are both there; tables are consumed with the
     beat that has ``table_last``. The beat with ``last`` ends the operation, whose M*N results
@@ -62,7 +62,7 @@ class LutCore(Design[LutCoreParameters | DotCoreParameters]):
         else:
             members["table"] = In(stream.Signature(table_layout(p, p.M)))
         members["weight"] = In(stream.Signature(self.weights(p)))
-        if p.scales_groups:
+        if p.scales_groups or p.requantizes:
             members["scale"] = In(stream.Signature(scale_layout(p)))
         if p.preload:
             members["psum"] = In(stream.Signature(psum_layout(p)))
@@ -260,6 +260,8 @@ class LutCore(Design[LutCoreParameters | DotCoreParameters]):
                 side |= {"codes": beat["codes"], "plane": plane}
             if p.has_row_sums:
                 side["row_sums"] = Cat(self._row_sums(m, table, fire, beat))
+            if p.row_scale_format is not None:
+                side["row_scales"] = table["scale"].as_value()
             if p.offset_format is not None and p.is_aligned:
                 side["row_exponents"] = table["exponent"].as_value()
         held = {name: register(m, value, f"{name}_held", enable=fire & beat["last"])

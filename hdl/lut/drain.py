@@ -79,8 +79,12 @@ class Drain(StructComponent):
             beside |= {"starts": 1, "finishes": 1,
                        "correction": p.has_codes * code_sum_bits(p) * p.M}
             members["scale"] = In(stream.Signature(scale_layout(p)))
+            if p.row_scale_format is not None:
+                beside["row_scales"] = p.row_scale_format.bits * p.M
             if p.offset_format is not None:
                 beside |= {"row_sums": p.acc_bits * p.M, "row_exponents": p.exponent_bits * p.M}
+        if p.requantizes:
+            members["scale"] = In(stream.Signature(scale_layout(p)))
         if p.preload:
             members["psum"] = In(stream.Signature(psum_layout(p)))
         self.beside = {name: bits for name, bits in beside.items() if bits}
@@ -113,6 +117,8 @@ class Drain(StructComponent):
 
         inside, adding, latency = p.lane_stages
         one, scaled = Const(1, 1), p.scales_groups
+        # something of the rows comes in where group scales do
+        of_rows = p.offset_format is not None or p.row_scale_format is not None
         stages = [Stage(draining, final, (column == 0) & (block == 0) if scaled else one,
                         block if blocks > 1 and scaled else Const(0, 1),
                         self.starts if scaled else one, self.finishes if scaled else one)]
@@ -121,18 +127,27 @@ class Drain(StructComponent):
             valid = passing if i == adding + 1 else entering if i == inside + 1 \
                 else stages[-1].valid
             last_stage = {"first": inside - 1, "block": inside, "start": adding} \
-                if p.offset_format is not None else {"first": 0, "block": 0, "start": adding}
+                if of_rows else {"first": 0, "block": 0, "start": adding}
             drop = {name for name, stage in last_stage.items() if i > stage}
             stages.append(stages[-1].after(m, i, part, valid, drop))
         gate, adds, out, result = stages[inside], stages[adding], stages[-1], self.result
+        there: Value = Const(1, 1)      # what sums are requantised by
+        by_column: dict[str, Any] = {}
+        if p.requantizes:
+            by = backward(m, of_port(self.scale), "scale_beat")
+            there = by.valid
+            m.d.comb += by.ready.eq(passing & leave)
+            # a sum with a partial sum takes a step more
+            by_column = {name: register(m, value, f"{name}_held", enable=leave)
+                         for name, value in by.fields.items()} if p.preload else dict(by.fields)
         room = Signal()
         m.d.comb += [room.eq(result.ready | ~(out.valid & out.finish)),
                      result.valid.eq(out.valid & out.finish), result.payload.last.eq(out.last),
-                     passing.eq(adds.valid & follows)]
+                     passing.eq(adds.valid & follows & there)]
         if p.preload:
             psum = backward(m, of_port(self.psum), "psum_beat")
-            m.d.comb += [passing.eq(adds.valid & follows & (psum.valid | ~adds.start)),
-                         psum.ready.eq(adds.valid & follows & adds.start & leave)]
+            m.d.comb += [passing.eq(adds.valid & follows & there & (psum.valid | ~adds.start)),
+                         psum.ready.eq(adds.valid & follows & there & adds.start & leave)]
         outputs, saturated = [], []
         if scaled:
             scales = backward(m, of_port(self.scale), "scale_beat")
@@ -158,6 +173,9 @@ class Drain(StructComponent):
             y = Mux(adds.start, first_sums, line)
             row_sums = self._float_row_sums(m, stages[inside - 1], enable) \
                 if p.offset_format is not None else Const(0, 32 * p.M)
+            before = stages[inside - 1]
+            row_scales = register(m, self.row_scales, "row_scales_at", enable=enable & before.valid
+                                  & before.first) if p.row_scale_format is not None else None
         else:
             m.d.comb += [follows.eq(1), leave.eq(room), enable.eq(~adds.valid | (leave & passing))]
 
@@ -181,7 +199,10 @@ class Drain(StructComponent):
                 if port in self.beside:
                     m.d.comb += getattr(lane, name).eq(of_row(getattr(self, port)))
             if scaled:
-                m.d.comb += [lane.group_scale.eq(scales["scale"][chain]),
+                scale = scales["scale"][chain]
+                if row_scales is not None:
+                    scale = Cat(scale, of_row(row_scales, gate.block))
+                m.d.comb += [lane.group_scale.eq(scale),
                              lane.scaling.eq(scaling),
                              lane.y.eq(y.word_select(i, 32)),
                              y_next.word_select(i, 32).eq(lane.y_next)]
@@ -190,6 +211,7 @@ class Drain(StructComponent):
                                  lane.row_sum.eq(of_row(row_sums, gate.block))]
             elif p.preload:
                 m.d.comb += lane.psum.eq(Value.cast(psum["values"]).word_select(i, p.psum.bits))
+            m.d.comb += [getattr(lane, name).eq(value[chain]) for name, value in by_column.items()]
             outputs.append(lane.result)
             if p.can_saturate:
                 saturated.append(lane.result_saturated)

@@ -1,7 +1,8 @@
 """Output lane: an accumulator's value becomes a result. One lane serves many outputs in turn.
 
 Steps, each a pipeline stage: resolve the pending carries and the offset of the entries; normalise
-to a float (aligned) and scale it (INT8 tables); add the partial sum; convert to the output format.
+to a float (aligned) and scale it (INT8 tables); add the partial sum; convert to the output format
+(or requantise, :mod:`..common.requantize`).
 With group scales the sum of a group becomes that of its codes, is scaled and added to those of the
 groups before (:mod:`..common.group_scale`). Which steps exist follows from the parameters. Stages
 before the partial sum are held by ``enable``, those behind it by ``leave``: a result leaves while
@@ -14,8 +15,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.formats import FP32, FloatFormat
+from lowbit.golden.formats import FP32, INT8, FloatFormat
 from lowbit.golden.lut.parameters import LutCoreParameters
+from lowbit.golden.requantize import MULTIPLIER_BITS, SHIFT_BITS
 
 from ..common.adders import Adders
 from ..common.fp_add import FpAdd
@@ -24,6 +26,7 @@ from ..common.fp_mul import FpMul
 from ..common.group_scale import GroupScale
 from ..common.normalize import FixedToFloat
 from ..common.pipeline import delayed, register
+from ..common.requantize import Requantize
 from .column import segments, value_bits
 from .fix_up import code_sum, code_sum_bits
 
@@ -50,8 +53,12 @@ class OutputLane(wiring.Component):
 
     With group scales ``correction`` (:mod:`.fix_up`, of the row) comes with ``value`` where weights
     are codes;
-    ``group_scale``, ``group_offset`` and ``row_sum`` where they come in, ``scaling`` holding the
+    ``group_scale`` (that of the column, above it that of the row where there is one),
+    ``group_offset`` and ``row_sum`` where they come in, ``scaling`` holding the
     stages from there on; ``y`` in place of ``psum``, and ``y_next`` in the cycle before ``result``.
+
+    With results of int8 ``multiplier``, ``shift`` and ``zero`` come a step after ``psum``, without
+    partial sums where group scales would.
     """
 
     def __init__(self, p: LutCoreParameters) -> None:
@@ -73,12 +80,15 @@ class OutputLane(wiring.Component):
         if p.has_codes:
             members["correction"] = In(code_sum_bits(p))
         if p.scales_groups:
-            members |= {"group_scale": In(p.scale_format.bits),
+            members |= {"group_scale": In(p.factor_format.bits),
                         "scaling": In(1), "y": In(32), "y_next": Out(32)}
             if p.offset_format is not None:
                 members |= {"group_offset": In(p.offset_format.bits), "row_sum": In(32)}
         elif p.preload:
             members["psum"] = In(p.psum.bits)
+        if p.requantizes:
+            members |= {"multiplier": In(MULTIPLIER_BITS), "shift": In(SHIFT_BITS),
+                        "zero": In(INT8.bits)}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -115,6 +125,9 @@ class OutputLane(wiring.Component):
                 value = Mux(invalid, Const(p.out.nan, p.out.bits), value)
         else:
             value = value.as_signed()
+        if p.requantizes:
+            m.d.comb += self.result.eq(self._requantize(m, value))
+            return m
         m.d.comb += self.result.eq(register(m, value, "held", enable=self.leave,
                                             shape=p.out.bits))
         return m
@@ -163,13 +176,24 @@ class OutputLane(wiring.Component):
 
     def _scale_group(self, m: Module, total: Value) -> Value:
         p = self.parameters
-        m.submodules.scaler = scale = GroupScale(p.scale_format, p.offset_format, Adders(p.adder))
+        m.submodules.scaler = scale = GroupScale(p.factor_format, p.offset_format, Adders(p.adder))
         m.d.comb += [scale.total.eq(total), scale.scale.eq(self.group_scale), scale.y.eq(self.y),
                      scale.en.eq(self.scaling), scale.en_y.eq(self.leave),
                      self.y_next.eq(scale.result)]
         if p.offset_format is not None:
             m.d.comb += [scale.row_sum.eq(self.row_sum), scale.offset.eq(self.group_offset)]
         return scale.result
+
+    def _requantize(self, m: Module, total: Value) -> Value:
+        """Sums with partial sums wrap to their format, and are registered before."""
+        p = self.parameters
+        m.submodules.requantize = requantize = Requantize(p.requantized_bits)
+        if p.preload:
+            total = register(m, total[:p.psum.bits].as_signed(), "total", enable=self.leave)
+        m.d.comb += [requantize.enable.eq(self.leave), requantize.total.eq(total),
+                     requantize.multiplier.eq(self.multiplier), requantize.shift.eq(self.shift),
+                     requantize.zero.eq(self.zero)]
+        return requantize.result
 
     def _add_psum(self, m: Module, value: Value, fmt: FloatFormat | None) -> Value:
         if fmt is None:

@@ -15,6 +15,7 @@ from lowbit.golden.lut.parameters import (
 )
 
 from ..common.field import Field, flag
+from ..common.requantize import requantizer_fields
 
 __all__ = ["activation_layout", "table_layout", "weight_layout", "result_layout", "psum_layout",
            "direct_weight_layout", "scale_layout", "activation_values", "table_entries",
@@ -63,7 +64,7 @@ def activation_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
     with ``scan`` set (they only go into the rows' exponents), then for their tables; or once,
     with the ``exponent`` of each row.
     """
-    fields = {"values": activation_values(p, rows)}
+    fields = {"values": activation_values(p, rows)} | row_scales(p)
     if p.is_aligned:
         fields["first"] = flag("first table of an accumulation")
         if p.can_saturate:
@@ -78,11 +79,20 @@ def _exponents(p: LutParameters, rows: int) -> Field:
                  f"t * 2**(exponent{p.exponent_offset:+d})", name="unsigned", axes={"row": rows})
 
 
+def row_scales(p: LutParameters) -> dict[str, Field]:
+    """Scales of the activations of each row, where they have some: a group has one with each beat,
+    and that of its last one counts."""
+    fmt = p.row_scale_format if isinstance(p, LutCoreParameters) else None
+    if fmt is None or not isinstance(p, LutCoreParameters):
+        return {}
+    return {"scale": Field(fmt, "scales of the rows in this group", axes={"row": p.M})}
+
+
 def table_layout(p: ReductionParameters, rows: int) -> data.StructLayout:
     """Tables of one beat: ``entries``, and per row the ``exponent`` (aligned), the FP32
     ``scale`` (INT8 tables), the ``invalid`` flag (floats), the ``saturated`` flag (aligned,
     exponents given)."""
-    fields = {"entries": table_entries(p, rows)}
+    fields = {"entries": table_entries(p, rows)} | row_scales(p)
     axes = {"row": rows}
     if p.is_aligned:
         fields["exponent"] = _exponents(p, rows)
@@ -153,7 +163,9 @@ def _lane_axes(p: LutCoreParameters) -> dict[str, int]:
 
 def scale_layout(p: LutCoreParameters) -> data.StructLayout:
     """Scales of a group in the order of its results, one column of each chain a beat: ``scale``,
-    and ``offset`` where there is one."""
+    and ``offset`` where there is one; with results of int8 what an operation's are scaled by."""
+    if p.requantizes:
+        return data.StructLayout(requantizer_fields({"chain": p.chains}))
     fields = {"scale": Field(p.scale_format, "group scales d, w = d q + m",
                              axes={"chain": p.chains})}
     if p.offset_format is not None:

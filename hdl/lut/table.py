@@ -91,6 +91,8 @@ class LutTable(Design[LutTableParameters | LutCoreParameters]):
         if p.can_saturate:
             side["saturated"] = self._too_small(m, beat, source["first"], beyond)
 
+        if "scale" in source.fields:
+            side["scale"] = source["scale"].as_value()
         side["terms"] = Cat(terms)
         if self.stages == 2:
             beat = forward(m, beat, "aligned")

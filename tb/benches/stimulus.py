@@ -20,9 +20,10 @@ from lowbit.golden.formats import (
     ScaleFormat,
     bit_length,
 )
+from lowbit.golden.requantize import MOST_SHIFT, MULTIPLIER_BITS, Requantizer
 
-__all__ = ["activations", "KINDS", "difference", "partners", "placed", "places", "scale_codes",
-           "swept_row"]
+__all__ = ["activations", "KINDS", "difference", "partners", "placed", "places", "requantizer",
+           "scale_codes", "swept_row"]
 
 Array = NDArray[Any]
 
@@ -38,6 +39,20 @@ def activations(rng: np.random.Generator, fmt: IntFormat | FloatFormat, rows: in
     names = rng.choice(KINDS, rows, p=_WEIGHTS / _WEIGHTS.sum()) if kinds is None else \
         rng.choice(kinds, rows)
     return np.stack([_row(rng, fmt, k, str(name)) for name in names])
+
+
+def requantizer(rng: np.random.Generator, largest: Array) -> Requantizer:
+    """What makes int8 of the sums of columns whose largest are these: most bring results to some
+    bits, some are extreme, and some make ties."""
+    n, bits, most = len(largest), bit_length(largest), 1 << MULTIPLIER_BITS
+    multiplier = rng.integers(most >> 1, most, n)
+    shift = np.clip(MULTIPLIER_BITS + bits - rng.integers(4, 10, n), 0, MOST_SHIFT)
+    kind = rng.random(n)
+    multiplier = np.where(kind < 0.3, 1, np.where(kind < 0.4, most - 1, multiplier))
+    shift = np.where(kind < 0.3, np.clip(bits - 7 + rng.integers(0, 3, n), 0, MOST_SHIFT), shift)
+    shift = np.where((kind > 0.3) & (kind < 0.5), rng.choice([0, 1, MOST_SHIFT - 1, MOST_SHIFT], n),
+                     shift)
+    return Requantizer(multiplier, shift, rng.integers(-128, 128, n))
 
 
 def scale_codes(rng: np.random.Generator, fmt: ScaleFormat, n: int) -> Array:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.block_formats import BLOCK_KINDS, quantize
 from lowbit.golden.coded_integers import CodedInt
 from lowbit.golden.digits import FORMATS
+from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.direct_gemm import (
     DirectOperands,
     DirectWorkload,
@@ -24,7 +27,13 @@ from lowbit.golden.workload import Workload
 from ...errors import UsageError
 from ...operands import OperandOptions, matrix, read_array
 from ...synthetic import codes, levels
-from .operands import ACTIVATION_TYPES, activation_codes, drawn_shape
+from .operands import (
+    ACTIVATION_TYPES,
+    REQUANTIZER,
+    activation_codes,
+    drawn_shape,
+    requantizer_arrays,
+)
 
 __all__ = ["DirectOperandOptions"]
 
@@ -32,6 +41,15 @@ Array = NDArray[Any]
 
 #: what the direct core takes beside the types of the LUT core
 TYPES = {"int4": ("int8",), "e2m1": ("uint8",), "mxint8": ("int8",)}
+
+
+def _blocks(array: Array, p: DotCoreParameters) -> GroupedWeights | None:
+    """Floats in the block format that the design takes as activations, if it takes one."""
+    kinds = [kind.name for kind in BLOCK_KINDS.values() if kind.scale == p.a_scale
+             and ("mxint8" if kind.levels is None else "e2m1") == p.a_format]
+    if not kinds or array.dtype not in (np.float16, np.float32):
+        return None
+    return quantize(matrix(array, "--a", "(rows, k)"), kinds[0])
 
 
 def _activations(array: Array, p: DotCoreParameters) -> Array:
@@ -54,12 +72,15 @@ class DirectOperandOptions(OperandOptions):
     workload = DirectWorkload
     weights = "weights of gen quantize that are integers, or halves of them, times a scale"
     activations = ("of --a-format: int8 (int4, int8, mxint8), int16, float16, or raw codes: uint16 "
-                   "for bf16 and fp16, uint8 for fp8 and e2m1")
+                   "for bf16 and fp16, uint8 for fp8 and e2m1; float16 or float32 where --a-format "
+                   "and --a-scale are those of MXFP4, MXINT8 or NVFP4: they are quantised to it")
     result = ("result (rows, cols): int64 in units of 2**sum_unit (see the manifest), or float32 "
-              "for floating results and with scales")
+              "for floating results and with scales; with --out-format int8 -128..127")
     raw_files = (
         ("--scale", "scale", "scales s (cols,) or (cols, groups), float32: the result is the sum "
-         "of s*a*w"),)
+         "of s*a*w"),
+        ("--row-scale", "row_scale", "scales of activations (rows,) or (rows, groups), float32, "
+         "for a design with --a-scale"), *REQUANTIZER)
 
     #: whether the design gets the format that the weights need
     chooses = False
@@ -75,8 +96,29 @@ class DirectOperandOptions(OperandOptions):
         p = parameters
         if self.chooses:
             p = replace(p, w_format=fitting_format(tensor.integer_values2x()))
-        return DirectWorkload(p, DirectOperands.of(_activations(activations, p), tensor,
-                                                   p.w_format))
+        return self._workload(p, activations, None, lambda codes, row_scale: DirectOperands.of(
+            codes, tensor, p.w_format, row_scale))
+
+    def _workload(self, p: DotCoreParameters, activations: Array, row_scale: Array | None,
+                  operands: Callable[[Array, Array | None], DirectOperands]) -> DirectWorkload:
+        """The workload of ``operands`` for integers or codes of activations, and their scales."""
+        blocks = _blocks(activations, p)
+        if blocks is None:
+            return DirectWorkload(p, operands(_activations(activations, p), row_scale))
+        if row_scale is not None:
+            raise UsageError("--row-scale belongs to activations that are quantised; --a has "
+                             "floats")
+        unit = 2.0 ** p.frame.entry_unit
+        values = blocks.integer_values2x() * (0.5 if blocks.levels is None else 0.5 / unit)
+        scale = blocks.scale if blocks.levels is not None else blocks.scale / np.float32(unit)
+        x = operands(values.astype(np.int64), scale)
+        if x.group_size != blocks.group_size:
+            raise UsageError(f"--a is quantised in blocks of {blocks.group_size}, and so must be "
+                             f"the weights; they have groups of {x.group_size or 'all'}")
+        if blocks.factor is not None:
+            own = np.ones(len(x.weights), np.float32) if x.factor is None else x.factor
+            x = replace(x, factor=own * blocks.factor[0])
+        return DirectWorkload(p, x)
 
     def drawn(self, parameters: Parameters, rng: np.random.Generator,
               kind: str) -> DirectWorkload:
@@ -107,5 +149,7 @@ class DirectOperandOptions(OperandOptions):
         if scale is not None and args.group_size is None and scale.ndim == 2 \
                 and scale.shape[1] > 1:
             raise UsageError(f"--scale with {scale.shape[1]} groups a column needs --group-size")
-        return DirectWorkload(p, DirectOperands(_activations(activations, p),
-                                                weights.astype(np.int64), scale, args.group_size))
+        row_scale = None if args.row_scale is None else read_array(args.row_scale, "--row-scale")
+        return self._workload(p, activations, row_scale, lambda codes, rows: DirectOperands(
+            codes, weights.astype(np.int64), scale, args.group_size, row_scale=rows,
+            **requantizer_arrays(args)))

@@ -24,13 +24,29 @@ from ...synthetic import codes, floats
 from ...weights.formats import QuantizeOptions
 from .formats import FORMATS
 
-__all__ = ["LutOperands"]
+__all__ = ["ACTIVATION_TYPES", "LutOperands", "REQUANTIZER", "activation_codes",
+           "requantizer_arrays"]
 
 Array = NDArray[Any]
 
 #: activation format -> NumPy types of an array that holds it
 ACTIVATION_TYPES = {"int8": ("int8",), "int16": ("int16",), "fp16": ("float16", "uint16"),
                     "bf16": ("uint16",), "fp8_e4m3": ("uint8",), "fp8_e5m2": ("uint8",)}
+
+#: options of results of int8
+REQUANTIZER = (
+    ("--multiplier", "multiplier", "with --out-format int8: multipliers m (cols,) below 2**31: the "
+     "result is sum * m / 2**n + zero, rounded and clamped"),
+    ("--shift", "shift", "with --out-format int8: shifts n (cols,), 0..62"),
+    ("--out-zero", "out_zero", "with --out-format int8: zero points -128..127 of the results "
+     "(cols,)"))
+
+
+def requantizer_arrays(args: argparse.Namespace) -> dict[str, Array | None]:
+    """The arrays of these options."""
+    paths = [(option, name, getattr(args, name)) for option, name, _ in REQUANTIZER]
+    return {name: None if path is None else read_array(path, option)
+            for option, name, path in paths}
 
 
 def activation_codes(array: Array, a_format: str,
@@ -64,13 +80,14 @@ class LutOperands(OperandOptions):
                "ternary2, mxint8 or mxfp4 (which takes 5 planes)")
     activations = ("of --a-format: int8, int16, float16, or raw codes: uint16 for bf16 and fp16, "
                    "uint8 for fp8")
-    result = "result (rows, cols): int64, or float32 for floating results and with scales"
+    result = ("result (rows, cols): int64, or float32 for floating results and with scales; with "
+              "--out-format int8 -128..127")
     raw_files = (
         ("--zero", "zero", "zero points z (cols,) or (cols, groups), uint8, below 2**b: the "
          "result is the sum of a*(q' - z') and not of a*q', where q' = 2q - (2**b - 1) and "
          "z' = 2z - (2**b - 1)"),
         ("--scale", "scale", "scales s (cols,) or (cols, groups), float32: the result is "
-         "dequantised, the sum of s*a*(q - z)"))
+         "dequantised, the sum of s*a*(q - z)"), *REQUANTIZER)
 
     #: whether the design gets as many bit-planes as the weights need
     widens = False
@@ -129,7 +146,7 @@ class LutOperands(OperandOptions):
         zero = np.ones(len(q), np.uint8) if kind.ternary else per_group["--zero"]
         return self._workload(parameters, Operands(
             activation_codes(activations, parameters.a_format), q, kind.bits, zero,
-            per_group["--scale"], args.group_size))
+            per_group["--scale"], args.group_size, **requantizer_arrays(args)))
 
     def _workload(self, p: LutCoreParameters, operands: Operands) -> LutWorkload:
         if self.widens and p.radix == 2 and operands.bits > p.w_bits:

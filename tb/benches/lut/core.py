@@ -30,6 +30,7 @@ from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.lut.ports import (
     activation_beats,
     psum_beats,
+    requantizer_beats,
     result_words,
     results_of,
     saturated_words,
@@ -44,6 +45,7 @@ from lowbit.tb.benches.stimulus import (
     activations,
     partners,
     places,
+    requantizer,
     scale_codes,
     swept_row,
 )
@@ -183,19 +185,26 @@ class Stimulus:
             return self._scaled(codes, q, bits, swept, edge)
         tables = self._tables(codes, edge)
         beats = self._beats(q, bits, zero)
-        psum = self._psum(operation(p, tables, beats), swept) if p.preload else None
+        sums = operation(p, tables, beats)
+        psum = self._psum(sums, swept) if p.preload else None
+        by = None
+        if p.requantizes:
+            if psum is not None:
+                sums = operation(p, tables, beats, psum)
+            by = requantizer(self.rng, np.abs(sums).max(0))
+            self.scales += requantizer_beats(p, by)
         self.weights += weight_fields(p, beats)
-        self._finish(operation(p, tables, beats, psum), psum, tables)
+        self._finish(operation(p, tables, beats, psum, by), psum, tables)
 
-    def _tables(self, codes: Array, edge: bool) -> Tables:
-        """Tables of an accumulation, sent; ``edge``: see :func:`on_edge`."""
+    def _tables(self, codes: Array, edge: bool, scale: Array | None = None) -> Tables:
+        """Tables of an accumulation, sent; ``edge``: see :func:`on_edge`; ``scale``: of rows."""
         p = self.p
         if edge:
             codes = on_edge(self.rng, p, codes)
         exponent = given_exponents(self.rng, p, codes)
         tables = make_tables(codes, p, exponent)
-        self.inputs += activation_beats(p, codes, exponent) if p.table_source == "internal" else \
-            table_beats(p, tables)
+        self.inputs += table_beats(p, tables) if p.table_source == "external" else \
+            activation_beats(p, codes, exponent, scale)
         return tables
 
     def _finish(self, expected: Array, psum: Array | None, *tables: Tables) -> None:
@@ -220,8 +229,11 @@ class Stimulus:
             scale = scale_codes(rng, p.scale_format, p.N)
             offset = None if p.offset_format is None else \
                 scale_codes(rng, p.offset_format, p.N)
+            row_scale = None if p.row_scale_format is None else \
+                scale_codes(rng, p.row_scale_format, p.M)
             beats = self._beats(q[:, part], bits, None)
-            groups.append(Group(self._tables(codes[:, part], edge), beats, kind, scale, offset))
+            groups.append(Group(self._tables(codes[:, part], edge, row_scale), beats, kind, scale,
+                                offset, row_scale))
             self.weights += weight_fields(p, beats, kind, number == 0, stop == steps)
             self.scales += scale_beats(p, scale, offset)
         psum = self._psum(scaled_operation(p, groups), swept) if p.preload else None
@@ -233,7 +245,9 @@ class Stimulus:
         shape = (p.M, p.N)
         fmt = p.psum
         if not isinstance(fmt, FloatFormat):
-            return rng.integers(fmt.low, fmt.high, shape, endpoint=True)
+            some = rng.integers(fmt.low, fmt.high, shape, endpoint=True)
+            # a small one leaves the sum as it is, which may be requantised to more than an end
+            return np.where(rng.random(shape) < 0.3, some >> fmt.bits - 8, some)
         values = fmt.from_float64(rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 4, shape))
         special = np.array([0, 1, fmt.inf - 1, fmt.inf, fmt.nan])
         signs = rng.integers(0, 2, shape) << (fmt.bits - 1)
@@ -288,7 +302,7 @@ async def compare(dut: Any, plan: dict[str, Any], stimulus: Stimulus) -> None:
                           withdraw=rng.choice([0.0, 0.3]) if stall else 0.0)
 
         found: Streams = [
-            *([source("scale", stimulus.scales)] if p.scales_groups else []),
+            *([source("scale", stimulus.scales)] if stimulus.scales else []),
             source(name, stimulus.inputs),
             source("weight", stimulus.weights),
             Sink(dut, "result", fields, take, rng, stall)]

@@ -31,22 +31,10 @@ from lowbit.golden.systolic.weight_tile_pass import (
     WeightTileRun,
     first_weight_cycles,
 )
+from lowbit.tb.benches.stimulus import requantizer
 from lowbit.tb.benches.streams import Beat, Bench, Sink, Source, Streams, load_plan
 
 Array = NDArray[Any]
-
-
-def requantizer(p: SystolicParameters, rng: np.random.Generator, largest: Array) -> Requantizer:
-    """Scales of columns whose largest sums are these: most bring results to some bits, some are
-    extreme, and some make ties."""
-    bits = np.array([int(v).bit_length() for v in largest])
-    multiplier = rng.integers(1 << 30, 1 << 31, p.C)
-    shift = np.clip(31 + bits - rng.integers(4, 10, p.C), 0, 62)
-    kind = rng.random(p.C)
-    multiplier = np.where(kind < 0.3, 1, np.where(kind < 0.4, (1 << 31) - 1, multiplier))
-    shift = np.where(kind < 0.3, np.clip(bits - 7 + rng.integers(0, 3, p.C), 0, 62), shift)
-    shift = np.where((kind > 0.3) & (kind < 0.5), rng.choice([0, 1, 61, 62], p.C), shift)
-    return Requantizer(multiplier, shift, rng.integers(-128, 128, p.C))
 
 
 def matrices(p: SystolicParameters, rng: np.random.Generator, length: int) -> tuple[Array, Array]:
@@ -79,7 +67,7 @@ class Operation:
         if p.gives_sums:
             fields["sums"] = sum_words(p, results)
         if p.requantizes:
-            by = requantizer(p, rng, np.abs(results).max(0))
+            by = requantizer(rng, np.abs(results).max(0))
             self.beats["scale"] = scale_beats(p, by)
             results = requantize(results, by)
         self.length = len(self.beats["operand" if p.dataflow == "os" else "activation"])

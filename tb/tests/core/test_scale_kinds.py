@@ -9,7 +9,16 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from lowbit.golden.formats import E8M0, FP8_E4M3, FP16, FP32, ExponentFormat, FloatFormat, IntFormat
+from lowbit.golden.formats import (
+    E8M0,
+    FP8_E4M3,
+    FP16,
+    FP32,
+    ExponentFormat,
+    FloatFormat,
+    IntFormat,
+    ProductFormat,
+)
 from lowbit.golden.group_scale import SCALE_KINDS, exact_codes, scaled, wide
 from lowbit.golden.lut.parameters import LutCoreParameters
 from lowbit.golden.parameters import ParameterError
@@ -20,6 +29,9 @@ from lowbit.tb.support.lut_run import run_bench
 Array = np.ndarray[Any, Any]
 BYTES = np.arange(256)
 NARROW = ["e8m0", "e4m3", "int8"]
+#: of a scale of weights and one of activations
+PRODUCTS = {f"{a}_{b}": ProductFormat(SCALE_KINDS[a], SCALE_KINDS[b])    # type: ignore[arg-type]
+            for a, b in (("e8m0", "e8m0"), ("e4m3", "e4m3"), ("e8m0", "e4m3"))}
 
 
 def test_e8m0_is_that_of_ml_dtypes() -> None:
@@ -102,6 +114,27 @@ def test_product_rounds_once(kind: str) -> None:
             assert got[i] == nearest(fraction(p[i]) * fraction(s[i])), (p[i], s[i])
 
 
+@pytest.mark.parametrize("kind", PRODUCTS)
+def test_products_of_scales_round_once(kind: str) -> None:
+    """Exact fractions of both scales, far beyond what FP32 holds of their product alone."""
+    fmt, rng = PRODUCTS[kind], np.random.default_rng(SEED)
+    total = rng.permutation(totals(300))[:400]
+    a, b = rng.integers(0, 256, (2, len(total)))
+    if kind == "e8m0_e8m0":     # mostly such that the result is there
+        field = total >> 23 & 255
+        b = np.where(rng.random(len(a)) < 0.8, np.clip(127 * 3 - a - field + rng.integers(
+            -150, 100, len(a)), 0, 255), b)
+    zero = np.zeros((1, len(total)), np.int64)
+    got = FP32.to_array(scaled(total[None], fmt.codes(a, b), zero, fmt=fmt))[0]
+    p, s, t = FP32.to_array(total), wide(fmt.a, a), wide(fmt.b, b)
+    finite = np.isfinite(p) & np.isfinite(s) & np.isfinite(t)
+    for i in np.flatnonzero(finite):
+        assert got[i] == nearest(fraction(p[i]) * fraction(s[i]) * fraction(t[i]))
+    assert np.isnan(got[np.isnan(s) | np.isnan(t)]).all() and finite.sum() > 200
+    normal = np.isfinite(got) & (np.abs(got) > 0)
+    assert normal.sum() > 100
+
+
 def test_nan_stays_until_the_next_operation() -> None:
     """Code 255 of E8M0, 0x7F and 0xFF of E4M3."""
     one = np.full((1, 1), 0x3F800000)
@@ -123,15 +156,21 @@ def units() -> Any:
     beside = np.where(rng.random(len(b)) < 0.7, 0, rng.permutation(b))
     y = np.concatenate([np.zeros_like(a), beside])
     code = np.concatenate([code, rng.integers(0, 256, len(b))])
-    inputs = dict(total=total, scale=code, y=y, en=1, en_y=1)
-    return inputs, run({kind: GroupScale(SCALE_KINDS[kind]) for kind in NARROW},
-                       dict.fromkeys(NARROW, inputs), cycles=4)
+    second = np.where(rng.random(len(code)) < 0.5, np.clip(254 - code, 0, 255),
+                      rng.integers(0, 256, len(code)))
+    formats = {kind: SCALE_KINDS[kind] for kind in NARROW} | PRODUCTS
+    inputs = {kind: dict(total=total, y=y, en=1, en_y=1, scale=fmt.codes(code, second)
+                         if isinstance(fmt, ProductFormat) else code)
+              for kind, fmt in formats.items()}
+    return formats, inputs, run({kind: GroupScale(fmt) for kind, fmt in formats.items()}, inputs,
+                                cycles=4)
 
 
-@pytest.mark.parametrize("kind", NARROW)
+@pytest.mark.parametrize("kind", [*NARROW, *PRODUCTS])
 def test_unit_equals_golden(units: Any, kind: str) -> None:
-    x, results = units
-    expected = scaled(x["total"][None], x["scale"], x["y"][None], fmt=SCALE_KINDS[kind])
+    formats, inputs, results = units
+    x = inputs[kind]
+    expected = scaled(x["total"][None], x["scale"], x["y"][None], fmt=formats[kind])
     check(results[f"{kind}__result"], expected[0], total=x["total"], scale=x["scale"], y=x["y"])
 
 

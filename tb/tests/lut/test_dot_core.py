@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lowbit.golden.block_formats import quantize
 from lowbit.golden.coded_integers import E2M1, CodedInt
 from lowbit.golden.digits import FORMATS
-from lowbit.golden.formats import FP32, FloatFormat
-from lowbit.golden.group_scale import Codes
+from lowbit.golden.formats import E8M0, FP8_E4M3, FP32, ExponentFormat, FloatFormat
+from lowbit.golden.group_scale import Codes, wide
 from lowbit.golden.lut.core import Group, operation, scaled_operation
 from lowbit.golden.lut.direct import direct_beats
 from lowbit.golden.lut.direct_gemm import DirectOperands, DirectWorkload, fitting_format
@@ -22,6 +23,9 @@ from lowbit.golden.parameters import ParameterError
 from lowbit.tb.support.lut_run import run_bench
 
 Array = Any
+
+#: codes of 1
+FORMATS_ONE = {"e8m0": 127, "fp8_e4m3": 0x38}
 
 
 def draw(rng: np.random.Generator, p: DotCoreParameters, k: int) -> tuple[Array, Array]:
@@ -107,6 +111,69 @@ def test_group_scales_against_fractions() -> None:
     np.testing.assert_array_equal(got, y)
 
 
+@pytest.mark.parametrize(("preset", "kind"), [("mxfp4", E8M0), ("mxint8", E8M0),
+                                              ("nvfp4", FP8_E4M3)])
+def test_block_scales_of_both_sides(preset: str, kind: ExponentFormat | FloatFormat) -> None:
+    """Several rows, tiles and a tail: each block's product of scales is exact, and so is its share;
+    only the sums of blocks round."""
+    p, rng = DotCoreParameters(preset=preset, M=2, N=8, K=4, lanes=1), np.random.default_rng(6)
+    size, rows, columns, k = p.max_k, 3, 9, 2 * p.max_k + 5
+    codes, weights = (np.concatenate([x] * 5)[:n] for x, n in zip(draw(rng, p, k), (rows, columns),
+                                                                  strict=True))
+    low, high = (117, 137) if kind == E8M0 else (1, 0x70)
+    a_codes, w_codes = rng.integers(low, high, (rows, 3)), rng.integers(low, high, (columns, 3))
+    a_scale, w_scale = wide(kind, a_codes), wide(kind, w_codes)
+    workload = DirectWorkload(p, DirectOperands(codes, weights, w_scale, size, row_scale=a_scale))
+    got = workload.golden()
+    unit = Fraction(2) ** p.frame.sum_unit
+    for m in range(rows):
+        for n in range(columns):
+            y = np.float32(0)
+            for g in range(3):
+                part = slice(size * g, size * g + size)
+                block = int(codes[m, part] @ weights[n, part]) * unit
+                share = block * Fraction(float(a_scale[m, g])) * Fraction(float(w_scale[n, g]))
+                assert Fraction(float(np.float32(float(share)))) == share, "exact in FP32"
+                y = y + np.float32(float(share))
+            assert got[m, n] == y
+    # a NaN scale of a block: its row, and no other; the scales of 1 by themselves change nothing
+    frame, tables = p.frame, make_tables(codes[:2, :size], p.frame)
+    beats = direct_beats(weights[:8, :size], frame)
+    one = FORMATS_ONE[kind.name]
+    scale, nan = np.full(8, one), np.array([one, kind.nan])
+    plain = FP32.to_array(scaled_operation(frame, [
+        Group(tables, beats, Codes.ODD, scale, None, np.full(2, one))]))
+    np.testing.assert_array_equal(plain, (codes[:2, :size] @ weights[:8, :size].T) * float(unit))
+    spoilt = FP32.to_array(scaled_operation(frame, [
+        Group(tables, beats, Codes.ODD, scale, None, rows) for rows in (nan, np.full(2, one))]))
+    np.testing.assert_array_equal(spoilt[0], 2 * plain[0])
+    assert np.isnan(spoilt[1]).all()
+
+
+def test_zeros_need_no_scale() -> None:
+    """E8M0 has no zero: a group of zero weights may have any scale."""
+    p = DotCoreParameters(preset="mxint8", M=1, N=8, lanes=1)
+    weights = np.ones((2, 64), int)
+    weights[1, :32] = 0
+    scale = np.array([[1, 1], [0, 2]], np.float32)
+    got = DirectWorkload(p, DirectOperands(np.full((1, 64), 64), weights, scale, 32)).golden()
+    assert got.tolist() == [[64, 64]]
+    with pytest.raises(ParameterError, match="scales must be e8m0 numbers for this design; got 0"):
+        DirectWorkload(p, DirectOperands(np.full((1, 64), 64), weights,
+                                         np.zeros((2, 2), np.float32), 32))
+
+
+def test_second_scales_of_columns() -> None:
+    """NVFP4's scale of a tensor multiplies the results, once."""
+    rng = np.random.default_rng(7)
+    p = DotCoreParameters(preset="nvfp4", N=8, lanes=1)
+    tensor = quantize(rng.standard_normal((5, 32)), "nvfp4")
+    codes = E2M1.nearest(rng.integers(-12, 12, (2, 32)))
+    got = DirectWorkload(p, DirectOperands.of(codes, tensor, "e2m1")).golden()
+    exact = codes / 2 @ tensor.dequantize().T
+    np.testing.assert_allclose(got, exact, rtol=1e-6, atol=1e-6 * np.abs(exact).max())
+
+
 def test_whole_product() -> None:
     """Groups, tails and tiles; every weight format of gen quantize finds its format of digits."""
     rng = np.random.default_rng(4)
@@ -134,6 +201,8 @@ def test_whole_product() -> None:
     (dict(a_format="int8", exponent="given"), "--exponent belongs to floating activations"),
     (dict(a_format="e2m1", entry_width=8), "--entry-width belongs to floating activations"),
     (dict(a_format="int16", w_format="int8", max_k=1 << 20, acc_width=8, M=3, lanes=2), "--lanes"),
+    (dict(a_scale="e8m0"), "--group-scale must be e8m0 or e4m3 with --a-scale"),
+    (dict(preset="nvfp4", offset="integer"), "--offset must be none with --a-scale"),
     (dict(w_format="int9"), "--w-format must be one of int2, int3")])
 def test_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=re.escape(message)):
@@ -168,6 +237,10 @@ RTL = [
     DotCoreParameters(M=1, N=2, K=4, w_format="bitmod4", a_format="bf16", max_k=64),
     DotCoreParameters(M=2, N=8, K=2, w_format="flint4", a_format="mxint8", max_k=32, lanes=1,
                       group_scale="fp16", offset="real"),
+    DotCoreParameters(preset="mxfp4", M=2, N=8, K=4, lanes=1),
+    DotCoreParameters(preset="nvfp4", M=4, N=6, K=2, lanes=2, chains=2, buffer="double"),
+    DotCoreParameters(M=1, N=6, K=1, w_format="int3", a_format="fp8_e4m3", max_k=32,
+                      group_scale="e4m3", a_scale="e8m0", preload=False, exponent="given"),
     DotCoreParameters(M=1, N=9, K=1, w_format="ternary", a_format="fp8_e5m2", max_k=32,
                       group_scale="fp32", multiples=False)]
 

@@ -35,7 +35,8 @@ async def started(ctx: Any) -> None:
     {}, {"pipeline": 0}, {"pipeline": 2}, {"buffer": "double"},
     {"buffer": "double", "pipeline": 2, "preload": False},
     {"a_format": "fp16", "datapath": "float"}, {"a_format": "fp16"},
-    {"table_format": "int8", "pipeline": 0}, {"out_format": "fp32"}, {"target": "fpga"}])
+    {"table_format": "int8", "pipeline": 0}, {"out_format": "fp32"}, {"target": "fpga"},
+    {"out_format": "int8"}, {"out_format": "int8", "preload": False}])
 def test_latency(options: dict[str, Any]) -> None:
     """An unstalled operation: a beat a cycle, and the first result ``latency`` cycles later."""
     p = LutCoreParameters(**{"M": 1, "N": 2, "K": 2, "w_bits": 2, "max_k": 64,
@@ -48,6 +49,8 @@ def test_latency(options: dict[str, Any]) -> None:
         ctx.set(core.result.ready, 1)
         if p.preload:
             ctx.set(core.psum.valid, 1)
+        if p.requantizes:
+            ctx.set(core.scale.valid, 1)
         await started(ctx)
         taken = cycle = 0
         while "result" not in seen:
