@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from .formats import wrap_signed
 from .offset_form import offset
+from .olive import OUTLIERS
 
 __all__ = ["FLINT4_HALVES", "FORMATS", "FP3_ONES", "FP4_HALVES", "Digit", "DigitFormat"]
 
@@ -211,6 +212,23 @@ def _two_term(name: str, magnitudes: tuple[int, ...], special: tuple[int, ...] =
     return DigitFormat(name, port_bits, digits, unit, codes=tuple(codes))
 
 
+def _pairs() -> DigitFormat:
+    """OliVe's weights one by one: the packer has decoded their pairs. Four bits say which magnitude
+    it is, two are the signs of the digits, which differ for 7 = 8 - 1 alone."""
+    magnitudes = (*range(8), *(int(v) for v in OUTLIERS[1:]))
+    pairs = []
+    for code in range(64):
+        index, signs = code & 15, (code >> 5 & 1, code >> 4 & 1)
+        magnitude = magnitudes[index] if index < len(magnitudes) else 0
+        first, rest = (8, 1) if magnitude == 7 else _two_terms(magnitude)
+        used = (signs[0] != signs[1]) == (magnitude == 7)       # other codes are 0
+        pairs.append(tuple((-v if sign else v) * used
+                           for v, sign in zip((first, rest), signs, strict=True)))
+    codes = [code for code, pair in enumerate(pairs) if any(pair)]
+    digits = tuple(Digit(0, 6, tuple(column)) for column in zip(*pairs, strict=True))
+    return DigitFormat("olive4", 6, digits, 0, codes=(0, *codes))
+
+
 #: {non-zero, negative}; a negative zero is no code
 _TRIT = DigitFormat("ternary", 2, (Digit(0, 2, (0, 0, 1, -1)),), 0, (0, 2, 3))
 #: sign and exponent: a power of two 1 .. 128
@@ -224,4 +242,4 @@ FORMATS = {form.name: form for form in (
     _two_term("e2m1", FP4_HALVES), _two_term("flint4", FLINT4_HALVES),
     # FP3 and FP4 with all four special values of BitMoD (paper Table IV): 3, 6 and 5, 8
     _two_term("bitmod3", FP3_ONES, (3, 6), unit=0), _two_term("bitmod4", FP4_HALVES, (10, 16)),
-    _SHIFT4)}
+    _SHIFT4, _pairs())}

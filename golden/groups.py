@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-__all__ = ["Weights", "group_count", "group_spans", "row_blocks"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Weights", "group_count", "group_spans", "row_blocks", "second_level"]
+
+Array = NDArray[Any]
 
 #: weights handled at a time: bounds the float64 scratch memory
 BLOCK = 1 << 18
@@ -40,3 +45,16 @@ def group_spans(k: int, group_size: int | None) -> list[tuple[slice, slice, int]
     if whole * size < k:
         spans.append((slice(whole * size, k), slice(whole, whole + 1), k - whole * size))
     return spans
+
+
+def second_level(scales: Array) -> tuple[Array, Array]:
+    """Two levels of scales: codes uint8 (rows, groups) of 0 .. 127 and channel scales float32
+    (rows,), of float64 scales (rows, groups).
+
+    The ratio to the channel's largest scale comes first, so that a half is a half and 63.5 ties
+    to even as it does on paper.
+    """
+    largest = scales.max(1, initial=0.0)
+    ratio = np.divide(scales, largest[:, None], out=np.zeros_like(scales),
+                      where=largest[:, None] > 0)
+    return np.rint(ratio * 127).astype(np.uint8), (largest / 127).astype(np.float32)

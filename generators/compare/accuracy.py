@@ -18,7 +18,7 @@ from lowbit.golden.digits import FORMATS as DIGITS
 from lowbit.golden.groups import group_spans
 from lowbit.golden.lut.quantizer import quantize, quantize_ternary
 
-__all__ = ["FORMATS", "Format", "distributions", "error", "squared_error"]
+__all__ = ["FORMATS", "Format", "distributions", "error", "int8_weights", "squared_error"]
 
 Array = NDArray[Any]
 GROUP = 128
@@ -111,6 +111,12 @@ def distributions() -> dict[str, Array]:
     return {"gaussian": rng.standard_normal(shape).astype(np.float32),
             "t5": rng.standard_t(5, shape).astype(np.float32),
             "t3": rng.standard_t(3, shape).astype(np.float32)}
+
+
+def int8_weights() -> Array:
+    """Gaussian weights as the integers of INT8, scaled in groups by their largest."""
+    codes = bitmod.quantize(distributions()["gaussian"], get_data_type("int8"), GROUP)[0].codes
+    return codes.view(np.int8).astype(np.int64)
 
 
 def squared_error(weights: Array, values: Array) -> float:

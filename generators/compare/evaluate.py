@@ -161,4 +161,4 @@ def _ratio(reference: Reference, ours: Found, base: Found) -> float | None:
                  for f in (ours, base)]
         return None if times[0] is None or not times[1] else times[0] / times[1]
     return {"density": base.cost / ours.cost, "cost": ours.cost / base.cost,
-            "area": ours.best / base.best}[reference.measure]
+            "area": ours.best / base.best, "cycles": base.work / ours.work}[reference.measure]

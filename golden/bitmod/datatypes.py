@@ -3,8 +3,9 @@
 Values are handled as integers in units of one half (``2x`` in names), because the finest value
 of FP4 is 0.5. A code of FP3 or FP4 is sign-magnitude; the code of -0 (4 or 8) stands for the
 special value (SV) of the weight's group. E2M1 of MXFP4 and NVFP4 is FP4 with the special value 0;
-flint4 (ANT, halved) has 8 in the place of 6. Integer types use two's complement, asymmetric ones
-unsigned codes with a zero point. Contract: docs/numerics.md, sections 5 and 6.
+flint4 (ANT, halved) has 8 in the place of 6; of olive4 two neighbouring codes have their values
+together (:mod:`lowbit.golden.olive`). Integer types use two's complement, asymmetric ones unsigned
+codes with a zero point. Contract: docs/numerics.md, sections 5 and 6.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ SPECIAL_VALUES = {
 }
 #: block formats whose elements are FP4 without a special value
 BLOCK_TYPES = ("mxfp4", "nvfp4")
+#: OliVe's pairs of an outlier and a victim
+PAIR_TYPES = ("olive4",)
 INTEGER_BITS = (3, 4, 5, 6, 7, 8)
 #: a group's selector has two bits, so the register file holds four special values
 MAX_SPECIAL_VALUES = 4
@@ -103,6 +106,11 @@ class DataType:
         return self.name == "flint4"
 
     @property
+    def pairs(self) -> bool:
+        """Whether two codes have their values together, which takes a decoder with --olive."""
+        return self.name in PAIR_TYPES
+
+    @property
     def sv_code(self) -> int:
         """The code of -0, which stands for the group's special value."""
         return 1 << (self.bits - 1)
@@ -136,7 +144,9 @@ class DataType:
 
     def values2x(self, special_value: float = 0.0) -> Array:
         """Values of all codes in halves, int64 (2**bits,); an asymmetric type's before its
-        zero point is subtracted."""
+        zero point is subtracted. ValueError for pairs, whose codes alone have no values."""
+        if self.pairs:
+            raise ValueError(f"codes of {self.name} have values two by two: golden.olive.decode")
         codes = np.arange(1 << self.bits)
         if self.kind == "int_asym":
             return 2 * codes
@@ -155,8 +165,10 @@ class DataType:
 
 def get_data_type(name: str, special_values: tuple[float, ...] | None = None) -> DataType:
     """Data type by name, with other special values if given; :class:`ParameterError` if unknown."""
-    if name not in DATA_TYPE_NAMES + BLOCK_TYPES:
+    if name not in DATA_TYPE_NAMES + BLOCK_TYPES + PAIR_TYPES:
         raise ParameterError(f"--dtype must be one of {', '.join(DATA_TYPE_NAMES)}; got {name}")
+    if name in PAIR_TYPES:
+        return DataType(name, 4, "float")
     if name in SPECIAL_VALUES or name in BLOCK_TYPES:
         values = SPECIAL_VALUES.get(name, ()) if special_values is None else special_values
         return DataType(name, 3 if "3" in name else 4, "float", values)

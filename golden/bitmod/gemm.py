@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.formats import FP16, FP32, FloatFormat
+from lowbit.golden.olive import OlivePairs
 from lowbit.golden.parameters import ParameterError
 
 from .cycles import LayerCycles, layer_cycles
-from .datatypes import MAX_SPECIAL_VALUES, DataType, check_special_values
+from .datatypes import MAX_SPECIAL_VALUES, DataType, check_special_values, get_data_type
 from .pe import layer
 from .ports import Weights, stream_beats
 from .quantizer import QuantizedTensor
@@ -64,6 +65,17 @@ class Operands:
         return cls(activations, runs.codes, runs.dtype, runs.group_size, tensor.scale_codes,
                    special, runs.channel_scale, None if runs is tensor else tensor.dtype.name,
                    tensor.scale_kind)
+
+    @classmethod
+    def of_pairs(cls, activations: Array, pairs: OlivePairs) -> Operands:
+        """Operands with OliVe's pairs; :class:`~lowbit.golden.parameters.ParameterError` unless
+        their scales have two levels."""
+        if pairs.channel_scale is None:
+            raise ParameterError("pairs must have scales of two levels, by whose 8-bit integers a "
+                                 "group sum is multiplied; these have float32 scales: quantize "
+                                 "them with --scale-bits 8")
+        return cls(activations, pairs.codes, get_data_type("olive4"), pairs.group_size,
+                   pairs.scale, None, pairs.channel_scale)
 
     @property
     def type_name(self) -> str:
@@ -140,6 +152,10 @@ def _check(p: BitmodMeshParameters, x: Operands) -> None:
                              f"{p.group_scale}")
     if dtype.flint and not p.flint:
         raise ParameterError("flint4 weights need a design with --flint, which decodes them")
+    if dtype.pairs and not p.olive:
+        raise ParameterError(f"{dtype.name} weights need a design with --olive, which decodes them")
+    if dtype.pairs and x.group_size % 2:
+        raise ParameterError(f"group size must be even for pairs; got {x.group_size}")
     if x.activations.shape[1:] != (k,):
         raise ParameterError("activations and weights must have the same k; got shapes "
                              f"{x.activations.shape} and {x.codes.shape}")
@@ -175,6 +191,10 @@ def _register_file(x: Operands) -> tuple[tuple[float, ...], Array]:
         if x.special_values is not None:
             raise ParameterError("special values belong to FP3 and FP4 types, not to "
                                  f"{x.dtype.name}")
+        return (0.0,), none
+    if x.dtype.pairs:
+        if x.special_values is not None:
+            raise ParameterError(f"{x.dtype.name} has no special values")
         return (0.0,), none
     starts = np.arange(0, x.codes.shape[1], x.group_size)
     used = np.logical_or.reduceat(x.codes == x.dtype.sv_code, starts, axis=1)

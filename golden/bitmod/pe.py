@@ -31,7 +31,7 @@ from .datatypes import DataType
 from .pe_parameters import ACTIVATION_BIAS, BitmodPeParameters
 from .quantizer import QuantizedTensor
 from .row_alignment import align_rows
-from .terms import Terms, terms_of
+from .terms import Terms, pair_terms, terms_of
 from .zero_points import running_tensor
 
 __all__ = ["GroupSums", "add_groups", "group_terms", "group_sums", "dequantize_groups", "layer",
@@ -75,8 +75,14 @@ def group_terms(codes: Array, special_values: Array | None, dtype: DataType,
     """Terms of weight codes (columns, k); ``special_values`` (columns, groups) for FP3 and FP4.
 
     Every value that the decoder can express is allowed, whatever the type's own list says.
+    Of pairs a group has whole ones, but for the last weight of an odd channel.
     """
     codes = np.asarray(codes)
+    if dtype.pairs:
+        if group_size % 2 and group_size < codes.shape[1]:
+            raise ParameterError(f"group size must be even for pairs; got {group_size}")
+        k = codes.shape[1]
+        return pair_terms(np.pad(codes, ((0, 0), (0, k % 2))))[:, :k]
     if special_values is None:
         return terms_of(dtype)[codes]
     values, number = np.unique(special_values, return_inverse=True)

@@ -16,10 +16,12 @@ from lowbit.golden.parameters import Parameters, TargetParameters, parameter
 from .datatypes import MAX_SPECIAL_VALUES, DataType
 
 __all__ = ["ACTIVATION_BIAS", "ACTIVATION_BITS", "MAX_TERM_EXPONENT", "BitmodDequantParameters",
-           "BitmodPeOptions", "BitmodPeParameters", "BitmodTermGeneratorParameters"]
+           "BitmodPeOptions", "BitmodPeParameters", "BitmodTermGeneratorParameters", "WIDE"]
 
-#: largest exponent of a term's power of two (exp field), and bits of that field
+#: largest exponent of a term's power of two: that of the exp field, of 2 bits
 MAX_TERM_EXPONENT = 3
+#: what the exponents of a wide pair of terms have more than their exp fields
+WIDE = 3
 #: FP16 significand with the hidden bit, and its largest exponent field
 ACTIVATION_BITS = 11
 MAX_ACTIVATION_EXPONENT = 30
@@ -46,6 +48,18 @@ def _clog2(n: int) -> int:
     return (n - 1).bit_length()
 
 
+def olive_parameter() -> Any:
+    """The option of every design that has terms."""
+    return parameter(False, "OliVe's pairs too: neighbouring lanes whose codes have bit 5 set, and "
+                     "terms up to 2**6", source="OliVe, ISCA 2023")
+
+
+def check_pairs(p: Any) -> None:
+    """Refuse an odd number of lanes with --olive."""
+    if p.olive and p.lanes % 2:
+        p.refuse("lanes", "must be even with --olive, for pairs")
+
+
 @dataclass(frozen=True, kw_only=True)
 class BitmodTermGeneratorParameters(Parameters):
     """Bit-serial term generator: weight codes to terms, all data types at run time."""
@@ -57,6 +71,7 @@ class BitmodTermGeneratorParameters(Parameters):
 
     flint: bool = parameter(False, "decode flint4 too: codes with bit 4 set have 8 in the place "
                             "of 6", source="ANT, MICRO 2022")
+    olive: bool = olive_parameter()
 
     #: bits of a weight code: 8 for INT8, the widest type
     code_bits: ClassVar[int] = 8
@@ -66,6 +81,9 @@ class BitmodTermGeneratorParameters(Parameters):
     special_values: ClassVar[int] = MAX_SPECIAL_VALUES
     #: sign, exp, man of a term
     term_bits: ClassVar[int] = 4
+
+    def check(self) -> None:
+        check_pairs(self)
 
     @property
     def max_terms(self) -> int:
@@ -103,6 +121,7 @@ class BitmodPeOptions(TargetParameters):
                               "exponent as well, 3 the sum in its place, 4 the aligned words, 5 "
                               "the exponents (default 1, with --target fpga 5)", low=0, high=5,
                               asic=0, fpga=2)
+    olive: bool = olive_parameter()
 
     def default(self, field: Field[Any]) -> Any:
         cycle = self.align == "cycle"
@@ -117,6 +136,7 @@ class BitmodPeOptions(TargetParameters):
         return {name: value for name, value in super().resolved().items() if name not in others}
 
     def check(self) -> None:
+        check_pairs(self)
         if self.max_group % self.lanes:
             self.refuse("max_group", f"must be a multiple of --lanes {self.lanes}")
         self.check_others("align", FORM_OPTIONS)
@@ -152,8 +172,8 @@ class BitmodPeParameters(BitmodPeOptions):
 
     @property
     def exponent_bits(self) -> int:
-        """Bits of activation exponent + term exponent (0 .. 33)."""
-        return (MAX_ACTIVATION_EXPONENT + MAX_TERM_EXPONENT).bit_length()
+        """Bits of activation exponent + term exponent (0 .. 33, with pairs 36)."""
+        return (MAX_ACTIVATION_EXPONENT + MAX_TERM_EXPONENT + WIDE * self.olive).bit_length()
 
     @property
     def aligned_bits(self) -> int:
@@ -182,9 +202,10 @@ class BitmodPeParameters(BitmodPeOptions):
     def row_bits(self) -> int:
         """Bits of the row-aligned PE's signed accumulator.
 
-        2**align_bits bounds an activation, 2**7 a weight (INT8; FP types are below 2**5 halves),
-        max_group their number. Sums on the way may leave this range, as sums of the low Booth
-        digits of a weight do: they wrap around, and the group's sum is right.
+        2**align_bits bounds an activation, 2**7 a weight (INT8; FP types are below 2**5 halves, an
+        outlier and its victim below 2 * 2**7), max_group their number. Sums on the way may leave
+        this range, as sums of the low Booth digits of a weight do: they wrap around, and the
+        group's sum is right.
         """
         return 1 + self.align_bits + MAX_WEIGHT_BITS + _clog2(self.max_group)
 

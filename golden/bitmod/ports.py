@@ -13,13 +13,14 @@ from lowbit.golden.bits import pack_bits, rows_to_ints, unpack_bits
 from lowbit.golden.formats import FP16, FP32
 
 from .datatypes import DataType, check_special_values
+from .pe_parameters import WIDE
 from .row_alignment import group_exponents
 from .terms import Terms
 from .tile_parameters import BitmodMeshParameters
 
 __all__ = ["Weights", "activation_beats", "channel_beats", "clipped_words", "port_codes",
            "group_beats", "layer_beats", "layer_results", "pack_terms", "results_of",
-           "special_value_word", "stream_beats", "weight_beats"]
+           "special_value_word", "stream_beats", "weight_beats", "wide_pairs"]
 
 Array = NDArray[Any]
 Fields = list[dict[str, int]]
@@ -28,10 +29,10 @@ Fields = list[dict[str, int]]
 def port_codes(codes: Array, dtype: DataType) -> Array:
     """Codes of a data type as the ports take them, uint8: integers sign-extended to 8 bits,
     FP4 as it is, FP3 as the FP4 code of the same value (shifted left by one), flint4 with bit 4
-    set: 8 in the place of 6."""
+    set: 8 in the place of 6; OliVe's with bit 5 set."""
     codes = np.asarray(codes).astype(np.int64)
     if dtype.kind == "float":
-        return (codes << (4 - dtype.bits) | dtype.flint << 4).astype(np.uint8)
+        return (codes << (4 - dtype.bits) | dtype.flint << 4 | dtype.pairs << 5).astype(np.uint8)
     return (codes - ((codes & dtype.sv_code) << 1) & 0xFF).astype(np.uint8)
 
 
@@ -44,10 +45,20 @@ def special_value_word(value: float) -> int:
     return abs(int(2 * value)) | (32 if value < 0 else 0)
 
 
-def pack_terms(terms: Terms) -> Array:
-    """Terms as 4-bit words, from the lowest bit: sign, exp (2 bits), man; int64."""
-    return (terms.sign.astype(np.int64) | terms.exp.astype(np.int64) << 1
-            | terms.man.astype(np.int64) << 3)
+def pack_terms(terms: Terms, wide: Array | None = None) -> Array:
+    """Terms as 4-bit words, from the lowest bit: sign, exp (2 bits), man; int64. ``wide``:
+    :func:`wide_pairs`, whose exp counts from 3."""
+    exp = np.asarray(terms.exp, np.int64)
+    if wide is not None:
+        exp = np.where(terms.man, exp - WIDE * wide.repeat(2, axis=wide.ndim - 2), 0)
+    return terms.sign.astype(np.int64) | exp << 1 | terms.man.astype(np.int64) << 3
+
+
+def wide_pairs(terms: Terms) -> Array:
+    """Which pairs of terms (..., k, terms), k even, have exponents from 3 up: 0 or 1, int64 (...,
+    k / 2, terms). Of pairs' data types only: no two terms of a pair are on both sides of 3."""
+    pairs = np.asarray(terms.exp).reshape(*terms.exp.shape[:-2], -1, 2, terms.exp.shape[-1])
+    return (pairs.max(-2) >= WIDE).astype(np.int64)
 
 
 @dataclass(frozen=True)

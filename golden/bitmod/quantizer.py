@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from lowbit.golden.error_report import ErrorReport
 from lowbit.golden.group_scale import SCALE_KINDS, wide
+from lowbit.golden.groups import second_level
 from lowbit.golden.parameters import ParameterError
 
 from .datatypes import DataType
 from .group_quantizer import Scratch, quantize_groups
 
-__all__ = ["QuantizedTensor", "check_options", "quantize", "second_level"]
+__all__ = ["QuantizedTensor", "check_options", "quantize"]
 
 Array = NDArray[Any]
 
@@ -113,18 +114,6 @@ class QuantizedTensor:
     def bits_per_weight(self) -> float:
         """Stored bits a weight, metadata included."""
         return self.dtype.bits + self.metadata_bits() / max(self.codes.size, 1)
-
-
-def second_level(scales: Array) -> tuple[Array, Array]:
-    """Scale codes uint8 (rows, groups) and channel scales float32 (rows,) of float64 scales.
-
-    The ratio to the channel's largest scale comes first, so that a half is a half and 63.5 ties
-    to even as it does on paper.
-    """
-    largest = scales.max(1, initial=0.0)
-    ratio = np.divide(scales, largest[:, None], out=np.zeros_like(scales),
-                      where=largest[:, None] > 0)
-    return np.rint(ratio * 127).astype(np.uint8), (largest / 127).astype(np.float32)
 
 
 def check_options(group_size: int, scale_bits: int) -> None:

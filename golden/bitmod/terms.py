@@ -6,7 +6,9 @@ terms: the leading one, then the leading one of what is left. Term 0 covers 2**0
 and term 1 covers 2**-1 .. 2**2 (bsig -1), so 0.5 is term 1 alone. 3.5, 7 and 7.5 have three ones
 and are written as a power of two minus another, as the paper does for 7. (Two detectors that look
 at {I3..I0} and {I2..F0} independently would count a single one twice: the paper's sentence is
-meant as leading one, clear it, next.) Contract: docs/numerics.md, section 6.
+meant as leading one, clear it, next.) OliVe's pairs take two terms as well, with exponents up to 6:
+a normal weight is two Booth digits, an outlier (2 + m) * 2**(e + 2) two powers. Contract:
+docs/numerics.md, section 6.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowbit.golden.olive import VICTIM
+
 from .datatypes import DataType, check_special_values
 
-__all__ = ["Terms", "booth_terms", "fixed_point_terms", "terms_of"]
+__all__ = ["Terms", "booth_terms", "fixed_point_terms", "pair_terms", "terms_of"]
 
 Array = NDArray[Any]
 
@@ -72,6 +76,26 @@ def fixed_point_terms(values2x: Array) -> Terms:
                  np.array([0, -1], np.int8))
 
 
+def pair_terms(codes: Array) -> Terms:
+    """Two terms of each of OliVe's codes (..., k), k even; a victim has none.
+
+    A normal weight has its low Booth digit first. The powers of an outlier's terms are one apart,
+    and so are the two bsig: both terms have the same exp.
+    """
+    codes = np.asarray(codes, np.int64)
+    other = codes.reshape(*codes.shape[:-1], -1, 2)[..., ::-1].reshape(codes.shape)
+    digits = booth_terms(codes - ((codes & 8) << 1), 4)
+    exp = digits.exp + np.array([0, 3])             # the high digit: 4 = 2**(3 + bsig), or 8
+    negative, fine = codes >> 3, codes & 1
+    outlier = (other == VICTIM)[..., None]
+    sign = np.where(outlier, negative[..., None], digits.sign)
+    exp = np.where(outlier, ((codes >> 1 & 3) + 3)[..., None], exp)
+    man = np.where(outlier, np.stack([np.ones_like(fine), fine], -1), digits.man)
+    man = np.where((codes == VICTIM)[..., None], 0, man)
+    return Terms((sign * man).astype(np.int8), (exp * man).astype(np.int8), man.astype(np.int8),
+                 np.array([0, -1], np.int8))
+
+
 def _two_terms(magnitude2x: int) -> list[tuple[int, int, int]]:
     """(sign, exp, man) of term 0 and term 1 of a magnitude in halves."""
     check_special_values((magnitude2x / 2,))
@@ -93,7 +117,7 @@ def terms_of(dtype: DataType, special_value: float = 0.0) -> Terms:
     """Term table of every code of a data type: arrays (2**bits, terms).
 
     :class:`~lowbit.golden.parameters.ParameterError` for an asymmetric type, whose weights run in
-    another one.
+    another one; ValueError for pairs, which :func:`pair_terms` has.
     """
     dtype.check_runs()
     values2x = dtype.values2x(special_value)

@@ -21,7 +21,7 @@ from ..common.pipeline import register
 from ..common.shared import Shared
 from ..common.struct import StructComponent, signals
 from .accumulate import GroupSum
-from .forms import activation_bits, control_ports, pe_datapath, term_bits
+from .forms import activation_bits, control_ports, pe_datapath, pe_terms_bits
 from .group_scale import GroupScale
 from .streams import SCALE_BITS
 
@@ -39,7 +39,7 @@ class BitmodCell(StructComponent):
         total = GroupSum(p.pe).layout
         super().__init__({
             "activations": In(p.lanes * activation_bits(p.pe)),
-            "terms": In(p.lanes * term_bits(p.pe)), **control_ports(p.pe),
+            "terms": In(pe_terms_bits(p.pe)), **control_ports(p.pe),
             "capture": In(1), "chain": In(total), "held": Out(total)})
 
     def elaborate(self, platform: object) -> Module:
@@ -72,7 +72,7 @@ class BitmodColumns(wiring.Component):
         count = p.sharing_columns
         ports = {
             "activations": In(p.rows * p.lanes * activation_bits(p.pe)),
-            "terms": In(count * p.lanes * term_bits(p.pe)), **control_ports(p.pe),
+            "terms": In(count * pe_terms_bits(p.pe)), **control_ports(p.pe),
             "capture": In(1), "scales": In(count * SCALE_BITS), "column": In(count),
             "fresh": In(1), "shift": In(1), "head": Out(32)}
         if p.align == "row":
@@ -84,7 +84,7 @@ class BitmodColumns(wiring.Component):
         m.submodules.group_scale = scale = GroupScale(p.pe, p.group_scale)
         chain = signals(GroupSum(p.pe).layout, "no_row")
         for column in reversed(range(p.sharing_columns)):
-            terms = self.terms.word_select(column, p.lanes * term_bits(p.pe))
+            terms = self.terms.word_select(column, pe_terms_bits(p.pe))
             for row in reversed(range(p.rows)):
                 m.submodules[f"cell_{column}_{row}"] = cell = Shared(BitmodCell(p), "bitmod_cell")
                 m.d.comb += [

@@ -6,10 +6,10 @@ The other form is :mod:`.row_pe`. Contract: docs/numerics.md, section 7.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
+from lowbit.golden.bitmod.pe_parameters import WIDE, BitmodPeParameters
 
 from ..common.pipeline import delayed, register
 from ..common.struct import StructComponent
@@ -42,16 +42,22 @@ class DecodeActivation(StructComponent):
 class DecodeTerm(StructComponent):
     """A ``term`` of the term generator (sign lowest, exp, man) with its ``bsig``: ``decoded``
     (:data:`.align.TERM`), nothing unless ``enable``. A column of PEs shares it. Combinational.
+
+    With ``pairs`` it counts eightfold where ``wide`` is set.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pairs: bool = False) -> None:
+        self.pairs = pairs
         super().__init__({"term": In(TERM_BITS), "bsig": In(signed(4)), "enable": In(1),
-                          "decoded": Out(TERM)})
+                          **({"wide": In(1)} if pairs else {}), "decoded": Out(TERM)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         power = Signal(POWER_BITS)
-        m.d.comb += [power.eq(self.term[1:3] + self.bsig + 1), self.decoded.sign.eq(self.term[0]),
+        exponent: Value = self.term[1:3]
+        if self.pairs:
+            exponent = exponent + Mux(self.wide, WIDE, 0)
+        m.d.comb += [power.eq(exponent + self.bsig + 1), self.decoded.sign.eq(self.term[0]),
                      self.decoded.power.eq(power), self.decoded.man.eq(self.term[3] & self.enable)]
         return m
 

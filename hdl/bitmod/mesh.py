@@ -138,7 +138,7 @@ def _flags(m: Module, p: BitmodMeshParameters, i: int, step: Any,
 def _feed_column(m: Module, p: BitmodMeshParameters, j: int, step: Any, special: Value,
                  operands: ColumnOperands, tile: Any) -> None:
     """Terms of a tile column and what goes with them, into its first ``tile``."""
-    generator = BitmodTermGeneratorParameters(lanes=p.lanes, flint=p.flint)
+    generator = BitmodTermGeneratorParameters(lanes=p.lanes, flint=p.flint, olive=p.olive)
     codes = weight_layout(p.tile)["codes"].shape(operands.codes)[0]
     selectors = group_layout(p.tile)["selectors"].shape(operands.selectors)[0]
     terms = []
@@ -149,7 +149,7 @@ def _feed_column(m: Module, p: BitmodMeshParameters, j: int, step: Any, special:
             lanes.floating.eq(step.floating), lanes.lines.eq(step.lines),
             lanes.selector.eq(selectors[c]),
             lanes.special.eq(special)]
-        terms.append(lanes.terms)
+        terms.append(Cat(lanes.terms, lanes.wide) if p.olive else lanes.terms)
     beat = tile.beat_in
     m.d.comb += [
         tile.terms_in.eq(Cat(terms)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module
+from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib.wiring import In, Out
 
 from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
@@ -20,8 +20,8 @@ from ..common.field import Field, flag
 from ..common.shared import Shared
 from .accumulate import GroupSum
 from .cycle_pe import DecodeActivation
-from .forms import control, decode_term, pe_datapath
-from .streams import aligned_field, bsig_field, term_field
+from .forms import control, decode_terms, pe_datapath
+from .streams import aligned_field, bsig_field, term_field, wide_field
 
 __all__ = ["BitmodPe"]
 
@@ -34,6 +34,7 @@ class BitmodPe(Design[BitmodPeParameters]):
     - ``activations``, lane 0 lowest: of ``--align row`` lanes of sign and magnitude, as
       :class:`..common.aligner.Aligner` gives them; else lanes x 16, FP16 codes
     - ``terms``: lanes x 4, from the lowest bit: sign, exp (2 bits), man
+    - ``wide`` (``--olive``), a bit of each pair of lanes: its terms count eightfold
     - ``bsig``: signed 4 bits, -1, 0, 2, 4 or 6: significance that the cycle's terms share
     - ``floating`` (``--align row``): the terms are of FP3 or FP4, whose sums count in halves
     - ``enable``: the cycle counts; ``first`` (with ``enable``): the accumulator starts from zero
@@ -51,7 +52,8 @@ class BitmodPe(Design[BitmodPeParameters]):
         ports = {
             "activations": In(aligned_field(p) if row else
                               Field(FP16, "activations", axes={"lane": p.lanes})),
-            "terms": In(term_field(p.lanes)), "bsig": In(bsig_field()),
+            "terms": In(term_field(p.lanes)),
+            **({"wide": In(wide_field(p.lanes))} if p.olive else {}), "bsig": In(bsig_field()),
             "enable": In(flag("the cycle counts")),
             "first": In(flag("with enable: the accumulator starts from zero"))}
         if row:
@@ -71,11 +73,13 @@ class BitmodPe(Design[BitmodPeParameters]):
     def elaborate(self, platform: object) -> Module:
         m, p = Module(), self.parameters
         m.submodules.core = core = pe_datapath(p)
-        terms = [decode_term(m, p, f"term_{i}", self.terms[i], self.bsig, self.enable)
-                 for i in range(p.lanes)]
+        words = Value.cast(self.terms)
+        if p.olive:
+            words = Cat(words, self.wide)
+        terms = decode_terms(m, p, words, self.bsig, self.enable)
         floating = self.floating if p.align == "row" else Const(0, 1)
         shared = control(p, self.first & self.enable, self.bsig, floating)
-        m.d.comb += [core.terms.eq(Cat(terms)), self.total.eq(core.total),
+        m.d.comb += [core.terms.eq(terms), self.total.eq(core.total),
                      *(getattr(core, name).eq(value) for name, value in shared.items())]
         if p.align == "row":
             m.d.comb += core.activations.eq(self.activations)

@@ -3,8 +3,8 @@
 All activations of a row and group are integers of one unit, so a term adds an activation shifted
 by its power of two, and nothing is aligned, normalised or cut. The tree adds words in offset form
 (:mod:`..common.compressor`): a lane's magnitude t of n bits enters as 2**n + t, or as 2**n - 1 - t
-and a carry where it is negative. Contract: docs/numerics.md, section 7; widths:
-:mod:`lowbit.golden.bitmod.pe_parameters`.
+and a carry where it is negative. With ``--olive`` the sum of a pair of lanes may enter the tree
+eightfold. Contract: docs/numerics.md, section 7; widths: :mod:`lowbit.golden.bitmod.pe_parameters`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from lowbit.golden.bitmod.pe_parameters import MAX_TERM_EXPONENT, BitmodPeParameters
+from lowbit.golden.bitmod.pe_parameters import MAX_TERM_EXPONENT, WIDE, BitmodPeParameters
 
 from ..common.adders import Adders
 from ..common.compressor import compress, filled, offset_form
@@ -22,7 +22,8 @@ from ..common.struct import StructComponent
 from .accumulate import GroupSum
 from .streams import TERM_BITS
 
-__all__ = ["PLACE", "ROW_TERM", "DecodeRowTerm", "RowPe", "place_of", "row_activation", "two_more"]
+__all__ = ["PLACE", "ROW_TERM", "DecodeRowTerm", "RowPe", "place_of", "row_activation", "two_more",
+           "wide_bits"]
 
 #: (-1)**negative * (once + 2 * twice) * (4 if fourfold else 1) of a lane. Two steps of a choice
 #: are smaller in standard cells than one of four.
@@ -36,6 +37,11 @@ PLACE = StructLayout({"one": 1, "four": 1})
 def row_activation(p: BitmodPeParameters) -> StructLayout:
     """An activation as the PE takes it."""
     return StructLayout({"magnitude": p.align_bits, "negative": 1})
+
+
+def wide_bits(p: BitmodPeParameters) -> int:
+    """Bits of ``wide`` beside the terms: one of each pair of lanes, with ``--olive``."""
+    return p.lanes // 2 * p.olive
 
 
 def place_of(bsig: Value, floating: Value) -> Value:
@@ -72,7 +78,8 @@ class RowPe(StructComponent):
     """The PE of an array, behind the aligners of its row and the decoders of its column.
 
     Ports: ``activations`` and ``terms`` (lanes of :func:`row_activation` and :data:`ROW_TERM`,
-    lane 0 lowest), ``place`` (:data:`PLACE`), ``clear`` (this cycle starts a group),
+    lane 0 lowest, on top of the terms :func:`wide_bits`), ``place`` (:data:`PLACE`), ``clear``
+    (this cycle starts a group),
     ``total`` (:class:`.accumulate.GroupSum`: an integer). A cycle without a term changes nothing.
     Latency: that of ``p`` in clock edges.
     """
@@ -80,7 +87,7 @@ class RowPe(StructComponent):
     def __init__(self, p: BitmodPeParameters) -> None:
         self.parameters = p
         super().__init__({"activations": In(p.lanes * row_activation(p).size),
-                          "terms": In(p.lanes * ROW_TERM.size), "place": In(PLACE),
+                          "terms": In(p.lanes * ROW_TERM.size + wide_bits(p)), "place": In(PLACE),
                           "clear": In(1), "total": Out(GroupSum(p).layout)})
 
     def elaborate(self, platform: object) -> Module:
@@ -91,6 +98,9 @@ class RowPe(StructComponent):
         words = [delayed(m, word, there, f"word_{i}") for i, word in enumerate(words)]
         carries = [delayed(m, bit, there, f"carry_{i}") for i, bit in enumerate(carries)]
         place = delayed(m, self.place, there, "place_tree")
+        if p.olive:
+            wide = delayed(m, self.terms[-wide_bits(p):], there, "wide_tree")
+            words, carries = self._pairs(m, adders, words, carries, wide)
         total, carry = self._tree(m, adders, words, carries)
         there = p.registers("sum")
         total = delayed(m, total, there, "sum")
@@ -109,7 +119,8 @@ class RowPe(StructComponent):
             placed.eq(Mux(place.four, Cat(carry.replicate(4), total),
                           Cat(higher, sign.replicate(3))))]
         entered = Signal(bits, name="entered")
-        m.d.comb += entered.eq(Cat(placed, sign.replicate(bits - len(placed))))
+        # pairs in a small --max-group may have a sum of more bits: the accumulator wraps around
+        m.d.comb += entered.eq(Cat(placed, sign.replicate(max(0, bits - len(placed))))[:bits])
         old = self.total.word.as_unsigned() & (~clear).replicate(bits)
         added, _ = adders.add(m, old, entered, carry, name="add")
         word = Signal(bits, name="word", reset_less=True)
@@ -139,6 +150,22 @@ class RowPe(StructComponent):
             words.append(Cat(magnitude, Const(1, 1)) ^ negative.replicate(bits + 1))
             carries.append(negative)
         return words, carries
+
+    def _pairs(self, m: Module, adders: Adders, words: list[Value], carries: list[Value],
+               wide: Value) -> tuple[list[Value], list[Value]]:
+        """Sums of pairs of lanes in offset form, as they are or eightfold, and a carry of each."""
+        sums: list[Value] = []
+        left: list[Value] = []
+        for i in range(0, len(words), 2):
+            total, carry = compress(m, words[i:i + 2], carries[i:i + 2], adders, name=f"pair_{i}")
+            signed = offset_form(total)
+            # the carry left over is one in the last place, of an eightfold sum eight
+            placed = Signal(len(signed) + WIDE, name=f"pair_{i}_placed")
+            m.d.comb += placed.eq(Mux(wide[i // 2], Cat(carry.replicate(WIDE), signed),
+                                      Cat(signed, signed[-1].replicate(WIDE))))
+            sums.append(offset_form(placed))
+            left.append(carry)
+        return sums, left
 
     def _tree(self, m: Module, adders: Adders, words: list[Value],
               carries: list[Value]) -> tuple[Value, Value]:

@@ -5,6 +5,8 @@ Rows and columns are those of the whole design, all tiles of it.
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,8 +17,8 @@ from lowbit.golden.formats import FP16, FP32
 from ..common.field import Field, flag
 
 __all__ = ["activation_layout", "aligned_field", "bsig_field", "channel_layout", "chunk_bits",
-           "exponent_field", "group_layout", "mesh_ports", "result_layout", "special_value_ports",
-           "term_field", "weight_layout"]
+           "code_note", "exponent_field", "group_layout", "mesh_ports", "result_layout",
+           "special_value_ports", "term_field", "terms_bits", "weight_layout", "wide_field"]
 
 CODE_BITS = BitmodTermGeneratorParameters.code_bits
 SELECTOR_BITS = (BitmodTermGeneratorParameters.special_values - 1).bit_length()
@@ -28,6 +30,19 @@ BSIG_BITS = 4
 CODE_NOTE = "weight codes: a sign-extended integer, an FP4 code, or an FP3 code shifted left by one"
 #: what --flint adds to it
 FLINT_NOTE = "; with bit 4 set a flint4 code"
+#: what --olive adds to it
+OLIVE_NOTE = "; with bit 5 set OliVe's, lanes 2i and 2i + 1 together"
+
+
+def code_note(p: BitmodTermGeneratorParameters | BitmodMeshParameters) -> str:
+    """What the codes of a design are."""
+    return CODE_NOTE + FLINT_NOTE * p.flint + OLIVE_NOTE * p.olive
+
+
+def terms_bits(p: Any) -> int:
+    """Bits of a column's terms: those of the lanes, then with --olive one of each pair, see
+    :func:`wide_field`."""
+    return int(p.lanes * TERM_BITS + p.lanes // 2 * p.olive)
 
 
 def chunk_bits(p: BitmodMeshParameters) -> int:
@@ -50,6 +65,12 @@ def term_field(lanes: int) -> Field:
     return Field(TERM_BITS,
                  "terms, from the lowest bit: sign, exp (2 bits), man", name="term",
                  axes={"lane": lanes})
+
+
+def wide_field(lanes: int) -> Field:
+    """What the terms of pairs have in common."""
+    return Field(1, "the terms of lanes 2i and 2i + 1 count eightfold", name="flag",
+                 axes={"pair": lanes // 2})
 
 
 def bsig_field() -> Field:
@@ -85,7 +106,7 @@ def weight_layout(p: BitmodMeshParameters) -> data.StructLayout:
     """A chunk: ``codes``, as the term generator takes them."""
     _, across = p.tiles
     return data.StructLayout({"codes": Field(
-        CODE_BITS, CODE_NOTE + FLINT_NOTE * p.flint, name="code",
+        CODE_BITS, code_note(p), name="code",
         axes={"tile_column": across, "column": p.columns, "lane": p.lanes})})
 
 

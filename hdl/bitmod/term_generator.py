@@ -12,6 +12,11 @@ there when c2 or c1 is set, term 1 when c0 is, and both have the exponent 2 for 
 else 0. FP3 is the even half of FP4, code for code (0, 1, 2, 4; -0 stays -0), so its codes arrive
 shifted left by one. flint4 has 8 in the place of 6, and bit 4 of its codes set. Integers arrive
 sign-extended to 8 bits, where a Booth digit is three bits.
+
+OliVe's codes have bit 5 set. A normal weight takes the integers' Booth digits; beside a victim,
+whose code is that of -0, c3 c2 c1 c0 has a term 0, and if c0 is set a term 1, both with exp c2 c1.
+What the two lanes of a pair have in common is said once: *wide*, eightfold. It is set for an
+outlier, and else with term 1, the high digit.
 """
 
 from __future__ import annotations
@@ -27,17 +32,18 @@ from lowbit.golden.bitmod.datatypes import is_two_term
 from lowbit.golden.bitmod.pe_parameters import BitmodTermGeneratorParameters
 from lowbit.golden.bitmod.ports import pack_terms
 from lowbit.golden.bitmod.terms import fixed_point_terms
+from lowbit.golden.olive import VICTIM
 from lowbit.golden.timing import Timing
 
 from ..common.design import Design
 from ..common.field import Field, flag
 from .streams import (
-    CODE_NOTE,
-    FLINT_NOTE,
     SELECTOR_BITS,
     bsig_field,
+    code_note,
     special_value_ports,
     term_field,
+    wide_field,
 )
 
 __all__ = ["BitmodTermGenerator", "SpecialValues", "TermLanes", "one_hot", "shared_significance",
@@ -45,6 +51,8 @@ __all__ = ["BitmodTermGenerator", "SpecialValues", "TermLanes", "one_hot", "shar
 
 P = BitmodTermGeneratorParameters
 INDEX_BITS = 2
+#: bit of a code at the port that says it is OliVe's
+PAIR_BIT = 5
 
 
 def one_hot(index: Value) -> Value:
@@ -113,16 +121,18 @@ class TermLanes(wiring.Component):
 
     ``codes``: 8 bits a lane, ``floating``: FP4 codes in the low 4 bits, else integers.
     ``lines``: one line per term index (:func:`one_hot`). ``selector``: the group's special value
-    among ``special``. ``terms``: 4 bits a lane, from the lowest: sign, exp (2), man.
+    among ``special``. ``terms``: 4 bits a lane, from the lowest: sign, exp (2), man. ``wide``
+    (``--olive``): one bit a pair of lanes, whose terms count eightfold.
     """
 
     def __init__(self, p: BitmodTermGeneratorParameters) -> None:
-        self.parameters = (p.lanes, p.flint)
-        self.lanes, self.flint = p.lanes, p.flint
+        self.parameters = (p.lanes, p.flint, p.olive)
+        self.lanes, self.flint, self.olive = p.lanes, p.flint, p.olive
+        pairs = {"wide": Out(p.lanes // 2)} if p.olive else {}
         super().__init__({"codes": In(p.lanes * P.code_bits), "floating": In(1),
                           "lines": In(1 << INDEX_BITS), "selector": In(SELECTOR_BITS),
                           "special": In(P.special_values * P.term_bits),
-                          "terms": Out(p.lanes * P.term_bits)})
+                          "terms": Out(p.lanes * P.term_bits), **pairs})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -134,11 +144,24 @@ class TermLanes(wiring.Component):
         terms = []
         for lane in range(self.lanes):
             code = self.codes.word_select(lane, P.code_bits)
-            terms.append(self._lane(m, code, chosen, f"lane_{lane}"))
+            outlier = Const(0, 1)
+            if self.olive:
+                outlier = Signal(name=f"lane_{lane}_outlier")
+                m.d.comb += outlier.eq(self._is_victim(lane ^ 1))
+            terms.append(self._lane(m, code, chosen, outlier, f"lane_{lane}"))
         m.d.comb += self.terms.eq(Cat(terms))
+        if self.olive:
+            m.d.comb += self.wide.eq(Cat(
+                self.codes[P.code_bits * lane + PAIR_BIT] & self.floating
+                & (self.lines[1] | self._is_victim(lane) | self._is_victim(lane + 1))
+                for lane in range(0, self.lanes, 2)))
         return m
 
-    def _lane(self, m: Module, code: Value, chosen: Signal, name: str) -> Signal:
+    def _is_victim(self, lane: int) -> Value:
+        """Of pairs: whether a lane's weight is 0 and the other one of its pair is an outlier."""
+        return self.codes.word_select(lane, P.code_bits)[:4] == VICTIM
+
+    def _lane(self, m: Module, code: Value, chosen: Signal, outlier: Value, name: str) -> Signal:
         # FP4
         c0, c1, c2, negative = code[0], code[1], code[2], code[3]
         low, high, second = c2 & ~c1, c2 & c1, c0
@@ -159,7 +182,15 @@ class TermLanes(wiring.Component):
         two = ~(low ^ middle)
         booth = Cat(high, two, Const(0, 1), (high ^ middle) | ~two)
         term = Signal(P.term_bits, name=f"{name}_term")
-        m.d.comb += term.eq(Mux(self.floating, Mux(is_special, chosen, basic), booth))
+        floating: Value = self.floating
+        special: Value = chosen
+        if self.olive:
+            pair = code[PAIR_BIT]
+            # a victim is nothing; a normal weight is an integer
+            special = chosen & (~pair).replicate(P.term_bits)
+            basic = Mux(pair, Cat(negative, c1, c2, self.lines[0] | c0), basic)
+            floating = floating & (~pair | outlier | is_special)
+        m.d.comb += term.eq(Mux(floating, Mux(is_special, special, basic), booth))
         return term
 
 
@@ -167,19 +198,20 @@ class BitmodTermGenerator(Design[BitmodTermGeneratorParameters]):
     """Term generator of one column: ``terms`` of the weights ``codes`` for the term ``index``.
 
     See :class:`TermLanes` and :class:`SpecialValues` for the ports. ``bsig`` is the significance
-    that the terms share: value = sum over the indices of (-1)**sign * 2**(exp + bsig) * man.
+    that the terms share: value = sum over the indices of (-1)**sign * 2**(exp + bsig) * man, times
+    8 where the pair of lanes is ``wide``.
     A weight takes 2 indices (FP3, FP4) or ceil(bits / 2). Combinational but for programming.
     """
 
     def __init__(self, p: BitmodTermGeneratorParameters) -> None:
         super().__init__(p, {
             **{name: In(field) for name, field in special_value_ports().items()},
-            "codes": In(Field(P.code_bits, CODE_NOTE + FLINT_NOTE * p.flint, name="code",
-                              axes={"lane": p.lanes})),
+            "codes": In(Field(P.code_bits, code_note(p), name="code", axes={"lane": p.lanes})),
             "floating": In(flag("codes are FP3 or FP4, not integers")),
             "selector": In(Field(SELECTOR_BITS, "special value of the group", name="unsigned")),
             "index": In(Field(INDEX_BITS, "number of the term", name="unsigned")),
-            "terms": Out(term_field(p.lanes)), "bsig": Out(bsig_field())})
+            "terms": Out(term_field(p.lanes)), "bsig": Out(bsig_field()),
+            **({"wide": Out(wide_field(p.lanes))} if p.olive else {})})
 
     def timing(self) -> Timing:
         return Timing(0, 1, "codes to terms, combinational; programming a special value takes a "
@@ -196,4 +228,6 @@ class BitmodTermGenerator(Design[BitmodTermGeneratorParameters]):
             lanes.codes.eq(self.codes), lanes.floating.eq(self.floating), lanes.lines.eq(lines),
             lanes.selector.eq(self.selector), lanes.special.eq(special.special),
             self.terms.eq(lanes.terms), self.bsig.eq(shared_significance(lines, self.floating))]
+        if self.parameters.olive:
+            m.d.comb += self.wide.eq(lanes.wide)
         return m

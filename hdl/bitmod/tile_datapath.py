@@ -17,9 +17,9 @@ from ..common.shared import Shared
 from ..common.struct import StructComponent
 from .column import BitmodColumns
 from .cycle_pe import DecodeActivation
-from .forms import control, decode_term, term_bits
+from .forms import control, decode_terms, pe_terms_bits
 from .row_pe import row_activation
-from .streams import BSIG_BITS, SCALE_BITS, TERM_BITS
+from .streams import BSIG_BITS, SCALE_BITS, terms_bits
 
 __all__ = ["TileDatapath", "beat_layout"]
 
@@ -46,7 +46,7 @@ class TileDatapath(StructComponent):
         self.row = p.align == "row"
         bits = row_activation(p.pe).size if self.row else FP16.bits
         operands = {"activations": p.rows * p.lanes * bits,
-                    "terms": p.columns * p.lanes * TERM_BITS,
+                    "terms": p.columns * terms_bits(p),
                     "scales": p.columns * SCALE_BITS, "beat": beat_layout(p)}
         if self.row:
             operands["exponents"] = p.rows * FP16.ebits
@@ -92,7 +92,7 @@ class TileDatapath(StructComponent):
         else:
             decoded = self._decoded_activations(m, activations)
         decoded_terms = self._decoded_terms(m, terms, beat)
-        sharing, width = p.sharing_columns, p.lanes * term_bits(p.pe)
+        sharing, width = p.sharing_columns, pe_terms_bits(p.pe)
         heads: list[list[Value]] = [[] for _ in range(p.out_columns)]
         for first in range(0, p.output_sets, sharing):
             # columns of these sets: they leave one after the other
@@ -146,6 +146,6 @@ class TileDatapath(StructComponent):
     def _decoded_terms(self, m: Module, terms: Value, beat: Any) -> Value:
         """Terms of the columns as the PEs take them, once for all rows."""
         p = self.parameters
-        return Cat(Value.cast(decode_term(m, p.pe, f"term_{i}", terms.word_select(i, TERM_BITS),
-                                          beat.bsig, beat.enable))
-                   for i in range(p.columns * p.lanes))
+        return Cat(decode_terms(m, p.pe, terms.word_select(column, terms_bits(p)), beat.bsig,
+                                beat.enable, first=column * p.lanes)
+                   for column in range(p.columns))

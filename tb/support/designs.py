@@ -30,15 +30,15 @@ LINES = (
     "fp16_pe --acc fp16 --pipeline 1", "fp16_tile --rows 2 --columns 1",
     "fp16_dot --K 3 --input-registers --pipeline 1", "fp16_pe --operands normal",
     "fp16_dot --K 2 --tree fp32 --multiply lmul", "fp16_dot --K 2 --w-format bitmod3",
-    "bitmod_encoder --flint", "bitmod_pe", "bitmod_pe --align cycle",
-    "bitmod_pe --align cycle --exact", "bitmod_dequant",
+    "bitmod_encoder --flint --olive", "bitmod_pe", "bitmod_pe --align cycle",
+    "bitmod_pe --align cycle --exact --olive", "bitmod_dequant",
     "bitmod_tile --rows 2 --columns 2",
     "bitmod_tile --rows 1 --columns 2 --align cycle --exact --out fp16 --reset async_low",
     "bitmod_tile --rows 2 --columns 1 --exponent scan --max-group 12 --group-scale e8m0 --flint",
     "bitmod_array --rows 2 --columns 1 --tile-rows 1 --tile-columns 2 --input-chunks 16 "
     "--weight-chunks 16",
     "bitmod_array --rows 1 --columns 2 --tile-rows 2 --tile-columns 1 --input-chunks 8 "
-    "--weight-chunks 8 --max-group 16 --exponent scan --reset async_low",
+    "--weight-chunks 8 --max-group 16 --exponent scan --reset async_low --olive",
     "systolic --R 2 --C 3", "systolic --R 2 --C 2 --dataflow ws",
     "systolic --R 2 --C 2 --drain mux --segment 1 --reset async_low",
     "systolic --R 1 --C 2 --skew out --mesh",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from lowbit.golden.systolic.serial import average_cycles
+from lowbit.hdl.systolic.serial import SerialEncoder, SerialPe
+
+from ...verilog.emit import emit_component
+from ..accuracy import int8_weights
 from ..plain import plain_mac
 from ..study import Reference, Row, Study, same
 
@@ -10,6 +15,9 @@ __all__ = ["STUDY"]
 ELEMENT = "systolic --R 2 --C 2"
 PAPER = "bit-weight dimension, 32 nm"
 PLAIN = plain_mac(8, 8, 32, passed=True)
+#: multiply-accumulates a cycle of an element whose weights' digits come one by one
+SERIAL = same(1 / average_cycles(int8_weights()))
+ENCODER = "encoder of serial digits"
 
 STUDY = Study(
     "systolic", "INT8 systolic elements and arrays",
@@ -29,6 +37,15 @@ STUDY = Study(
             module="systolic_pe"),
         Row("element, weights stay", f"{ELEMENT} --dataflow ws", same(1), "cell",
             module="systolic_pe"),
+        Row("serial element", "`SerialPe` of `hdl/systolic/serial.py`: digits that are not zero, "
+            "one a cycle, from outside", SERIAL, "cell", module="serial_pe", path=True,
+            verilog=emit_component(SerialPe(), top="serial_pe").verilog),
+        Row(ENCODER, "`SerialEncoder` of `hdl/systolic/serial.py`", SERIAL, "cell",
+            module="serial_encoder",
+            verilog=emit_component(SerialEncoder(), top="serial_encoder").verilog),
+        Row("serial element with an encoder of its own", "`SerialPe`", SERIAL, "cell",
+            module="serial_pe", plus=((ENCODER, 1.0),),
+            verilog=emit_component(SerialPe(), top="serial_pe").verilog),
         Row("64 plain elements", "`a * w` and a sum left to synthesis, operands passed on", same(1),
             "core", module="plain_mac", verilog=PLAIN, times=64),
         Row("array of 8 x 8", "systolic --R 8 --C 8", same(64), "whole"),
@@ -43,4 +60,8 @@ STUDY = Study(
                   "Paths here are those of an open tool for 1 ns, where the plain element's adder "
                   "is a slow one; the authors state the clocks that their tools reached, and their "
                   "plain element's adder is a fast one. The carry-save element has no adder."),
+        Reference("cycles a weight of the serial element", 2.05, PAPER, "serial element",
+                  "plain element", "cycles",
+                  "Ours are Gaussian weights scaled in groups of 128 by their largest. Digits are "
+                  "zero more often where few large weights set the scale, as in whole matrices."),
     ))

@@ -10,12 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.bitmod.block_tensor import block_tensor
-from lowbit.golden.bitmod.datatypes import BLOCK_TYPES, DATA_TYPE_NAMES, get_data_type
+from lowbit.golden.bitmod.datatypes import (
+    BLOCK_TYPES,
+    DATA_TYPE_NAMES,
+    PAIR_TYPES,
+    get_data_type,
+)
 from lowbit.golden.bitmod.gemm import Operands
 from lowbit.golden.bitmod.quantizer import QuantizedTensor
 from lowbit.golden.bitmod.tile_parameters import BitmodMeshParameters
 from lowbit.golden.bitmod.workload import BitmodWorkload
 from lowbit.golden.grouped import GroupedWeights
+from lowbit.golden.olive import OlivePairs
 from lowbit.golden.parameters import Parameters
 
 from ...errors import UsageError
@@ -32,7 +38,8 @@ class BitmodOperands(OperandOptions):
     """Tensors of the BitMoD formats with 8-bit scales."""
 
     workload = BitmodWorkload
-    weights = f"weights of gen quantize --dtype {', '.join(DATA_TYPE_NAMES + BLOCK_TYPES)}"
+    weights = "weights of gen quantize --dtype " + ", ".join(
+        DATA_TYPE_NAMES + BLOCK_TYPES + PAIR_TYPES)
     activations = "float16, or uint16 as raw codes"
     result = "result (rows, cols): float32, or float16 with --out fp16"
     raw_files = (
@@ -46,11 +53,13 @@ class BitmodOperands(OperandOptions):
                   tensor: Any) -> BitmodWorkload:
         if isinstance(tensor, GroupedWeights) and tensor.levels is not None:
             tensor = block_tensor(tensor)
-        if not isinstance(tensor, QuantizedTensor):
+        if not isinstance(tensor, QuantizedTensor | OlivePairs):
             self.refuse(parameters, tensor)
         assert isinstance(parameters, BitmodMeshParameters)
-        return BitmodWorkload(parameters, Operands.of_tensor(
-            fp16_codes(activations, "--a", "(rows, k)"), tensor))
+        a = fp16_codes(activations, "--a", "(rows, k)")
+        operands = Operands.of_pairs(a, tensor) if isinstance(tensor, OlivePairs) else \
+            Operands.of_tensor(a, tensor)
+        return BitmodWorkload(parameters, operands)
 
     def drawn(self, parameters: Parameters, rng: np.random.Generator,
               kind: str) -> BitmodWorkload:

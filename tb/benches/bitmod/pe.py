@@ -15,7 +15,9 @@ from cocotb.triggers import FallingEdge, RisingEdge
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.pe import group_sums, group_terms
 from lowbit.golden.bitmod.pe_parameters import BitmodPeParameters
+from lowbit.golden.bitmod.ports import pack_terms, wide_pairs
 from lowbit.golden.bitmod.row_alignment import align_rows, group_exponents
+from lowbit.golden.bitmod.terms import Terms
 from lowbit.golden.bits import pack_bits, rows_to_ints
 from lowbit.golden.formats import FP16
 from lowbit.tb.benches.bitmod.stimulus import GROUP_KINDS, SPECIAL_VALUES, group_activations
@@ -24,6 +26,7 @@ from lowbit.tb.benches.streams import Bench, load_plan
 #: idle cycles per cycle
 IDLE = 0.1
 TYPES = ("bitmod4", "bitmod3", "int8", "int6", "int5", "int4", "int3", "fp4")
+PAIRS = "olive4"
 
 
 def activation_bits(p: BitmodPeParameters) -> int:
@@ -54,6 +57,12 @@ class Work:
             codes[:] = dtype.sv_code - int(rng.integers(2))
             if exponents is not None:
                 exponents[:] = rng.integers(0, 30)
+        if dtype.pairs:
+            if kind == "largest":       # outliers of 96, or the largest weights without any
+                codes[:] = np.where(np.arange(k) % 2, 8, 7) if rng.random() < 0.5 else 7
+            else:                       # more outliers, on either side
+                victim = np.flatnonzero(rng.random(k // 2) < rng.choice([0.1, 0.9])) * 2
+                codes[0, victim + rng.integers(0, 2, len(victim))] = 8
         values = (rng.choice(SPECIAL_VALUES, (1, groups)) if dtype.kind == "float" else None)
         terms = group_terms(codes, values, dtype, size)
         sums = group_sums(activations, terms, size, p, exponents)
@@ -64,8 +73,8 @@ class Work:
         # (groups, chunks, lanes): the last chunk filled with zero terms and any activation
         chunks = -(-size // p.lanes)
         filled = chunks * p.lanes - size
-        word = (terms.sign | terms.exp << 1 | terms.man << 3)[0].reshape(groups, size, -1)
-        word = np.pad(word, ((0, 0), (0, filled), (0, 0)))
+        word, wide = self._words(terms, dtype.pairs)
+        word = np.pad(word.reshape(groups, size, -1), ((0, 0), (0, filled), (0, 0)))
         junk = rng.integers(0, 1 << 16, (groups, filled))
         junk = np.where(FP16.is_finite(junk), junk, 0)
         ports = activations
@@ -76,17 +85,30 @@ class Work:
         a = np.concatenate([ports.reshape(groups, size), junk], 1)
         self.terms = [rows_to_ints(pack_bits(
             word[:, :, t].reshape(-1, p.lanes).astype(np.uint8), 4)) for t in range(word.shape[2])]
+        wide = np.pad(wide.reshape(groups, size // 2, -1), ((0, 0), (0, filled // 2), (0, 0))) \
+            if dtype.pairs else np.zeros((groups, chunks * p.lanes // 2, word.shape[2]), np.int64)
+        self.wide = [rows_to_ints(pack_bits(wide[:, :, t].reshape(len(self.terms[0]), -1), 1))
+                     for t in range(word.shape[2])] if p.olive else None
         self.activations = rows_to_ints(pack_bits(
             a.reshape(-1, p.lanes), activation_bits(p)))
         self.bsig, self.chunks = [int(b) & 15 for b in terms.bsig], chunks
 
+    @staticmethod
+    def _words(terms: Terms, pairs: bool) -> tuple[Any, Any]:
+        """Terms (k, terms) as words, and what the terms of pairs have in common."""
+        if not pairs:
+            return pack_terms(terms)[0], None
+        wide = wide_pairs(terms)
+        return pack_terms(terms, wide)[0], wide[0]
+
     def cycles(self) -> Any:
-        """(activations, terms, bsig, first, sum that is complete after this cycle or None)."""
+        """(activations, terms, wide, bsig, first, sum complete after this cycle or None)."""
         for i, activation in enumerate(self.activations):
             group, chunk = divmod(i, self.chunks)
             for t, bsig in enumerate(self.bsig):
                 done = chunk == self.chunks - 1 and t == len(self.bsig) - 1
-                yield (activation, self.terms[t][i], bsig, int(chunk == t == 0),
+                wide = self.wide[t][i] if self.wide else 0
+                yield (activation, self.terms[t][i], wide, bsig, int(chunk == t == 0),
                        (self.sums[group], self.unit) if done else None)
 
 
@@ -140,8 +162,10 @@ async def equals_golden(dut: Any) -> None:
         groups = int(rng.integers(1, 9))
         if p.align == "row" and rng.random() < 0.1:
             size, groups, kind = p.max_group, 1, "largest"
-        work = Work(rng, p, str(rng.choice(TYPES)), min(size, p.max_group), groups, kind)
-        for activations, terms, bsig, first, done in work.cycles():
+        name = str(rng.choice((*TYPES, PAIRS, PAIRS) if p.olive else TYPES))
+        size += name == PAIRS and size % 2
+        work = Work(rng, p, name, min(size, p.max_group), groups, kind)
+        for activations, terms, wide, bsig, first, done in work.cycles():
             while rng.random() < IDLE:
                 # nothing that comes without `enable` counts
                 dut.enable.value = 0
@@ -150,6 +174,8 @@ async def equals_golden(dut: Any) -> None:
                 dut.terms.value = junk_bits(rng, 4 * p.lanes)
                 if floating is not None:
                     floating.value = int(rng.integers(2))
+                if p.olive:
+                    dut.wide.value = junk_bits(rng, p.lanes // 2)
                 dut.bsig.value = int(rng.choice([15, 0, 2, 4, 6]))
                 await cycle(None)
             dut.enable.value = 1
@@ -157,6 +183,8 @@ async def equals_golden(dut: Any) -> None:
                 floating.value = work.floating
             dut.first.value = first
             dut.activations.value, dut.terms.value, dut.bsig.value = activations, terms, bsig
+            if p.olive:
+                dut.wide.value = wide
             await cycle(done)
     bad_flags = await flags(dut, rng, p) if p.align == "cycle" else 0
     bench.report(words=checked, mismatches=wrong)

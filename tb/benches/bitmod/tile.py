@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 
 from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.cycles import Operation, stream_cycles
-from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, DataType, get_data_type
+from lowbit.golden.bitmod.datatypes import (
+    DATA_TYPE_NAMES,
+    PAIR_TYPES,
+    DataType,
+    get_data_type,
+)
 from lowbit.golden.bitmod.pe import layer
 from lowbit.golden.bitmod.ports import (
     Weights,
@@ -46,15 +51,19 @@ from lowbit.tb.benches.streams import Bench, Sink, Source, Streams, load_plan
 
 Array = NDArray[Any]
 
-#: types that run as they are, on a decoder without and with --flint
-NAMES = {flint: [n for n in DATA_TYPE_NAMES if not n.endswith("_asym") and (flint or n != "flint4")]
-         for flint in (False, True)}
+#: types that run as they are, on any decoder
+NAMES = [n for n in DATA_TYPE_NAMES if not n.endswith("_asym") and n != "flint4"]
 STREAMS = ("activation", "weight", "group", "channel")
 #: channel scales that overflow, underflow, or make NaN of a zero
 ODD_SCALES = np.array([np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-45, -1e-38], np.float32)
 
 #: group size of the largest sums
 LARGEST = 128
+
+
+def _names(p: BitmodMeshParameters) -> list[str]:
+    """Types of a design, its options' among them."""
+    return [*NAMES, *(["flint4"] if p.flint else []), *(PAIR_TYPES if p.olive else ())]
 
 
 class Layer:
@@ -173,14 +182,15 @@ def _layers(p: BitmodMeshParameters, rng: np.random.Generator, special: Array,
             words: int) -> list[Layer]:
     """Layers of every type, until there are ``words`` results; one in three sweeps places."""
     down, across = p.tiles
-    names = list(rng.permutation(NAMES[p.flint]))
+    names = list(rng.permutation(_names(p)))
     size = down * across * p.rows * p.columns
     layers: list[Layer] = []
     done, place = 0, int(rng.integers(FP16.max_exponent_field))
     while done < words or names:
-        dtype = get_data_type(str(names.pop() if names else rng.choice(NAMES[p.flint])), ())
+        dtype = get_data_type(str(names.pop() if names else rng.choice(_names(p))), ())
         group_size = min(int(rng.choice([1, p.lanes, 3 * p.lanes - 1, 16, 32])), p.max_group)
         swept = len(layers) % 3 == 2
+        group_size += dtype.pairs and group_size % 2
         k = max(1, group_size * int(rng.integers(2 if swept else 1, 4)) - int(rng.integers(2)))
         blocks = [(1, 1), (1, 3), (2, 2)][int(rng.integers(1 if size > 64 else 3))]
         layers.append(Layer(p, rng, special, dtype, k, group_size, blocks,
@@ -285,7 +295,7 @@ async def equals_golden(dut: Any) -> None:
     await _break_off(bench, layers, rng, 5)
     wrong = await _run(bench, p, layers, rng, rng.choice([0.2, 0.5]))
     before = bench.cycles
-    smooth = layers[:len(NAMES[p.flint])]
+    smooth = layers[:len(_names(p))]
     wrong += await _run(bench, p, smooth, rng, 0.0)
     cycles = bench.cycles - before
     count = sum(x.expected.size for x in [*layers, *smooth])

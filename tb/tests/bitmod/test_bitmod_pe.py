@@ -126,7 +126,7 @@ PARAMETERS = [*CONFIGURATIONS.values(), *(BitmodPeParameters(align="cycle", **op
 def test_against_scalar_model(parameters, kind):
     rng = np.random.default_rng(11)
     for name, special in (("bitmod4", [5, -8, 7.5]), ("bitmod3", [-3, 6, 3.5]), ("int6", None),
-                          ("int8", None), ("int3", None)):
+                          ("int8", None), ("int3", None), ("olive4", None)):
         dtype = get_data_type(name)
         rows, columns, k, group = 2, 3, 22, 8          # a tail group and a tail chunk
         activations = random_activations(rng, kind, (rows, k))

@@ -12,8 +12,9 @@ import pytest
 from lowbit.golden.bitmod import quantizer
 from lowbit.golden.bitmod.datatypes import DATA_TYPE_NAMES, get_data_type
 from lowbit.golden.bitmod.group_quantizer import quantize_groups
-from lowbit.golden.bitmod.quantizer import quantize, second_level
+from lowbit.golden.bitmod.quantizer import quantize
 from lowbit.golden.code_stream import pack_codes, unpack_codes
+from lowbit.golden.groups import second_level
 from lowbit.golden.parameters import ParameterError
 from lowbit.tb.support.vectors import VECTORS
 

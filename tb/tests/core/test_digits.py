@@ -14,6 +14,7 @@ from lowbit.generators.flow.prove import prove_equal
 from lowbit.generators.verilog.emit import emit_component
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.digits import FORMATS, Digit, DigitFormat
+from lowbit.golden.olive import decode
 from lowbit.hdl.common.adders import RIPPLE
 from lowbit.hdl.common.digit_rows import DigitDecoder, digit_row, multiples, sum_of_products
 
@@ -36,6 +37,8 @@ def meant(form: DigitFormat) -> set[float]:
         return {-1, 0, 1}
     if name == "shift4":
         return {sign * 2**e for sign in (-1, 1) for e in range(8)}
+    if name == "olive4":
+        return {float(v) for v in decode(np.indices((16, 16)).reshape(2, -1).T).ravel()} - {-8, 8}
     assert name == "flint4"
     return {sign * v for sign in (-1, 1) for v in (0, .5, 1, 1.5, 2, 3, 4, 8)}
 
