@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lowbit.golden.baselines.gemm import Operands
@@ -14,6 +15,7 @@ from lowbit.golden.baselines.workload import Fp16Workload
 from lowbit.golden.parameters import Parameters
 
 from ...operands import OperandOptions, fp16_codes, read_array
+from ...sampling import Sample
 
 __all__ = ["Fp16Operands"]
 
@@ -47,3 +49,12 @@ class Fp16Operands(OperandOptions):
         assert isinstance(parameters, Fp16TileParameters)
         return Fp16Workload(parameters, Operands(fp16_codes(activations, "--a", "(rows, k)"),
                                                  fp16_codes(tensor, "--w", "(cols, k)")))
+
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
+        halves = [array.astype(np.float16) for array in (activations, weights)]
+        return Sample(self.of_tensor(parameters, *halves), *(x.astype(np.float64) for x in halves),
+                      1.0)
+
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        assert isinstance(parameters, Fp16TileParameters)
+        return parameters.rows, parameters.columns

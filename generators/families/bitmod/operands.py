@@ -20,10 +20,16 @@ from lowbit.golden.parameters import Parameters
 
 from ...errors import UsageError
 from ...operands import OperandOptions, codes_array, fp16_codes, read_array
+from ...sampling import Sample
+from ...weights.formats import QuantizeOptions, find_format
 
 __all__ = ["BitmodOperands"]
 
 Array = NDArray[Any]
+
+
+#: kind of group scales -> format of the weights of a sample
+SAMPLED = {"int8": "bitmod4", "e8m0": "mxfp4", "e4m3": "nvfp4"}
 
 
 class BitmodOperands(OperandOptions):
@@ -49,6 +55,20 @@ class BitmodOperands(OperandOptions):
         assert isinstance(parameters, BitmodMeshParameters)
         return BitmodWorkload(parameters, Operands.of_tensor(
             fp16_codes(activations, "--a", "(rows, k)"), tensor))
+
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
+        assert isinstance(parameters, BitmodMeshParameters)
+        kind = find_format(SAMPLED[parameters.group_scale])
+        tensor, _ = kind.quantize(weights, QuantizeOptions(kind.block or 128),
+                                  lambda done, total: None)
+        halves = activations.astype(np.float16)
+        return Sample(self.of_tensor(parameters, halves, tensor), halves.astype(np.float64),
+                      tensor.dequantize(), 1.0)
+
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        assert isinstance(parameters, BitmodMeshParameters)
+        down, across = parameters.tiles
+        return down * parameters.rows, across * parameters.columns
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> BitmodWorkload:

@@ -22,7 +22,8 @@ from lowbit.golden.workload import Workload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, matrix, read_array
-from .operands import ACTIVATION_TYPES, activation_codes
+from ...sampling import Sample, rounded
+from .operands import ACTIVATION_TYPES, activation_codes, held_scales, sampled
 
 __all__ = ["DirectOperandOptions"]
 
@@ -44,6 +45,11 @@ def _activations(array: Array, p: DotCoreParameters) -> Array:
         worst = codes.min() if codes.min() < low else codes.max()
         raise UsageError(f"--a must be {low}..{high} for --a-format {p.a_format}; got {worst}")
     return np.array(fmt.values)[codes] if fmt.values else codes
+
+
+#: weight format -> format of gen quantize whose values it has
+SAMPLED = {**{f"int{bits}": f"int{bits}" for bits in range(3, 9)}, "int2": "ternary",
+           "ternary": "ternary", "e2m1": "mxfp4", "bitmod4": "bitmod4", "bitmod3": "bitmod3", "flint4": "flint4"}
 
 
 class DirectOperandOptions(OperandOptions):
@@ -75,6 +81,24 @@ class DirectOperandOptions(OperandOptions):
             p = replace(p, w_format=fitting_format(tensor.integer_values2x()))
         return DirectWorkload(p, DirectOperands.of(_activations(activations, p), tensor,
                                                    p.w_format))
+
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
+        assert isinstance(parameters, DotCoreParameters)
+        p = parameters
+        if p.w_format not in SAMPLED:
+            raise UsageError(f"--w-format {p.w_format} has no quantiser of its own; those that "
+                             f"have: {', '.join(SAMPLED)}")
+        codes, values, factor = rounded(p.frame.activation, activations)
+        x = DirectOperands.of(codes, sampled(p.frame, SAMPLED[p.w_format], weights), p.w_format)
+        assert x.scale is not None
+        x = replace(x, scale=held_scales(p.frame, x.scale))
+        size = x.group_size or weights.shape[1]
+        steps = np.repeat(x.scale, size, axis=1)[:, :weights.shape[1]] * 2.0**p.frame.form.unit
+        return Sample(DirectWorkload(p, x), values, x.weights * steps, factor)
+
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        assert isinstance(parameters, DotCoreParameters)
+        return parameters.M, parameters.N
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> DirectWorkload:

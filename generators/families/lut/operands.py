@@ -20,14 +20,18 @@ from lowbit.golden.workload import Workload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, codes_array, matrix, read_array
+from ...sampling import Sample, rounded
+from ...weights.formats import QuantizeOptions, find_format
 from .formats import FORMATS
 
 __all__ = ["LutOperands"]
 
 Array = NDArray[Any]
 
+#: weights of a sample that share a scale
+GROUP = 128
 #: activation format -> NumPy types of an array that holds it
-ACTIVATION_TYPES = {"int8": ("int8",), "int16": ("int16",), "fp16": ("float16", "uint16"),
+ACTIVATION_TYPES: Mapping[str, tuple[str, ...]] = {"int8": ("int8",), "int16": ("int16",), "fp16": ("float16", "uint16"),
                     "bf16": ("uint16",), "fp8_e4m3": ("uint8",), "fp8_e5m2": ("uint8",)}
 
 
@@ -43,6 +47,21 @@ def activation_codes(array: Array, a_format: str,
                          f"got {array.dtype}{hint}")
     matrix(array, "--a", "(rows, k)")
     return FP16.from_array(array) if array.dtype == np.float16 else array.astype(np.int64)
+
+
+def sampled(p: LutCoreParameters, name: str, weights: Array) -> Any:
+    """A tensor of a format for a design: scales of groups where it takes them, else of channels."""
+    kind = find_format(name)
+    size = kind.block or (GROUP if p.scales_groups else weights.shape[1])
+    return kind.quantize(weights, QuantizeOptions(size, scale_bits=16), lambda done, of: None)[0]
+
+
+def held_scales(p: LutCoreParameters, scale: Array) -> Array:
+    """Scales as the design holds them: float32."""
+    if not p.scales_groups:
+        return scale
+    fmt = p.scale_format
+    return np.asarray(fmt.to_float64(fmt.from_float64(scale.astype(np.float64))), np.float32)
 
 
 class LutOperands(OperandOptions):
@@ -101,6 +120,21 @@ class LutOperands(OperandOptions):
         return self._workload(parameters, Operands(
             activation_codes(activations, parameters.a_format), q, kind.bits, zero,
             per_group["--scale"], args.group_size))
+
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
+        assert isinstance(parameters, LutCoreParameters)
+        p = parameters
+        name = f"lut{p.w_bits}_sym" if p.radix == 2 else \
+            "sherry" if p.unpack == "sherry" else "ternary"
+        codes, values, factor = rounded(p.activation, activations)
+        tensor = sampled(p, name, weights)
+        tensor = replace(tensor, scale=held_scales(p, tensor.scale))
+        return Sample(LutWorkload(p, Operands.of(codes, tensor)), values, tensor.dequantize(),
+                      factor)
+
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        assert isinstance(parameters, LutCoreParameters)
+        return parameters.M, parameters.N
 
     def _workload(self, p: LutCoreParameters, operands: Operands) -> LutWorkload:
         if self.widens and p.radix == 2 and operands.bits > p.w_bits:

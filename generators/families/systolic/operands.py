@@ -16,6 +16,7 @@ from lowbit.golden.systolic.workload import SystolicWorkload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, matrix, read_array
+from ...sampling import Sample, rounded
 
 __all__ = ["SystolicOperands"]
 
@@ -75,6 +76,22 @@ class SystolicOperands(OperandOptions):
                              f"{activations.min()}..{activations.max()}")
         return SystolicWorkload(parameters, Operands(activations.astype(np.int64),
                                                      tensor.astype(np.int64), **scales))
+
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
+        assert isinstance(parameters, SystolicParameters)
+        p = parameters
+        if p.requantizes:
+            raise UsageError("a sample has sums as results: --out-format sum")
+        codes, values, step = rounded(p.activation, activations)
+        held = np.unique(p.form.values[list(p.form.codes)])
+        steps = np.abs(weights).max(axis=1, keepdims=True).astype(np.float64) / p.form.largest
+        integers = held[np.abs(weights[..., None] / steps[..., None] - held).argmin(axis=-1)]
+        return Sample(SystolicWorkload(p, Operands(codes, integers)), values, integers * steps,
+                      step * steps.T)
+
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        assert isinstance(parameters, SystolicParameters)
+        return parameters.R, parameters.C
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> SystolicWorkload:

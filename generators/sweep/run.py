@@ -1,0 +1,108 @@
+"""A sweep: what is measured in which order, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lowbit.golden.parameters import Parameters
+
+from .front import front
+from .grid import Grid
+from .metrics import MEASUREMENTS, METRICS, needed
+from .scheduler import Job, Result, Scheduler
+from .store import Store
+
+__all__ = ["Point", "Swept", "sweep"]
+
+
+@dataclass
+class Point:
+    """A design with the figures found so far."""
+
+    p: Parameters
+    figures: dict[str, Any] = field(default_factory=dict)
+    #: measurement -> why there are no figures
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def design(self) -> str:
+        """As after ``gen``."""
+        return f"{self.p.generator} {self.p.flags()}".rstrip()
+
+    def metric(self, name: str) -> float | None:
+        """None where a measurement failed, or found nothing (no path)."""
+        metric = METRICS[name]
+        figures = {f for need in metric.needs for f in MEASUREMENTS[need].figures}
+        if any(self.figures.get(figure) is None for figure in figures):
+            return None
+        return float(metric.of(self.figures))
+
+
+@dataclass(frozen=True)
+class Swept:
+    """The designs of a sweep and their figures."""
+
+    grid: Grid
+    metrics: tuple[str, ...]
+    points: tuple[Point, ...]
+    measured: int       #: measurements done now
+    kept: int           #: those that were there already
+
+    @property
+    def complete(self) -> list[Point]:
+        """Designs with all metrics."""
+        return [x for x in self.points if None not in map(x.metric, self.metrics)]
+
+    @property
+    def failed(self) -> list[Point]:
+        """Designs of which a measurement failed."""
+        return [x for x in self.points if x.failures]
+
+    @property
+    def best(self) -> list[Point]:
+        """The Pareto front, ascending by the first metric."""
+        points = self.complete
+        rows = [[x.metric(name) or 0.0 for name in self.metrics] for x in points]
+        found = sorted(front(rows), key=lambda i: rows[i])
+        return [points[i] for i in found]
+
+
+def sweep(grid: Grid, metrics: Sequence[str], store: Store,
+          open_scheduler: Callable[[], Scheduler], *, first: Mapping[Parameters, float] | None = None,
+          told: Callable[[int, int], None] = lambda done, total: None) -> Swept:
+    """Measure what the store has not; quick measurements before slow ones.
+
+    ``first``: designs are measured in ascending order of it. ``told`` measurements done and to do.
+    """
+    points = {p: Point(p) for p in grid.points}
+    jobs, kept = [], 0
+    ordered = sorted(points, key=lambda p: first[p]) if first is not None else list(points)
+    names = sorted(needed(metrics), key=lambda name: MEASUREMENTS[name].slow)
+    for slow in (False, True):
+        for p in ordered:
+            for name in (n for n in names if MEASUREMENTS[n].slow is slow):
+                figures = store.get(p, name)
+                if figures is None:
+                    jobs.append(Job(p, name))
+                else:
+                    points[p].figures |= figures
+                    kept += 1
+    if jobs:
+        scheduler = open_scheduler()
+        try:
+            for done, result in enumerate(scheduler.run(jobs), 1):
+                _take(points[result.job.p], result, store)
+                told(done, len(jobs))
+        finally:
+            scheduler.close()
+    return Swept(grid, tuple(metrics), tuple(points.values()), len(jobs), kept)
+
+
+def _take(point: Point, result: Result, store: Store) -> None:
+    if result.figures is None:
+        point.failures[result.job.name] = result.failure
+    else:
+        store.put(result.job.p, result.job.name, result.figures)
+        point.figures |= result.figures
