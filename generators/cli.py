@@ -25,8 +25,8 @@ __all__ = ["main", "VERBS"]
 #: configure(parser, generator) adds that generator's parameters; GENERATORS names those that it
 #: takes, if not all.
 VERBS = {name: f"lowbit.generators.verbs.{name}" for name in
-         ("list", "verify", "area", "compare", "sweep", "run", "inspect", "pack", "quantize", "compile",
-          "estimate", "llm")}
+         ("list", "verify", "area", "compare", "sweep", "run", "inspect", "pack", "quantize",
+          "compile", "estimate", "llm")}
 
 
 def _overview() -> str:

@@ -32,8 +32,8 @@ Array = NDArray[Any]
 MULTIPLIERS = tuple(name for name, generator in GENERATORS.items() if generator.operands)
 #: the product by whose results a design's error is told: rows, columns, k
 ERROR_SHAPE = 16, 64, 1024
-#: k of the product by which the work of a cycle is told
-WORK_K = 4096
+#: k of the product by which the work of a cycle is told; the first that is one operation
+WORK_K = 3072, 1536, 768, 384, 192, 96, 48
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def product_cycles(p: Parameters, rows: int, columns: int, k: int) -> int:
     :class:`~lowbit.errors.UsageError` where the design has no cycle model for it.
     """
     _, across = _options(p).outputs(p)
-    counted = partial(_cycles, p, rows, k)
+    counted = partial(_known, p, rows, k)
     blocks = -(-columns // across)
     if blocks <= 4:
         return counted(columns)
@@ -117,8 +117,12 @@ def product_cycles(p: Parameters, rows: int, columns: int, k: int) -> int:
     return four + (blocks - 4) * (four - three)
 
 
-def _cycles(p: Parameters, rows: int, k: int, columns: int) -> int:
-    cycles = sample(p, *_draw(rows, columns, k)).workload.cycles
+def _cycles(p: Parameters, rows: int, k: int, columns: int) -> int | None:
+    return sample(p, *_draw(rows, columns, k)).workload.cycles
+
+
+def _known(p: Parameters, rows: int, k: int, columns: int) -> int:
+    cycles = _cycles(p, rows, k, columns)
     if cycles is None:
         raise UsageError(f"{p.generator} has no cycle model of k = {k}: there operations add to "
                          "earlier ones, and wait for them")
@@ -128,5 +132,6 @@ def _cycles(p: Parameters, rows: int, k: int, columns: int) -> int:
 def steady_work(p: Parameters) -> float:
     """Multiply-accumulates a cycle of long products, results and all."""
     rows, across = _options(p).outputs(p)
-    many, more = (product_cycles(p, rows, blocks * across, WORK_K) for blocks in (3, 4))
-    return rows * across * WORK_K / (more - many)
+    k = next((k for k in WORK_K if _cycles(p, rows, k, 1) is not None), WORK_K[-1])
+    many, more = (_known(p, rows, k, blocks * across) for blocks in (3, 4))
+    return rows * across * k / (more - many)

@@ -8,13 +8,12 @@ switch takes ``on,off``, a choice names or ``all``.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass
 from typing import Any
 
 from lowbit.golden.parameters import ParameterError, Parameters, default_text, flag_name
@@ -44,7 +43,7 @@ def _integers(word: str) -> list[int] | None:
     return [low * step**i for i in range(64) if low * step**i <= high]
 
 
-def values_of(field: dataclasses.Field[Any], text: str) -> tuple[Any, ...]:
+def values_of(field: Field[Any], text: str) -> tuple[Any, ...]:
     """The values that ``text`` lists for a parameter, each once, in the order of the list."""
     meta, flag = field.metadata, flag_name(field.name)
     found: list[Any] = []
@@ -101,7 +100,7 @@ class Grid:
 
     axes: Mapping[str, tuple[Any, ...]]
     points: tuple[Parameters, ...]
-    refused: tuple[Refused, ...] = field(default=())
+    refused: tuple[Refused, ...] = ()
     same: int = 0       #: combinations that are a design which was there already
 
     @property

@@ -1,7 +1,7 @@
 """What is told of a design in a sweep: figures, and the measurements that they come from.
 
-A *measurement* takes a design and the conditions and gives figures by name. A *metric* is a figure
-that users ask for and that designs are compared by: the less the better.
+A *measurement* takes a design and the conditions and gives figures by name. A *metric* is what
+users ask for and designs are compared by, made of figures: the less the better.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from typing import Any
 from lowbit.golden.parameters import Parameters
 
 from .. import sampling
+from ..cost.model import CostModel
 from ..estimate.workload import Workload
 from ..flow.liberty import Library
-from ..flow.synthesis import synthesize
-from ..measuring import measure
 
 __all__ = ["MEASUREMENTS", "METRICS", "Conditions", "Layers", "Measurement", "Metric", "needed"]
 
@@ -33,6 +32,7 @@ class Layers:
 
     @classmethod
     def of(cls, model: Workload, rows: int) -> Layers:
+        """All products of a model."""
         counts: dict[tuple[int, int], int] = {}
         for call, shape in model.shapes():
             counts[shape.n, shape.k] = counts.get((shape.n, shape.k), 0) + call.count
@@ -47,20 +47,30 @@ class Conditions:
     recipe: str = "plain"
     clock_ns: float = 1.0
     layers: Layers | None = None
+    estimated: bool = False     #: area and delay by the cost model, without synthesis
+
+
+def _synthesised(p: Parameters, at: Conditions, recipe: str, *, flatten: bool) -> dict[str, Any]:
+    # Amaranth is slow to import; --help does without
+    from ..compare.measurements import Measure, area_cache
+
+    measure = Measure(at.library, area_cache(), at.clock_ns)
+    return measure(measure.design(f"{p.generator} {p.flags()}"), recipe, flatten=flatten)
 
 
 def _area(p: Parameters, at: Conditions) -> Figures:
-    found = measure(p, at.library, recipe=at.recipe, clock_ns=at.clock_ns, timing=False).report
+    if at.estimated:
+        area = CostModel(at.library).estimate(p, "area")
+        return {"area": area, "gate_equivalents": area / at.library.nand2.area}
+    found = _synthesised(p, at, at.recipe, flatten=False)
     return {name: found[name] for name in ("area", "gate_equivalents", "flip_flops")}
 
 
 def _delay(p: Parameters, at: Conditions) -> Figures:
-    from ..verilog.emit import emit     # Amaranth is slow to import; --help does without
-
-    emitted = emit(p)
-    found = synthesize(emitted.verilog, emitted.top, at.library, "sized", late=True,
-                       clock_ns=at.clock_ns)
-    return {"delay": found.path_ns, "sized_area": found.area}
+    if at.estimated:
+        return {"delay": CostModel(at.library).estimate(p, "delay")}
+    found = _synthesised(p, at, "sized", flatten=True)
+    return {"delay": found["path_ns"], "sized_area": found["area"]}
 
 
 def _work(p: Parameters, at: Conditions) -> Figures:
@@ -79,50 +89,55 @@ def _cycles(p: Parameters, at: Conditions) -> Figures:
 
 @dataclass(frozen=True)
 class Measurement:
-    """``measure`` gives the ``figures``; ``uses`` are the fields of the conditions that it reads,
-    ``slow`` whether it takes seconds."""
+    """``measure`` gives ``figures``, and may give more; ``uses`` are the fields of the conditions
+    that it reads."""
 
     figures: tuple[str, ...]
     measure: Callable[[Parameters, Conditions], Figures]
     uses: tuple[str, ...] = ()
-    slow: bool = True
+    #: whether it multiplies matrices, which not every design does
+    multiplies: bool = False
 
 
+#: quick ones first: they are done in this order
 MEASUREMENTS: Mapping[str, Measurement] = {
-    "area": Measurement(("area", "gate_equivalents", "flip_flops"), _area, ("library", "recipe")),
-    "delay": Measurement(("delay", "sized_area"), _delay, ("library", "clock_ns")),
-    "work": Measurement(("macs_per_cycle",), _work, slow=False),
-    "error": Measurement(("error", "rounding"), _error, slow=False),
-    "cycles": Measurement(("cycles",), _cycles, ("layers",), slow=False)}
+    "work": Measurement(("macs_per_cycle",), _work, multiplies=True),
+    "error": Measurement(("error", "rounding"), _error, multiplies=True),
+    "cycles": Measurement(("cycles",), _cycles, ("layers",), multiplies=True),
+    "area": Measurement(("area",), _area, ("library", "recipe", "estimated")),
+    "delay": Measurement(("delay",), _delay, ("library", "clock_ns", "estimated"))}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure that designs are compared by: made of those of some measurements."""
+    """``of`` the values of ``figures``, in their order."""
 
     help: str
     unit: str       #: "area": that of the library
-    needs: tuple[str, ...]
-    of: Callable[[Mapping[str, Any]], float]
+    figures: tuple[str, ...]
+    of: Callable[..., float] = float
 
-
-def _figure(name: str) -> Callable[[Mapping[str, Any]], float]:
-    return lambda figures: figures[name]
+    @property
+    def needs(self) -> list[str]:
+        """The measurements that it comes from."""
+        return [name for name, measurement in MEASUREMENTS.items()
+                if set(self.figures) & set(measurement.figures)]
 
 
 METRICS: Mapping[str, Metric] = {
-    "area": Metric("cell area, as of gen area", "area", ("area",), _figure("area")),
+    "area": Metric("cell area, as of gen area", "area", ("area",)),
     "area_per_mac": Metric("area for a multiply-accumulate a cycle of long products", "area",
-                           ("area", "work"), lambda f: f["area"] / f["macs_per_cycle"]),
-    "delay": Metric("longest path of the netlist sized for --clock, as of gen area --timing", "ns", ("delay",), _figure("delay")),
+                           ("area", "macs_per_cycle"), lambda area, work: area / work),
+    "delay": Metric("longest path, as of gen area --recipe sized --flatten --clock", "ns",
+                    ("delay",)),
     "error": Metric("error of a product of Gaussian floats, weights quantised: root mean square "
-                    "over that of the product", "", ("error",), _figure("error")),
+                    "over that of the product", "", ("error",)),
     "rounding": Metric("the same against the exact product of the quantised operands", "",
-                       ("error",), _figure("rounding")),
-    "cycles": Metric("of all layers of --model, by the design's cycle model", "", ("cycles",),
-                     _figure("cycles"))}
+                       ("rounding",)),
+    "cycles": Metric("of all layers of --model, by the design's cycle model", "", ("cycles",))}
 
 
 def needed(metrics: Sequence[str]) -> list[str]:
-    """The measurements that some metrics come from, each once."""
-    return list(dict.fromkeys(name for metric in metrics for name in METRICS[metric].needs))
+    """The measurements that some metrics come from, quick ones first."""
+    wanted = {name for metric in metrics for name in METRICS[metric].needs}
+    return [name for name in MEASUREMENTS if name in wanted]

@@ -8,13 +8,13 @@ from typing import Any
 
 from lowbit.golden.parameters import Parameters
 
-from .front import front
+from .front import front, ranks
 from .grid import Grid
-from .metrics import MEASUREMENTS, METRICS, needed
+from .metrics import METRICS, needed
 from .scheduler import Job, Result, Scheduler
 from .store import Store
 
-__all__ = ["Point", "Swept", "sweep"]
+__all__ = ["Point", "Swept", "in_order", "sweep"]
 
 
 @dataclass
@@ -34,10 +34,8 @@ class Point:
     def metric(self, name: str) -> float | None:
         """None where a measurement failed, or found nothing (no path)."""
         metric = METRICS[name]
-        figures = {f for need in metric.needs for f in MEASUREMENTS[need].figures}
-        if any(self.figures.get(figure) is None for figure in figures):
-            return None
-        return float(metric.of(self.figures))
+        values = [self.figures.get(figure) for figure in metric.figures]
+        return None if None in values else metric.of(*values)
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,7 @@ class Swept:
         """The Pareto front, ascending by the first metric."""
         points = self.complete
         rows = [[x.metric(name) or 0.0 for name in self.metrics] for x in points]
-        found = sorted(front(rows), key=lambda i: rows[i])
-        return [points[i] for i in found]
+        return [points[i] for i in front(rows)]
 
 
 def sweep(grid: Grid, metrics: Sequence[str], store: Store,
@@ -79,16 +76,14 @@ def sweep(grid: Grid, metrics: Sequence[str], store: Store,
     points = {p: Point(p) for p in grid.points}
     jobs, kept = [], 0
     ordered = sorted(points, key=lambda p: first[p]) if first is not None else list(points)
-    names = sorted(needed(metrics), key=lambda name: MEASUREMENTS[name].slow)
-    for slow in (False, True):
+    for name in needed(metrics):
         for p in ordered:
-            for name in (n for n in names if MEASUREMENTS[n].slow is slow):
-                figures = store.get(p, name)
-                if figures is None:
-                    jobs.append(Job(p, name))
-                else:
-                    points[p].figures |= figures
-                    kept += 1
+            figures = store.get(p, name)
+            if figures is None:
+                jobs.append(Job(p, name))
+            else:
+                points[p].figures |= figures
+                kept += 1
     if jobs:
         scheduler = open_scheduler()
         try:
@@ -106,3 +101,12 @@ def _take(point: Point, result: Result, store: Store) -> None:
     else:
         store.put(result.job.p, result.job.name, result.figures)
         point.figures |= result.figures
+
+
+def in_order(swept: Swept) -> dict[Parameters, float]:
+    """An order of all designs: the front first, then the front of the rest; those without figures
+    last."""
+    points = swept.complete
+    found = ranks([[x.metric(name) or 0.0 for name in swept.metrics] for x in points])
+    order = {x.p: float(rank) for x, rank in zip(points, found, strict=True)}
+    return {p: order.get(p, float("inf")) for p in swept.grid.points}

@@ -66,6 +66,17 @@ class Scheduler(ABC):
         """Nothing is left running."""
 
 
+class Here(Scheduler):
+    """This process: for what is done before another one has started."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        self.conditions = conditions
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Result]:
+        for job in jobs:
+            yield run_job(job, self.conditions)
+
+
 _conditions: Conditions
 
 
@@ -162,7 +173,8 @@ def _line(error: BaseException) -> str:
 
 
 def find_scheduler(conditions: Conditions, address: str | None, workers: int | None) -> Scheduler:
-    """The cluster at ``address``; without one processes of this machine."""
+    """The cluster at ``address``; without one processes of this machine, as many as it has cores
+    unless said."""
     if address is not None:
         return Cluster(conditions, address)
     return Local(conditions, workers or os.cpu_count() or 1)

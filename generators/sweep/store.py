@@ -76,7 +76,7 @@ class Store:
             figures: Figures = found["figures"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return figures if set(figures) == set(MEASUREMENTS[name].figures) else None
+        return figures if set(figures) >= set(MEASUREMENTS[name].figures) else None
 
     def put(self, p: Parameters, name: str, figures: Figures) -> None:
         """Keep them."""

@@ -51,8 +51,8 @@ class Fp16Operands(OperandOptions):
                                                  fp16_codes(tensor, "--w", "(cols, k)")))
 
     def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
-        halves = [array.astype(np.float16) for array in (activations, weights)]
-        return Sample(self.of_tensor(parameters, *halves), *(x.astype(np.float64) for x in halves),
+        a, w = activations.astype(np.float16), weights.astype(np.float16)
+        return Sample(self.of_tensor(parameters, a, w), a.astype(np.float64), w.astype(np.float64),
                       1.0)
 
     def outputs(self, parameters: Parameters) -> tuple[int, int]:

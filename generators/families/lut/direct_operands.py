@@ -49,7 +49,8 @@ def _activations(array: Array, p: DotCoreParameters) -> Array:
 
 #: weight format -> format of gen quantize whose values it has
 SAMPLED = {**{f"int{bits}": f"int{bits}" for bits in range(3, 9)}, "int2": "ternary",
-           "ternary": "ternary", "e2m1": "mxfp4", "bitmod4": "bitmod4", "bitmod3": "bitmod3", "flint4": "flint4"}
+           "ternary": "ternary", "e2m1": "mxfp4", "bitmod4": "bitmod4", "bitmod3": "bitmod3",
+           "flint4": "flint4"}
 
 
 class DirectOperandOptions(OperandOptions):
@@ -91,9 +92,9 @@ class DirectOperandOptions(OperandOptions):
         codes, values, factor = rounded(p.frame.activation, activations)
         x = DirectOperands.of(codes, sampled(p.frame, SAMPLED[p.w_format], weights), p.w_format)
         assert x.scale is not None
-        x = replace(x, scale=held_scales(p.frame, x.scale))
-        size = x.group_size or weights.shape[1]
-        steps = np.repeat(x.scale, size, axis=1)[:, :weights.shape[1]] * 2.0**p.frame.form.unit
+        scale = held_scales(p.frame, x.scale)
+        x, size = replace(x, scale=scale), x.group_size or weights.shape[1]
+        steps = np.repeat(scale, size, axis=1)[:, :weights.shape[1]] * 2.0**p.frame.form.unit
         return Sample(DirectWorkload(p, x), values, x.weights * steps, factor)
 
     def outputs(self, parameters: Parameters) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.formats import FP16
+from lowbit.golden.formats import FP16, IntFormat
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.gemm import Operands
 from lowbit.golden.lut.parameters import LutCoreParameters
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 #: weights of a sample that share a scale
 GROUP = 128
 #: activation format -> NumPy types of an array that holds it
-ACTIVATION_TYPES: Mapping[str, tuple[str, ...]] = {"int8": ("int8",), "int16": ("int16",), "fp16": ("float16", "uint16"),
+ACTIVATION_TYPES = {"int8": ("int8",), "int16": ("int16",), "fp16": ("float16", "uint16"),
                     "bf16": ("uint16",), "fp8_e4m3": ("uint8",), "fp8_e5m2": ("uint8",)}
 
 
@@ -61,6 +61,8 @@ def held_scales(p: LutCoreParameters, scale: Array) -> Array:
     if not p.scales_groups:
         return scale
     fmt = p.scale_format
+    if isinstance(fmt, IntFormat):
+        raise UsageError("a sample has floating scales: --group-scale fp16, fp32, e8m0 or e4m3")
     return np.asarray(fmt.to_float64(fmt.from_float64(scale.astype(np.float64))), np.float32)
 
 
