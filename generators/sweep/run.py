@@ -67,7 +67,8 @@ class Swept:
 
 
 def sweep(grid: Grid, metrics: Sequence[str], store: Store,
-          open_scheduler: Callable[[], Scheduler], *, first: Mapping[Parameters, float] | None = None,
+          open_scheduler: Callable[[], Scheduler], *,
+          first: Mapping[Parameters, float] | None = None,
           told: Callable[[int, int], None] = lambda done, total: None) -> Swept:
     """Measure what the store has not; quick measurements before slow ones.
 

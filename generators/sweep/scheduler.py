@@ -11,11 +11,13 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from lowbit.golden.parameters import Parameters
@@ -62,6 +64,7 @@ class Scheduler(ABC):
     def run(self, jobs: Sequence[Job]) -> Iterator[Result]:
         """All of them, those that come first in the list begun first."""
 
+    @abstractmethod
     def close(self) -> None:
         """Nothing is left running."""
 
@@ -76,16 +79,28 @@ class Here(Scheduler):
         for job in jobs:
             yield run_job(job, self.conditions)
 
+    def close(self) -> None:
+        pass
+
 
 _conditions: Conditions
 
 
 def _start(conditions: Conditions) -> None:
-    """Of a process of the pool: the terminal's interrupts, and its lines, are not its own."""
+    """Of a process of the pool: the terminal's interrupts, and its lines, are not its own; it ends
+    with its parent, however that ends."""
     global _conditions
     _conditions = conditions
     sys.stderr = open(os.devnull, "w")      # noqa: SIM115 (open as long as the process is there)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),),
+                     daemon=True).start()
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _in_pool(job: Job) -> Result:
@@ -104,7 +119,7 @@ class Local(Scheduler):
                                    initializer=_start, initargs=(self.conditions,))
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Result]:
-        waiting, suspects = list(reversed(jobs)), []
+        waiting, suspects = list(reversed(jobs)), list[Job]()
         running: dict[Future[Result], Job] = {}
         while waiting or running:
             while waiting and not suspects and len(running) < self.workers:
@@ -141,16 +156,22 @@ class Local(Scheduler):
 class Cluster(Scheduler):
     """A Dask cluster. What ran on a worker that is lost runs again on another."""
 
-    def __init__(self, conditions: Conditions, address: str) -> None:
+    def __init__(self, conditions: Conditions, address: str, workers: int | None = None) -> None:
         try:
             from distributed import Client
         except ImportError:
             raise UsageError("--scheduler needs Dask: pip install lowbit[dask]") from None
         try:
-            self.client = Client(address, timeout="10s", set_as_default=False)
+            self.client = Client(address, timeout="10s")
         except (OSError, ValueError) as error:
             raise UsageError(f"--scheduler {address} does not answer ({_line(error)}); start one "
                              "with dask scheduler, and workers with dask worker") from None
+        try:
+            self.client.wait_for_workers(workers or 1, timeout=60)
+        except TimeoutError:
+            self.client.close()
+            raise UsageError(f"--scheduler {address} has no {workers or 1} workers; start them "
+                             "with dask worker") from None
         self.conditions: Any = self.client.scatter(conditions, broadcast=False, hash=True)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Result]:
@@ -176,5 +197,5 @@ def find_scheduler(conditions: Conditions, address: str | None, workers: int | N
     """The cluster at ``address``; without one processes of this machine, as many as it has cores
     unless said."""
     if address is not None:
-        return Cluster(conditions, address)
+        return Cluster(conditions, address, workers)
     return Local(conditions, workers or os.cpu_count() or 1)

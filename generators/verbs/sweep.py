@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from ..cost.model import CostModel
+from ..cost.terms import terms_of
 from ..errors import UsageError
 from ..estimate.shapes import open_workload
 from ..family import Generator
@@ -56,7 +57,8 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group.add_argument("--estimate-first", action="store_true", help="show the front of the "
                        "estimates at once, then measure its designs first")
     group.add_argument("--workers", type=positive, metavar="INT",
-                       help="processes; default one for each core")
+                       help="processes, default one for each core; of a cluster: workers to "
+                       "wait for, default 1")
     group.add_argument("--scheduler", metavar="ADDRESS",
                        help="Dask scheduler (tcp://...) in place of processes of this machine")
     group.add_argument("-o", "--output", type=Path, metavar="FOLDER",
@@ -108,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
         conditions = Conditions(library, args.recipe, args.clock, layers, args.estimate)
         store, first = Store(sweep_cache(), conditions), None
         if args.estimate or args.estimate_first:
-            CostModel(library).fit(args.generator.name, "area")     # refused before the work
+            terms_of(grid.points[0], "area")    # a generator without a model is refused at once
+            CostModel(library)
         if args.estimate_first:
             progress("estimating")
             guess = replace(conditions, estimated=True)
