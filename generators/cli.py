@@ -25,8 +25,8 @@ __all__ = ["main", "VERBS"]
 #: configure(parser, generator) adds that generator's parameters; GENERATORS names those that it
 #: takes, if not all. TAKES_WRAP = True: it has the options of wrapping.py.
 VERBS = {name: f"lowbit.generators.verbs.{name}" for name in
-         ("list", "verify", "area", "ppa", "fpga", "compare", "run", "inspect", "pack", "quantize",
-          "compile", "estimate", "llm")}
+         ("list", "verify", "area", "ppa", "fpga", "compare", "sweep", "run", "inspect", "pack",
+          "quantize", "compile", "estimate", "llm")}
 
 
 def _overview() -> str:

@@ -17,6 +17,7 @@ from lowbit.golden.workload import Workload
 
 from .errors import UsageError
 from .options import positive
+from .sampling import Sample
 from .weights.checkpoint import load_npy
 from .weights.file import is_tensor_file
 from .weights.formats import load_tensor
@@ -123,12 +124,15 @@ class OperandOptions(ABC):
                args: argparse.Namespace) -> Workload:
         """The workload of an array ``args.w`` and of what the other options name."""
 
-    def drawn(self, parameters: Parameters, rng: np.random.Generator, kind: str) -> Workload:
-        """A workload of drawn operands (:mod:`.synthetic`), some thousand cycles of it, for power.
+    @abstractmethod
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
+        """The product of float64 activations (rows, k) and float32 weights (columns, k), rounded
+        to what the design takes by default. :class:`UsageError` or
+        :class:`~lowbit.golden.parameters.ParameterError` where it takes no such product."""
 
-        :class:`UsageError` for a family that draws none.
-        """
-        raise UsageError(f"no operands are drawn for {parameters.generator}; give --a and --w")
+    @abstractmethod
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        """Rows and columns of the results of one operation."""
 
     def refuse(self, parameters: Parameters, tensor: Any) -> NoReturn:
         """The tensor is of a format that the design does not take."""

@@ -27,8 +27,8 @@ from .flow.simulate import BuildError, simulate
 from .flow.synthesis import Synthesis, synthesize
 from .progress import Progress
 from .registry import find
+from .sampling import DISTRIBUTIONS, MULTIPLIERS, drawn
 from .running import differing
-from .synthetic import DISTRIBUTIONS
 from .verilog.emit import Emitted, emit
 
 __all__ = ["ACTIVITIES", "Ppa", "Stimulus", "by_module", "measure_power", "stimulus_of"]
@@ -72,10 +72,10 @@ def stimulus_of(parameters: Parameters, args: argparse.Namespace | None, activit
         return Stimulus(workload, f"operands of {args.a} and {args.w}", seed=seed)
     if activity == "bench":
         return Stimulus(None, f"vectors of the bench, seed {seed}", seed=seed)
-    if not generator.operands:
+    if generator.name not in MULTIPLIERS:
         raise UsageError(f"{generator.name} multiplies no matrices, so no operands are drawn for "
                          "it; give --activity bench, the vectors of gen verify")
-    workload = generator.operand_options().drawn(parameters, np.random.default_rng(seed), activity)
+    workload = drawn(parameters, activity, seed)
     return Stimulus(workload, f"drawn operands, {activity}, seed {seed}", seed=seed)
 
 

@@ -14,7 +14,8 @@ class Progress:
     """Context manager: shows the current phase on standard error and wipes the line at the end.
 
     ``progress("building")`` starts a phase, of which its seconds are shown; after
-    ``progress.share(done, total)`` also the percentage. Work shorter than ``interval`` seconds
+    ``progress.share(done, total)`` also the percentage, and how long it will take if it goes on as
+    it went. Work shorter than ``interval`` seconds
     shows nothing, nor does any work when standard error is not a terminal.
     """
 
@@ -26,16 +27,21 @@ class Progress:
 
     def __call__(self, phase: str) -> None:
         # one assignment: the thread sees the old phase or the new one, never a mixture
-        self._state = (phase, time.monotonic(), "")
+        self._state: tuple[str, float, tuple[int, int] | None] = (phase, time.monotonic(), None)
 
     def share(self, done: int, total: int) -> None:
         """``done`` of ``total`` parts of the current phase are done."""
         phase, start, _ = self._state
-        self._state = (phase, start, f" {100 * done // max(total, 1)} %")
+        self._state = (phase, start, (done, max(total, 1)))
 
     def _line(self) -> str:
         phase, start, share = self._state
-        return f"{phase}{share} ({time.monotonic() - start:.0f} s)" if phase else ""
+        seconds = time.monotonic() - start
+        if not phase or share is None:
+            return f"{phase} ({seconds:.0f} s)" if phase else ""
+        done, total = share
+        left = f", about {seconds * (total - done) / done:.0f} s left" if done else ""
+        return f"{phase} {100 * done // total} % ({seconds:.0f} s{left})"
 
     def _loop(self) -> None:
         while not self._stop.wait(self._interval):

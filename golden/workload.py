@@ -116,6 +116,12 @@ class Workload(ABC):
         """Further lines for a report."""
         return []
 
+    @property
+    def cycles(self) -> int | None:
+        """Clock cycles from the first operands to the last result where nothing waits; None where
+        there is no model of them."""
+        return None
+
     # -- operands as arrays, for a file --------------------------------------------------------
     def arrays(self) -> dict[str, Any]:
         """The operands as arrays and scalars, without those that are None."""

@@ -37,6 +37,11 @@ class Fp16Workload(Workload):
         self.rows, self.columns, self.k = self.gemm.rows, self.gemm.columns, self.gemm.k
         self.operations = len(self.gemm.blocks)
 
+    @property
+    def cycles(self) -> int:
+        return sum(self.k + rows.stop - rows.start - 1 for rows, _ in self.gemm.blocks) \
+            + self.parameters.latency
+
     def golden(self, progress: Progress = lambda done, total: None) -> Array:
         return self.gemm.run(progress)
 

@@ -32,6 +32,10 @@ class BitmodWorkload(Workload):
         self.rows, self.columns, self.k = self.gemm.rows, self.gemm.columns, self.gemm.k
         self.operations = self.gemm.cycles.blocks
 
+    @property
+    def cycles(self) -> int:
+        return self.gemm.stream_cycles
+
     def golden(self, progress: Progress = lambda done, total: None) -> Array:
         return self.gemm.run(progress)
 
@@ -48,11 +52,11 @@ class BitmodWorkload(Workload):
         return {"weights": x.type_name, "group_size": x.group_size,
                 "special_values": list(self.gemm.register_file),
                 "channel_scale": x.channel_scale is not None,
-                "model_cycles": self.gemm.stream_cycles,
+                "model_cycles": self.cycles,
                 "model_utilization": round(cycles.utilization, 4)}
 
     def notes(self) -> list[str]:
-        return [f"cycle model: {self.gemm.stream_cycles} cycles, "
+        return [f"cycle model: {self.cycles} cycles, "
                 f"{100 * self.gemm.cycles.utilization:.1f} % of the multiply-accumulates possible "
                 "in them"]
 

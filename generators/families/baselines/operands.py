@@ -15,7 +15,7 @@ from lowbit.golden.baselines.workload import Fp16Workload
 from lowbit.golden.parameters import Parameters
 
 from ...operands import OperandOptions, fp16_codes, read_array
-from ...synthetic import floats
+from ...sampling import Sample
 
 __all__ = ["Fp16Operands"]
 
@@ -45,13 +45,16 @@ class Fp16Operands(OperandOptions):
                args: argparse.Namespace) -> Fp16Workload:
         return self.of_tensor(parameters, activations, read_array(args.w, "--w"))
 
-    def drawn(self, parameters: Parameters, rng: np.random.Generator, kind: str) -> Fp16Workload:
-        assert isinstance(parameters, Fp16TileParameters)
-        a, w = (floats(rng, kind, (size, 1024)).astype(np.float16)
-                for size in (parameters.rows, parameters.columns))
-        return self.of_tensor(parameters, a, w)
-
     def of_tensor(self, parameters: Parameters, activations: Array, tensor: Any) -> Fp16Workload:
         assert isinstance(parameters, Fp16TileParameters)
         return Fp16Workload(parameters, Operands(fp16_codes(activations, "--a", "(rows, k)"),
                                                  fp16_codes(tensor, "--w", "(cols, k)")))
+
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
+        a, w = activations.astype(np.float16), weights.astype(np.float16)
+        return Sample(self.of_tensor(parameters, a, w), a.astype(np.float64), w.astype(np.float64),
+                      1.0)
+
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        assert isinstance(parameters, Fp16TileParameters)
+        return parameters.rows, parameters.columns

@@ -26,12 +26,16 @@ from lowbit.golden.parameters import Parameters
 
 from ...errors import UsageError
 from ...operands import OperandOptions, codes_array, fp16_codes, read_array
-from ...synthetic import floats
+from ...sampling import Sample
 from ...weights.formats import QuantizeOptions, find_format
 
 __all__ = ["BitmodOperands"]
 
 Array = NDArray[Any]
+
+
+#: kind of group scales -> format of the weights of a sample
+SAMPLED = {"int8": "bitmod4", "e8m0": "mxfp4", "e4m3": "nvfp4"}
 
 
 class BitmodOperands(OperandOptions):
@@ -61,16 +65,19 @@ class BitmodOperands(OperandOptions):
             Operands.of_tensor(a, tensor)
         return BitmodWorkload(parameters, operands)
 
-    def drawn(self, parameters: Parameters, rng: np.random.Generator,
-              kind: str) -> BitmodWorkload:
-        """Weights of bitmod4 in groups of 128, or of the block format that has the design's
-        scales."""
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
         assert isinstance(parameters, BitmodMeshParameters)
-        a, w = (floats(rng, kind, (size, 1024))
-                for size in (parameters.rows, parameters.columns))
-        name = {"int8": "bitmod4", "e8m0": "mxfp4", "e4m3": "nvfp4"}[parameters.group_scale]
-        tensor, _ = find_format(name).quantize(w, QuantizeOptions(), lambda *_: None)
-        return self.of_tensor(parameters, a.astype(np.float16), tensor)
+        kind = find_format(SAMPLED[parameters.group_scale])
+        tensor, _ = kind.quantize(weights, QuantizeOptions(kind.block or 128),
+                                  lambda done, total: None)
+        halves = activations.astype(np.float16)
+        return Sample(self.of_tensor(parameters, halves, tensor), halves.astype(np.float64),
+                      tensor.dequantize(), 1.0)
+
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        assert isinstance(parameters, BitmodMeshParameters)
+        down, across = parameters.tiles
+        return down * parameters.rows, across * parameters.columns
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> BitmodWorkload:

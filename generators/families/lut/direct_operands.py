@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from lowbit.golden.block_formats import BLOCK_KINDS, quantize
 from lowbit.golden.coded_integers import CodedInt
-from lowbit.golden.digits import FORMATS
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.direct_gemm import (
     DirectOperands,
@@ -26,13 +25,14 @@ from lowbit.golden.workload import Workload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, matrix, read_array
-from ...synthetic import codes, levels
+from ...sampling import Sample, nearest_levels, rounded
 from .operands import (
     ACTIVATION_TYPES,
     REQUANTIZER,
     activation_codes,
-    drawn_shape,
+    held_scales,
     requantizer_arrays,
+    sampled,
 )
 
 __all__ = ["DirectOperandOptions"]
@@ -64,6 +64,12 @@ def _activations(array: Array, p: DotCoreParameters) -> Array:
         worst = codes.min() if codes.min() < low else codes.max()
         raise UsageError(f"--a must be {low}..{high} for --a-format {p.a_format}; got {worst}")
     return np.array(fmt.values)[codes] if fmt.values else codes
+
+
+#: weight format -> format of gen quantize whose values it has
+SAMPLED = {**{f"int{bits}": f"int{bits}" for bits in range(3, 9)}, "int2": "ternary",
+           "ternary": "ternary", "e2m1": "mxfp4", "bitmod4": "bitmod4", "bitmod3": "bitmod3",
+           "flint4": "flint4"}
 
 
 class DirectOperandOptions(OperandOptions):
@@ -120,15 +126,32 @@ class DirectOperandOptions(OperandOptions):
             x = replace(x, factor=own * blocks.factor[0])
         return DirectWorkload(p, x)
 
-    def drawn(self, parameters: Parameters, rng: np.random.Generator,
-              kind: str) -> DirectWorkload:
-        """Weights of the design's format, without scales."""
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
+        """Weights of the quantiser that has the design's values; of none, the nearest ones."""
         assert isinstance(parameters, DotCoreParameters)
-        p, form = parameters, FORMATS[parameters.w_format]
-        rows, k = drawn_shape(p, p.K, 256)
-        return DirectWorkload(p, DirectOperands(
-            codes(rng, kind, p.frame.activation, (rows, k)),
-            levels(rng, kind, form.values[list(form.codes)].tolist(), (p.N, k))))
+        p, form = parameters, parameters.frame.form
+        blocks = _blocks(activations.astype(np.float32), p)
+        codes, values, step = rounded(p.frame.activation, activations)
+        if p.w_format in SAMPLED:
+            tensor = sampled(p.frame, SAMPLED[p.w_format], weights)
+            if blocks is not None:
+                values = blocks.dequantize().astype(np.float64)
+                return Sample(self.of_tensor(p, activations.astype(np.float32), tensor), values,
+                              tensor.dequantize(), 1.0)
+            x = DirectOperands.of(codes, tensor, p.w_format)
+        else:
+            integers, steps = nearest_levels(form, weights)
+            x = DirectOperands(codes, integers, np.float32(steps * 2.0**-form.unit))
+        assert x.scale is not None
+        scale, column = held_scales(p.frame, x.scale.reshape(len(weights), -1))
+        size = x.group_size or weights.shape[1]
+        spread = np.repeat(scale, size, axis=1)[:, :weights.shape[1]] * 2.0**form.unit
+        return Sample(DirectWorkload(p, replace(x, scale=scale)), values,
+                      x.weights * spread * column.T, step * column)
+
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        assert isinstance(parameters, DotCoreParameters)
+        return parameters.M, parameters.N
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> DirectWorkload:

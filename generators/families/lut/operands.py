@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.formats import FP16
+from lowbit.golden.formats import FP16, IntFormat
 from lowbit.golden.grouped import GroupedWeights
 from lowbit.golden.lut.gemm import Operands
 from lowbit.golden.lut.parameters import LutCoreParameters
@@ -20,8 +20,8 @@ from lowbit.golden.workload import Workload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, codes_array, matrix, read_array
-from ...synthetic import codes, floats
-from ...weights.formats import QuantizeOptions
+from ...sampling import Sample, rounded
+from ...weights.formats import QuantizeOptions, find_format
 from .formats import FORMATS
 
 __all__ = ["ACTIVATION_TYPES", "LutOperands", "REQUANTIZER", "activation_codes",
@@ -29,6 +29,8 @@ __all__ = ["ACTIVATION_TYPES", "LutOperands", "REQUANTIZER", "activation_codes",
 
 Array = NDArray[Any]
 
+#: weights of a sample that share a scale
+GROUP = 128
 #: activation format -> NumPy types of an array that holds it
 ACTIVATION_TYPES = {"int8": ("int8",), "int16": ("int16",), "fp16": ("float16", "uint16"),
                     "bf16": ("uint16",), "fp8_e4m3": ("uint8",), "fp8_e5m2": ("uint8",)}
@@ -63,12 +65,23 @@ def activation_codes(array: Array, a_format: str,
     return FP16.from_array(array) if array.dtype == np.float16 else array.astype(np.int64)
 
 
-def drawn_shape(p: Any, beat: int, beats: int) -> tuple[int, int]:
-    """Rows and k of drawn activations, four tiles high, k of so many ``beats`` of ``beat``
-    weights; where a core takes no partial sums, k is no longer than its sums may be, and there are
-    more rows."""
-    taken = beats if p.preload else min(beats, max(p.max_k // beat, 1))
-    return 4 * p.M * -(-beats // taken), taken * beat
+def sampled(p: LutCoreParameters, name: str, weights: Array) -> Any:
+    """A tensor of a format for a design: scales of groups where it takes them, else of channels."""
+    kind = find_format(name)
+    size = kind.block or (GROUP if p.scales_groups else weights.shape[1])
+    return kind.quantize(weights, QuantizeOptions(size, scale_bits=16), lambda done, of: None)[0]
+
+
+def held_scales(p: LutCoreParameters, scale: Array) -> tuple[Array, Array]:
+    """Scales (columns, groups) as the design holds them, float32, and what it does not hold: a
+    factor of each column (1, columns), of integer scales."""
+    fmt, column = p.scale_format if p.scales_groups else None, np.ones((1, len(scale)))
+    if isinstance(fmt, IntFormat):
+        column = np.maximum(scale.max(axis=1), 1e-30)[None] / (fmt.high >> 1)
+        return np.rint(scale / column.T).astype(np.float32), column
+    if fmt is not None:
+        scale = fmt.to_float64(fmt.from_float64(scale.astype(np.float64))).astype(np.float32)
+    return scale, column
 
 
 class LutOperands(OperandOptions):
@@ -103,25 +116,6 @@ class LutOperands(OperandOptions):
         return self._workload(parameters, Operands.of(
             activation_codes(activations, parameters.a_format), tensor))
 
-    def drawn(self, parameters: Parameters, rng: np.random.Generator, kind: str) -> LutWorkload:
-        """Weights of as many bits as the design has planes, symmetric, a scale a channel; or trits
-        of the kind that it unpacks."""
-        assert isinstance(parameters, LutCoreParameters)
-        p = parameters
-        # some thousand beats, whatever the planes
-        rows, k = drawn_shape(p, p.K * p.groups, 256 // p.w_bits)
-        name = f"lut{p.w_bits}_sym" if p.radix == 2 else \
-            "sherry" if p.unpack == "sherry" else "ternary"
-        tensor, _ = FORMATS[name].quantize(floats(rng, kind, (p.N, k)),
-                                           QuantizeOptions(group_size=0), lambda *_: None)
-        if p.scales_groups:
-            # as the design takes them
-            kind_of = {"fp32": np.float32, "fp16": np.float16}.get(p.group_scale)
-            scale = np.ones_like(tensor.scale) if kind_of is None else \
-                tensor.scale.astype(kind_of).astype(np.float32)
-            tensor = replace(tensor, scale=scale)
-        return self._workload(p, Operands.of(codes(rng, kind, p.activation, (rows, k)), tensor))
-
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> LutWorkload:
         assert isinstance(parameters, LutCoreParameters)
@@ -147,6 +141,22 @@ class LutOperands(OperandOptions):
         return self._workload(parameters, Operands(
             activation_codes(activations, parameters.a_format), q, kind.bits, zero,
             per_group["--scale"], args.group_size, **requantizer_arrays(args)))
+
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
+        assert isinstance(parameters, LutCoreParameters)
+        p = parameters
+        name = f"lut{p.w_bits}_sym" if p.radix == 2 else \
+            "sherry" if p.unpack == "sherry" else "ternary"
+        codes, values, step = rounded(p.activation, activations)
+        tensor = sampled(p, name, weights)
+        scale, column = held_scales(p, tensor.scale)
+        tensor = replace(tensor, scale=scale)
+        return Sample(LutWorkload(p, Operands.of(codes, tensor)), values,
+                      tensor.dequantize() * column.T, step * column)
+
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        assert isinstance(parameters, LutCoreParameters)
+        return parameters.M, parameters.N
 
     def _workload(self, p: LutCoreParameters, operands: Operands) -> LutWorkload:
         if self.widens and p.radix == 2 and operands.bits > p.w_bits:

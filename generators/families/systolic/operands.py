@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowbit.golden.digits import FORMATS
 from lowbit.golden.parameters import Parameters
 from lowbit.golden.systolic.gemm import Operands
 from lowbit.golden.systolic.parameters import SystolicParameters
@@ -17,7 +16,7 @@ from lowbit.golden.systolic.workload import SystolicWorkload
 
 from ...errors import UsageError
 from ...operands import OperandOptions, matrix, read_array
-from ...synthetic import codes, levels
+from ...sampling import Sample, nearest_levels, rounded
 
 __all__ = ["SystolicOperands"]
 
@@ -78,17 +77,20 @@ class SystolicOperands(OperandOptions):
         return SystolicWorkload(parameters, Operands(activations.astype(np.int64),
                                                      tensor.astype(np.int64), **scales))
 
-    def drawn(self, parameters: Parameters, rng: np.random.Generator,
-              kind: str) -> SystolicWorkload:
-        """Weights of the design's format; results are sums."""
+    def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
         assert isinstance(parameters, SystolicParameters)
-        p, form = parameters, FORMATS[parameters.w_format]
-        if p.out_format != "sum":
+        p = parameters
+        if p.requantizes:
             raise UsageError("operands are drawn for --out-format sum only; give --a, --w and "
                              "scales")
-        return self.of_tensor(
-            p, codes(rng, kind, p.activation, (4 * p.R, 256)),
-            levels(rng, kind, form.values[list(form.codes)].tolist(), (p.C, 256)))
+        codes, values, step = rounded(p.activation, activations)
+        integers, steps = nearest_levels(p.form, weights)
+        return Sample(SystolicWorkload(p, Operands(codes, integers)), values, integers * steps,
+                      step * steps.T)
+
+    def outputs(self, parameters: Parameters) -> tuple[int, int]:
+        assert isinstance(parameters, SystolicParameters)
+        return parameters.R, parameters.C
 
     def of_raw(self, parameters: Parameters, activations: Array,
                args: argparse.Namespace) -> SystolicWorkload:

@@ -1,0 +1,1 @@
+"""``gen sweep``: many designs of a generator, measured, stored, and shown against each other."""
