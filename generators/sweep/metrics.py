@@ -73,6 +73,16 @@ def _delay(p: Parameters, at: Conditions) -> Figures:
     return {"delay": found["path_ns"], "sized_area": found["area"]}
 
 
+def _power(p: Parameters, at: Conditions) -> Figures:
+    from ..powering import measure_power, stimulus_of   # Amaranth is slow to import
+
+    report = measure_power(p, at.library, stimulus_of(p, None, "normal", 1),
+                           clock_ns=at.clock_ns).report
+    return {"power": 1e3 * report["power"]["total_w"],
+            "energy": 1e12 * report["energy"]["j_per_mac"],
+            "power_clock": report["clock"]["power_at_ns"]}
+
+
 def _work(p: Parameters, at: Conditions) -> Figures:
     return {"macs_per_cycle": sampling.steady_work(p)}
 
@@ -105,7 +115,8 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "error": Measurement(("error", "rounding"), _error, multiplies=True),
     "cycles": Measurement(("cycles",), _cycles, ("layers",), multiplies=True),
     "area": Measurement(("area",), _area, ("library", "recipe", "estimated")),
-    "delay": Measurement(("delay",), _delay, ("library", "clock_ns", "estimated"))}
+    "delay": Measurement(("delay",), _delay, ("library", "clock_ns", "estimated")),
+    "power": Measurement(("power", "energy"), _power, ("library", "clock_ns"), multiplies=True)}
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,8 @@ METRICS: Mapping[str, Metric] = {
                            ("area", "macs_per_cycle"), lambda area, work: area / work),
     "delay": Metric("longest path, as of gen area --recipe sized --flatten --clock", "ns",
                     ("delay",)),
+    "power": Metric("of the sized netlist under drawn operands, as of gen ppa", "mW", ("power",)),
+    "energy": Metric("of a multiply-accumulate, as of gen ppa", "pJ", ("energy",)),
     "error": Metric("error of a product of Gaussian floats, weights quantised: root mean square "
                     "over that of the product", "", ("error",)),
     "rounding": Metric("the same against the exact product of the quantised operands", "",

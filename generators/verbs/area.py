@@ -6,9 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
+from lowbit.golden.parameters import Parameters
+
+from ..cost.model import FIGURES, CostModel
 from ..errors import UsageError
 from ..family import Generator
 from ..flow.handover import add_file_options, check_files, write_files
+from ..flow.liberty import Library
 from ..flow.pdk import PDKS
 from ..flow.recipes import RECIPES
 from ..measuring import PATH_LIMIT_GE, find_library, measure
@@ -41,8 +45,29 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        help="longest path from a sized, flattened netlist; default on up to "
                             f"{PATH_LIMIT_GE} gate equivalents")
     add_file_options(group)
+    group.add_argument("--estimate", action="store_true", help="area and longest path by the cost "
+                       "model, without synthesis (docs/sweep.md)")
     group.add_argument("--json", action="store_true", help="print as JSON")
     add_wrap(group)
+
+
+def _estimate(parameters: Parameters, library: Library, *, as_json: bool) -> int:
+    """By the cost model, with the errors that it has on designs outside of its fit."""
+    model = CostModel(library)
+    found = {figure: model.estimate(parameters, figure) for figure in FIGURES}
+    fits = {figure: model.fit(parameters.generator, figure) for figure in FIGURES}
+    if as_json:
+        print(json.dumps({"generator": parameters.generator, "flags": parameters.flags(),
+                          "area_unit": library.area_unit, **found, "errors": {
+                              figure: {"median": fit.median_error, "p95": fit.p95_error}
+                              for figure, fit in fits.items()}}, indent=2))
+        return 0
+    print(f"{parameters.generator} {parameters.flags()}".rstrip())
+    for (figure, value), unit in zip(found.items(), (library.area_unit, "ns"), strict=True):
+        fit = fits[figure]
+        print(f"{figure:6}{value:12.4g} {unit:4} estimated; errors on {fit.tested} designs outside "
+              f"of the fit: median {fit.median_error:.1%}, 95 % below {fit.p95_error:.1%}")
+    return 0
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,6 +77,11 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--netlist and --sdc are of the netlist that has the longest path; leave "
                          "--no-timing out")
     library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
+    if args.estimate:
+        if wanted or wrap or args.timing is False:
+            raise UsageError("--estimate is of a design itself, without a netlist; leave --netlist, "
+                             "--sdc, --wrap and --no-timing out")
+        return _estimate(parameters, library, as_json=args.json)
     found = measure(parameters, library, recipe=args.recipe, clock_ns=args.clock,
                     flatten=args.flatten, timing=wanted or args.timing, wrap=wrap)
     if wanted:
