@@ -332,18 +332,15 @@ class LutCoreParameters(WeightParameters, ReductionParameters):
         """Format of the results."""
         if self.out_format is not None:
             return get_format(self.out_format)
-        if self.result_float is not None:
-            return self.result_float
-        return self._whole
-
-    @property
-    def _whole(self) -> IntFormat | FloatFormat:
-        return get_format("int32" if self.acc_bits <= 32 else "int64")
+        return self.psum
 
     @property
     def psum(self) -> IntFormat | FloatFormat:
         """Format of the partial sums, and of the sums with them."""
-        return self.result_float or (self._whole if self.requantizes else self.out)
+        if self.result_float is not None:
+            return self.result_float
+        return get_format(self.out_format if self.out_format in ("int32", "int64") else
+                          "int32" if self.acc_bits <= 32 else "int64")
 
     @property
     def requantized_bits(self) -> int:

@@ -28,17 +28,19 @@ class DirectBeats(Beats):
     integers in the unit of their format."""
 
     w_format: str = "int4"
+    #: bits of two's complement at the port; 0: port codes of digits
+    plain_bits: int = 0
 
     def fields(self, *, raw: bool = False) -> Array:
         """Port codes in port order: (T, N * weights a beat), those of column 0 first."""
         form, weights = FORMATS[self.w_format], self.patterns
         if 0 not in form.values:    # a place without a weight has one, which meets no activation
             weights = np.where(weights == 0, form.values[form.codes[0]], weights)
-        codes = form.pack(weights)
+        codes = weights if self.plain_bits else form.pack(weights)
         return codes.transpose(0, 2, 1).reshape(len(self), -1)
 
     def words(self, *, raw: bool = False) -> Array:
-        return pack_bits(self.fields(), FORMATS[self.w_format].port_bits)
+        return pack_bits(self.fields(), self.plain_bits or FORMATS[self.w_format].port_bits)
 
     def sums(self, p: DirectFrame, entries: Array) -> Array:
         """Sums over all beats of entries (rows, activations, 1) times weights: (rows, columns), in
@@ -57,4 +59,4 @@ def direct_beats(weights: Array, p: DirectFrame, group_size: int | None = None,
     edge = np.diff(of_step, prepend=-1) != 0 if per_group else np.arange(count) == 0
     return DirectBeats(1, np.zeros(count, np.uint8), parts.transpose(1, 2, 0).astype(np.int64),
                        np.arange(count), edge, np.append(edge[1:], True), np.ones(count, bool),
-                       w_format=p.w_format)
+                       w_format=p.w_format, plain_bits=p.weight_bits if p.recodes else 0)

@@ -36,6 +36,7 @@ __all__ = ["PRESETS", "DirectFrame", "DotCoreParameters"]
 CODED = {fmt.name: fmt for fmt in (INT4, E2M1, MXINT8)}
 #: kinds of scales of activations: those whose products with each other are exact
 A_SCALES = ("none", "e8m0", "e4m3")
+RECODES = ("packer", "edge")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +47,15 @@ class DirectFrame(LutCoreParameters):
     groups: int = parameter(4, "weights a beat", low=1, high=64)
     w_format: str = parameter("int4", "weight format", choices=tuple(FORMATS))
     multiples: bool = parameter(True, "odd multiples made once")
+    recode: str = parameter("packer", "what makes digits of integers", choices=RECODES)
 
     a_format: str = parameter("fp16", "activation format", choices=(*ACTIVATIONS, *CODED))
     a_scale: str = parameter("none", "scales of groups of activations", choices=A_SCALES)
 
     def check(self) -> None:
         super().check()
+        if self.recodes and not self.w_format.startswith("int"):
+            self.refuse("recode", f"edge is for integer weights; {self.w_format} comes as digits")
         if self.a_scale != "none" and self.group_scale not in A_SCALES[1:]:
             self.refuse("group_scale", f"must be {' or '.join(A_SCALES[1:])} with --a-scale: the "
                         "product of both scales is made without rounding")
@@ -81,6 +85,16 @@ class DirectFrame(LutCoreParameters):
         """Weights as the hardware reads them."""
         form = FORMATS[self.w_format]
         return form.single if self.multiples else form
+
+    @property
+    def recodes(self) -> bool:
+        """Integers come in two's complement, and the core makes digits of them."""
+        return self.recode == "edge"
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a weight at the port."""
+        return int(self.w_format.removeprefix("int")) if self.recodes else self.form.port_bits
 
     @property
     def is_direct(self) -> bool:
@@ -213,6 +227,9 @@ class DotCoreParameters(TargetParameters):
     multiples: bool = parameter(
         True, "weights of sign and magnitude select an odd multiple of an activation (3a), made "
         "once for all columns, in place of a sum of two powers of two")
+    recode: str = parameter(
+        "packer", "integer weights: their digits are made by the packer (a bit more at the port), "
+        "or by each column, of two's complement", choices=RECODES)
     acc: str | None = _as_in_core("acc")
     entry_width: int | None = _as_in_core(
         "entry_width", help="floating activations: bits of an aligned activation; default what "
@@ -276,4 +293,4 @@ class DotCoreParameters(TargetParameters):
     def derived(self) -> dict[str, Any]:
         frame = self.frame
         return {name: value for name, value in frame.derived().items() if name != "entries"} | {
-            "weight_bits": frame.form.port_bits, "sum_unit": frame.sum_unit}
+            "weight_bits": frame.weight_bits, "sum_unit": frame.sum_unit}

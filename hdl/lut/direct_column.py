@@ -13,6 +13,7 @@ from ..common.accumulator import SegmentedAccumulator
 from ..common.adders import Adders
 from ..common.digit_rows import DigitDecoder, multiple_bits, sum_of_products
 from ..common.pipeline import register
+from ..common.recode import IntegerRecoder
 from ..common.shared import Shared
 from .column import Chained, segments, value_bits
 
@@ -76,12 +77,12 @@ class DirectCell(Chained):
 
 
 class DirectColumn(wiring.Component):
-    """All rows of one weight column: ``weights`` are its port codes; ``entries`` (row, activation)
-    as in :class:`DirectCell`; the rest as in :class:`~.column.LutColumn`."""
+    """All rows of one weight column: ``weights`` are its port codes, or integers; ``entries`` (row,
+    activation) as in :class:`DirectCell`; the rest as in :class:`~.column.LutColumn`."""
 
     def __init__(self, p: DirectFrame) -> None:
         self.parameters = p
-        members = {"weights": In(p.groups * p.form.port_bits), "active": In(1), "first": In(1),
+        members = {"weights": In(p.groups * p.weight_bits), "active": In(1), "first": In(1),
                    "entries": In(p.M * p.groups * p.step_bits),
                    "shift": In(p.M), "chain": In(p.M * value_bits(p)),
                    "value": Out(p.M * value_bits(p))}
@@ -94,8 +95,13 @@ class DirectColumn(wiring.Component):
         lines, negative = [], []
         for k in range(p.groups):
             m.submodules[f"decoder_{k}"] = decoder = Shared(DigitDecoder(p.form), "dot_decoder")
-            m.d.comb += [decoder.active.eq(self.active),
-                         decoder.code.eq(self.weights.word_select(k, p.form.port_bits))]
+            code: Value = self.weights.word_select(k, p.weight_bits)
+            if p.recodes:
+                m.submodules[f"recoder_{k}"] = recoder = Shared(IntegerRecoder(p.form),
+                                                                "dot_recoder")
+                m.d.comb += recoder.value.eq(code)
+                code = recoder.code
+            m.d.comb += [decoder.active.eq(self.active), decoder.code.eq(code)]
             lines.append(decoder.lines)
             negative.append(decoder.negative)
         values = []

@@ -129,8 +129,10 @@ def weight_layout(p: LutCoreParameters) -> data.StructLayout:
 def direct_weight_layout(p: DirectFrame) -> data.StructLayout:
     """Weights of one beat: ``values``, port codes of their format (:mod:`lowbit.golden.digits`),
     and the flags of :func:`weight_layout` but ``table_last`` and ``codes``."""
-    fields = {"values": Field(p.form.port_bits, f"weights, port codes of {p.w_format}",
-                              name=p.w_format, axes={"column": p.N, "k": p.groups})}
+    axes = {"column": p.N, "k": p.groups}
+    fields = {"values": Field(p.weight_bits, "weights", name=p.w_format, signed=True, axes=axes)
+              if p.recodes else Field(p.weight_bits, f"weights, port codes of {p.w_format}",
+                                      name=p.w_format, axes=axes)}
     return data.StructLayout(fields | _position(p))
 
 

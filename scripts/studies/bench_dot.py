@@ -2,13 +2,13 @@
 """Area of the direct dot products beside the units that they replace.
 
     .venv/bin/python scripts/studies/bench_dot.py [--liberty FILE ...] [--quick] [--json]
-        [--only cells,integers,blocks,core]
+        [--only cells,integers,blocks,recode,core]
 
 Tables: ``cells``: one output of the core (products, sum, accumulator), per multiply-accumulate,
 against an FP16 processing element; ``integers``: the same against a multiply-accumulate that is
 written as ``a * w`` and left to synthesis; ``blocks``: the accumulator of a block of 32 beside its
-products; ``core``: whole cores, per multiply-accumulate. Every table has its baselines, from the
-same recipes.
+products; ``recode``: digits of integer weights made by the packer, or by the core; ``core``: whole
+cores, per multiply-accumulate. Every table has its baselines, from the same recipes.
 
 An interrupted run goes on where it was: see :mod:`measure`. "best" is the smallest area of the
 recipes named in the heading, the same on both sides of every ratio.
@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from measure import Design, Measure, Row, Table, main
+from measure import Design, Measure, Row, Table, main, parts
 
 from lowbit.generators.compare.plain import plain_mac
 from lowbit.generators.verilog.emit import emit_component
@@ -110,19 +110,37 @@ def block_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]
     return rows
 
 
-def core_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
-    """Whole cores: activation unit, weight registers, lanes and all."""
-    pe = best(measure, measure.design(BASELINE["fp32"]), names)
-    columns = 8 if quick else 64
+def recode_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
+    """Small cores, integer activations: recoders beside the bit of a weight that they save."""
     rows: list[Row] = []
-    for w_format in ("int4", "e2m1"):
-        for acc in ("fp16", "fp32"):
-            command = f"dot_core --M 2 --N {columns} --K 4 --w-format {w_format} --acc {acc} " \
-                      "--exponent given --lanes 1"
-            area = best(measure, measure.design(command), names)
-            macs = 2 * columns * 4
-            rows.append({"design": command, "area": area, "per_mac": area / macs,
-                         "to_pe": area / macs / pe})
+    for w_format in ("int4",) if quick else ("int4", "int8"):
+        command = f"dot_core --M 2 --N 4 --K 4 --a-format int8 --w-format {w_format} --lanes 1"
+        row: Row = {"design": command}
+        for recode in ("packer", "edge"):
+            design = measure.design(f"{command} --recode {recode}")
+            row[recode] = best(measure, design, names)
+            row[f"path_{recode}"] = measure(design, "sized")["path_ns"]
+        row["more"] = (row["edge"] - row["packer"]) / 16
+        rows.append(row)
+    return rows
+
+
+def core_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
+    """Whole cores, module by module: activation unit, weight registers, lanes and all."""
+    columns = 8 if quick else 64
+    pe = best(measure, measure.design(BASELINE["fp32"]), names)
+    rows: list[Row] = []
+    for flags in ("--w-format int4 --acc fp16 --exponent given",
+                  "--w-format int4 --acc fp32 --exponent given",
+                  "--w-format int4 --a-format int8",
+                  "--w-format int4 --a-format int8 --out-format int8",
+                  "--preset mxfp4", "--preset nvfp4"):
+        command = f"dot_core {flags} --M 2 --N {columns} --K 4 --lanes 1"
+        areas = parts(measure, command, names, {"dot_cell": "cells"})["best"]
+        whole = sum(areas.values())
+        macs = 2 * columns * 4
+        rows.append({"design": command, "area": whole, "over_cells": whole / areas["cells"],
+                     "per_mac": whole / macs, "to_pe": whole / macs / pe})
     return rows
 
 
@@ -139,9 +157,14 @@ TABLES: dict[str, Table] = {
                     {"area": "10.0f", "per_mac": "9.0f", "products": "10.0f",
                      "accumulator": "12.3f", "to_int4": "8.3f"},
                     "accumulator: over the products; bars 0.18, and 1.10 for e2m1 to int4"),
+    "recode": Table("Digits of integer weights by the packer, or by the core: cores (um2), their "
+                    "paths sized for 1 ns (ns)", recode_rows,
+                    {"packer": "9.0f", "edge": "9.0f", "more": "8.1f", "path_packer": "12.2f",
+                     "path_edge": "10.2f"},
+                    "more: area with --recode edge, for each weight of a beat"),
     "core": Table("Whole cores, per multiply-accumulate (um2), over an FP16 PE", core_rows,
-                  {"area": "10.0f", "per_mac": "9.0f", "to_pe": "7.3f"},
-                  "exponents given; one output lane"),
+                  {"area": "10.0f", "over_cells": "11.2f", "per_mac": "9.0f", "to_pe": "7.3f"},
+                  "one output lane; over_cells: over products and accumulators"),
 }
 
 

@@ -25,8 +25,9 @@ LINES = (
     "lut_core --radix 3 --N 9 --K 1 --groups 4 --unpack sherry --group-scale fp16 --offset real "
     "--buffer double", "lut_dot --radix 3 --K 3 --select binary", "lut_table --radix 3 --K 3",
     "weight_unpack --lanes 3", "weight_unpack --code sherry", "weight_unpack --code trits2",
-    "dot_core --N 2 --K 2 --w-format e2m1 --a-format e2m1",
+    "dot_core --preset nvfp4 --N 8 --K 2 --lanes 1",
     "dot_core --N 2 --K 3 --w-format int3 --acc fp16 --reset async_low",
+    "dot_core --N 2 --K 2 --w-format int3 --a-format int8 --recode edge --out-format int8",
     "fp16_pe --acc fp16 --pipeline 1", "fp16_tile --rows 2 --columns 1",
     "fp16_dot --K 3 --input-registers --pipeline 1", "fp16_pe --operands normal",
     "fp16_dot --K 2 --tree fp32 --multiply lmul", "fp16_dot --K 2 --w-format bitmod3",

@@ -40,7 +40,7 @@ DESIGNS: list[Parameters] = [
     LutCoreParameters(**CORE, table_format="int8", buffer="double", reset="async_low"),
     LutCoreParameters(**CORE, datapath="float", acc="fp16", lanes=1),
     LutCoreParameters(radix=3, M=1, N=3, max_k=16, a_format="int8", unpack="trits5"),
-    DotCoreParameters(M=2, N=2, K=2, a_format="int8", max_k=16),
+    DotCoreParameters(M=2, N=2, K=2, a_format="int8", max_k=16, out_format="int8"),
     BitmodTileParameters(**TILE), BitmodTileParameters(**TILE, channel_scale=False, out="fp16"),
     BitmodTileParameters(**TILE | dict(rows=2), out_columns=2, scale_columns=1),
     BitmodArrayParameters(**TILE, tile_rows=1, tile_columns=2, input_chunks=2, weight_chunks=2,

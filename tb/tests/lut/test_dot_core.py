@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lowbit.generators.flow.product import simulate_product
 from lowbit.golden.block_formats import quantize
 from lowbit.golden.coded_integers import E2M1, CodedInt
 from lowbit.golden.digits import FORMATS
@@ -73,6 +75,19 @@ def test_integers_are_exact(w_format: str, a_format: str) -> None:
     sent = [[form.values[words[t] >> (n * 3 + j) * bits & (1 << bits) - 1]
              for t in range(16) for j in range(3)] for n in range(3)]
     np.testing.assert_array_equal(sent, weights)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_recoded_in_the_core(bits: int) -> None:
+    """With --recode edge the port takes two's complement, of all weights, and fewer bits."""
+    p = DotCoreParameters(M=1, N=2, K=2, w_format=f"int{bits}", a_format="int8", recode="edge")
+    weights = np.arange(-1 << bits - 1, 1 << bits - 1).reshape(2, -1)
+    words = [int.from_bytes(word.tobytes(), "little")
+             for word in direct_beats(weights, p.frame).words()]
+    assert p.derived()["weight_bits"] == bits
+    sent = [[words[i // 2] >> (n * 2 + i % 2) * bits & (1 << bits) - 1
+             for i in range(weights.shape[1])] for n in range(2)]
+    np.testing.assert_array_equal(sent, weights & (1 << bits) - 1)
 
 
 @pytest.mark.parametrize("a_format", ["fp16", "bf16", "fp8_e4m3"])
@@ -201,6 +216,7 @@ def test_whole_product() -> None:
     (dict(a_format="int8", exponent="given"), "--exponent belongs to floating activations"),
     (dict(a_format="e2m1", entry_width=8), "--entry-width belongs to floating activations"),
     (dict(a_format="int16", w_format="int8", max_k=1 << 20, acc_width=8, M=3, lanes=2), "--lanes"),
+    (dict(w_format="ternary", recode="edge"), "--recode edge is for integer weights"),
     (dict(a_scale="e8m0"), "--group-scale must be e8m0 or e4m3 with --a-scale"),
     (dict(preset="nvfp4", offset="integer"), "--offset must be none with --a-scale"),
     (dict(w_format="int9"), "--w-format must be one of int2, int3")])
@@ -228,7 +244,7 @@ def test_wrong_weights_are_refused() -> None:
 RTL = [
     DotCoreParameters(M=2, N=3, K=3, w_format="int4", a_format="int4", max_k=60),
     DotCoreParameters(M=1, N=2, K=5, w_format="int7", a_format="int8", max_k=60, segment=9,
-                      buffer="double", reset="async_low"),
+                      buffer="double", reset="async_low", recode="edge", out_format="int8"),
     DotCoreParameters(M=3, N=2, K=4, w_format="e2m1", a_format="e2m1", max_k=64, pipeline=2),
     DotCoreParameters(M=2, N=2, K=2, w_format="shift4", a_format="int16", max_k=40, preload=False,
                       target="fpga"),
@@ -250,3 +266,25 @@ def test_equals_golden(p: DotCoreParameters) -> None:
     outcome = run_bench(p, seed=5)
     assert outcome.passed, f"gen verify dot_core {p.flags()} --seed 5: {outcome.message}"
     assert outcome.stats["words"] >= 200 and outcome.stats["mismatches"] == 0
+
+
+TIMED = [
+    (DotCoreParameters(M=2, N=4, K=2, acc="fp16", max_k=40, buffer="double"), {}),
+    (DotCoreParameters(preset="nvfp4", M=2, N=4, K=4, lanes=1), {"group_size": 16}),
+    (DotCoreParameters(M=4, N=4, K=2, a_format="int8", max_k=40, lanes=2, recode="edge",
+                       out_format="int8", chains=2),
+     {"multiplier": np.arange(1, 8) << 28, "shift": np.full(7, 36), "out_zero": np.arange(7)})]
+
+
+@pytest.mark.parametrize(("p", "more"), TIMED, ids=["scanned", "scaled", "int8"])
+def test_whole_product_in_rtl(p: DotCoreParameters, more: dict[str, Any]) -> None:
+    """A product of several tiles through the RTL: its results, and cycles as the model counts."""
+    rng = np.random.default_rng(8)
+    codes, weights = draw(rng, replace(p, M=5, N=7, chains=1, lanes=None), 37)
+    if p.preset:
+        more = more | {"row_scale": 2.0 ** rng.integers(-3, 3, (5, 3)).astype(np.float32),
+                       "scale": 2.0 ** rng.integers(-3, 3, (7, 3)).astype(np.float32)}
+    workload = DirectWorkload(p, DirectOperands(codes, weights, **more))
+    result, outcome = simulate_product(workload)
+    np.testing.assert_array_equal(result, workload.golden())
+    assert outcome.cycles == workload.cycles
