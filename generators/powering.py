@@ -27,8 +27,8 @@ from .flow.simulate import BuildError, simulate
 from .flow.synthesis import Synthesis, synthesize
 from .progress import Progress
 from .registry import find
-from .sampling import DISTRIBUTIONS, MULTIPLIERS, drawn
 from .running import differing
+from .sampling import DISTRIBUTIONS, MULTIPLIERS, drawn
 from .verilog.emit import Emitted, emit
 
 __all__ = ["ACTIVITIES", "Ppa", "Stimulus", "by_module", "measure_power", "stimulus_of"]

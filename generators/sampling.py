@@ -1,5 +1,5 @@
-"""Products of floats on a design, operands rounded to what it takes: its error, its cycles, and what
-it is busy with where a user brings no operands.
+"""Products of floats on a design, operands rounded to what it takes: its error, its cycles, and
+what it is busy with where a user brings no operands.
 
 A family says what its designs take (:meth:`~.operands.OperandOptions.sample`); what is asked of
 the product is the same for all.

@@ -74,7 +74,7 @@ def _delay(p: Parameters, at: Conditions) -> Figures:
 
 
 def _power(p: Parameters, at: Conditions) -> Figures:
-    from ..powering import measure_power, stimulus_of   # Amaranth is slow to import
+    from ..powering import measure_power, stimulus_of  # Amaranth is slow to import
 
     report = measure_power(p, at.library, stimulus_of(p, None, "normal", 1),
                            clock_ns=at.clock_ns).report

@@ -79,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
     library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
     if args.estimate:
         if wanted or wrap or args.timing is False:
-            raise UsageError("--estimate is of a design itself, without a netlist; leave --netlist, "
-                             "--sdc, --wrap and --no-timing out")
+            raise UsageError("--estimate is of a design itself, and makes no netlist; leave "
+                             "--netlist, --sdc, --wrap and --no-timing out")
         return _estimate(parameters, library, as_json=args.json)
     found = measure(parameters, library, recipe=args.recipe, clock_ns=args.clock,
                     flatten=args.flatten, timing=wanted or args.timing, wrap=wrap)

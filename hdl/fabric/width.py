@@ -30,8 +30,8 @@ class Gather(StructComponent):
     """``count`` parts to a word, the first one lowest; fewer where a packet ends.
 
     Ports: streams ``part`` (in) and ``word`` (out), both ``data`` and ``last``. Parts that are
-    missing are 0. A part a cycle; latency 0 from the last part of a word. ``part.ready`` follows ``part.last`` and
-    ``word.ready``.
+    missing are 0. A part a cycle; latency 0 from the last part of a word. ``part.ready`` follows
+    ``part.last`` and ``word.ready``.
     """
 
     def __init__(self, bits: int, count: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge
 from numpy.typing import NDArray
 
-from lowbit.golden.requantize import Requantizer, requantize
+from lowbit.golden.requantize import requantize
 from lowbit.golden.systolic.cycles import operation_cycles
 from lowbit.golden.systolic.gemm import product
 from lowbit.golden.systolic.parameters import SystolicParameters

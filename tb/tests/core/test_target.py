@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from lowbit.generators import registry
-from lowbit.generators.verilog.scan import scan_wrapper
 from lowbit.generators.flow.fpga.synthesis import xilinx_counts
 from lowbit.generators.flow.prove import prove_equal
 from lowbit.generators.verilog.emit import emit, emit_component
+from lowbit.generators.verilog.scan import scan_wrapper
 from lowbit.golden.baselines.parameters import (
     Fp16DotParameters,
     Fp16PeParameters,
