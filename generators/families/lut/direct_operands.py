@@ -141,7 +141,7 @@ class DirectOperandOptions(OperandOptions):
             x = DirectOperands.of(codes, tensor, p.w_format)
         else:
             integers, steps = nearest_levels(form, weights)
-            x = DirectOperands(codes, integers, np.float32(steps * 2.0**-form.unit))
+            x = DirectOperands(codes, integers, (steps * 2.0**-form.unit).astype(np.float32))
         assert x.scale is not None
         scale, column = held_scales(p.frame, x.scale.reshape(len(weights), -1))
         size = x.group_size or weights.shape[1]
