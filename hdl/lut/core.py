@@ -219,7 +219,8 @@ class LutCore(Design[LutCoreParameters | DotCoreParameters]):
             for bit in odd.word_select(row, p.groups):
                 here = here + bit
             # a plane p of the beat reads it 2**p times
-            here = here * p.plane_sum if p.parallel_planes > 1 else here
+            if p.parallel_planes > 1:
+                here = here.shift_left(p.parallel_planes) - here
             more = (Mux(beat["first"], 0, count) + here)[:p.odd_bits]
             with m.If(fire):
                 m.d.sync += count.eq(more)

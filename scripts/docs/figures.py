@@ -23,6 +23,7 @@ import figures_accuracy
 import figures_bitmod
 import figures_blocks
 import figures_estimate
+import figures_planes
 import figures_power
 import figures_systolic
 import figures_ternary
@@ -61,7 +62,8 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "fpga.json": "studies/bench_fpga.py --json",
     "mutations.json": "studies/mutate.py [--mutator yosys] --json",
     **figures_accelerator.RESULTS, **figures_blocks.RESULTS,
-    **figures_power.RESULTS, **figures_systolic.RESULTS, **figures_ternary.RESULTS}.items()}
+    **figures_planes.RESULTS, **figures_power.RESULTS, **figures_systolic.RESULTS,
+    **figures_ternary.RESULTS}.items()}
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -326,7 +328,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "smollm2 ternary": lambda: recorded("smollm2_ternary.json", smollm2),
     **{name: lambda file=file, render=render: recorded(file, render)  # type: ignore[misc]
        for name, (file, render) in (figures_accelerator.RECORDED | figures_blocks.RECORDED
-                                    | figures_power.RECORDED | figures_ternary.RECORDED).items()},
+                                    | figures_planes.RECORDED | figures_power.RECORDED
+                                    | figures_ternary.RECORDED).items()},
     "fpga": lambda: recorded("fpga.json", fpga),
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }

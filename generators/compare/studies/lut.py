@@ -14,8 +14,17 @@ PAPER = "LUT Tensor Core, 28 nm"
 
 
 def planes(p: Any) -> float:
-    """Multiply-accumulates a cycle: every plane of a weight takes one."""
-    return float(p.M * p.N * p.K * p.groups / p.w_bits)
+    """Multiply-accumulates a cycle: a weight takes one for each beat of its planes."""
+    return float(p.M * p.N * p.K * p.groups * p.parallel_planes / p.w_bits)
+
+
+def shared(n: int) -> tuple[Row, Row]:
+    """A core of n columns and the same with the table that its columns share."""
+    label = f"LUT core of {n} columns, W2"
+    core = f"lut_core --M 2 --N {n} --K 4 --w-bits 2 --acc fp16"
+    return (Row(label, core, planes, "core"),
+            Row(f"{label}, with its table", core, planes, "whole",
+                plus=(("table for 64 columns", 1.0),)))
 
 
 STUDY = Study(
@@ -33,6 +42,13 @@ STUDY = Study(
           for bits in (1, 2, 4)),
         Row("LUT core with its table, W1", f"{CORE} --w-bits 1 --acc fp16", planes, "whole",
             plus=(("table for 64 columns", 1.0),)),
+        *(row for n in (4, 16) for row in shared(n)),
+        Row("LUT core of 64 columns, W2, with its table", f"{CORE} --w-bits 2 --acc fp16", planes,
+            "whole", plus=(("table for 64 columns", 1.0),)),
+        *(Row(f"LUT core of 16 columns, W{bits}, {count} planes a beat, with its table",
+              f"lut_core --M 2 --N 16 --K 4 --w-bits {bits} --parallel-planes {count} --acc fp16",
+              planes, "whole", plus=(("table for 64 columns", 1.0),))
+          for bits, count in ((2, 2), (4, 2), (4, 4))),
         Row("LUT core, W2, FP32", f"{CORE} --w-bits 2 --acc fp32", planes, "core"),
         Row("LUT core of 8 columns, W1", SMALL, planes, "core"),
         Row("the same, full table", f"{SMALL} --table full --select binary", planes, "core"),
