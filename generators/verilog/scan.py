@@ -53,8 +53,9 @@ def scan_wrapper(manifest: Mapping[str, Any], name: str = "scan_wrapper") -> str
     """The wrapper as a Verilog module around the design of a manifest: ``clk``, ``rst`` (where the
     design has a reset), ``scan_in``, ``load`` and ``scan_out``.
 
-    Shift as many bits as all inputs have, the highest first; a cycle after the last one, ``load``
-    for a cycle applies them, and takes the outputs, which leave from two cycles later on.
+    Shift in as many bits as all inputs have, the highest first; ``load`` in the cycle after the
+    last one applies them, and takes the outputs of before. Those leave from three cycles later on,
+    the highest bit first.
     """
     clock, reset = manifest["clock"], manifest["reset"]
     pins = [f".{clock['port']}(clk)"] if clock else []

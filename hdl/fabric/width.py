@@ -30,8 +30,8 @@ class Gather(StructComponent):
     """``count`` parts to a word, the first one lowest; fewer where a packet ends.
 
     Ports: streams ``part`` (in) and ``word`` (out), both ``data`` and ``last``. Parts that are
-    missing are 0. A part a cycle; latency 0 from the last part of a word. ``part.ready`` follows ``part.last`` and
-    ``word.ready``.
+    missing are 0. A part a cycle; latency 0 from the last part of a word. ``part.ready`` follows
+    ``part.last`` and ``word.ready``.
     """
 
     def __init__(self, bits: int, count: int) -> None:
@@ -89,16 +89,16 @@ class Scatter(StructComponent):
         m = Module()
         word, part, count = self.word, self.part, self.count
         place = Signal(range(count))
-        final = Signal()
+        ends = Signal()
         # of each place: is the next one there?
         more = Array([*(word.payload.keep[i] for i in range(1, count)), 0])
         follows = Signal()
         m.d.comb += [
-            follows.eq(more[place]), final.eq(~follows),
-            part.valid.eq(word.valid), part.payload.last.eq(word.payload.last & final),
+            follows.eq(more[place]), ends.eq(~follows),
+            part.valid.eq(word.valid), part.payload.last.eq(word.payload.last & ends),
             part.payload.data.eq(Array(word.payload.data.word_select(i, self.bits)
                                        for i in range(count))[place]),
-            word.ready.eq(part.ready & final)]
+            word.ready.eq(part.ready & ends)]
         with m.If(part.valid & part.ready):
-            m.d.sync += place.eq(Mux(final, 0, place + 1))
+            m.d.sync += place.eq(Mux(ends, 0, place + 1))
         return m
