@@ -29,7 +29,7 @@ from lowbit.tb.tests.flow.test_manifest import VALIDATOR
 #: designs, each with widths that widen and narrow its streams
 DESIGNS = {
     "lut_core": ("lut_core --N 3 --K 2 --a-format int8 --w-bits 2 --max-k 64", (16, 128)),
-    "dot_core": ("dot_core --N 2 --K 2 --a-format int8 --w-format int2 --max-k 64", (8, 64)),
+    "dot_core": ("dot_core --N 2 --K 2 --a-format int8 --w-format int3 --max-k 64", (8, 64)),
     "systolic": ("systolic --R 2 --C 3 --reset async_low", (None, 16)),
     "bitmod_tile": ("bitmod_tile --rows 1 --columns 2 --lanes 1 --max-group 4", (None, 32)),
 }
