@@ -46,7 +46,8 @@ class Gather(StructComponent):
         m = Module()
         part, word, count = self.part, self.word, self.count
         place = Signal(range(count))
-        complete, moves = Signal(), Signal()
+        complete = Signal()
+        moves = Signal()
         m.d.comb += [
             complete.eq((place == count - 1) | part.payload.last),
             word.valid.eq(part.valid & complete), word.payload.last.eq(part.payload.last),
