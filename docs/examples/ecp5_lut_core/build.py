@@ -1,4 +1,4 @@
-"""The bitstream for the board: `python build.py -o DIR` writes DIR/ulx3s.bit and what it was made from.
+"""The bitstream for the board: `python build.py -o DIR` writes DIR/ulx3s.bit and its sources.
 
 Yosys, nextpnr-ecp5 and ecppack, all from `pip install lowbit[fpga]`. Load it with
 `openFPGALoader -b ulx3s DIR/ulx3s.bit`.

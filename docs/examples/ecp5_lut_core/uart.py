@@ -29,9 +29,10 @@ class Receiver(wiring.Component):
         pause = Signal(range(self.divisor + self.divisor // 2))
         left = Signal(range(10))        #: bits of the byte to come, the stop bit is the last
         m.d.sync += [met.eq(self.rx), line.eq(met), self.valid.eq(0)]
-        with m.If(left == 0):
-            with m.If(~line):           # start bit: the middle of the first data bit is next
-                m.d.sync += [left.eq(9), pause.eq(self.divisor + self.divisor // 2 - 1)]
+        with m.If(left == 0):           # after a start bit, the middle of the first data bit
+            m.d.sync += pause.eq(self.divisor + self.divisor // 2 - 1)
+            with m.If(~line):
+                m.d.sync += left.eq(9)
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
         with m.Else():
@@ -58,9 +59,9 @@ class Transmitter(wiring.Component):
         bits = Signal(9)
         m.d.comb += self.ready.eq(left == 0)
         with m.If(left == 0):
+            m.d.sync += [pause.eq(self.divisor - 1), bits.eq(Cat(self.data, Const(1, 1)))]
             with m.If(self.valid):
-                m.d.sync += [left.eq(10), pause.eq(self.divisor - 1), self.tx.eq(0),
-                             bits.eq(Cat(self.data, Const(1, 1)))]
+                m.d.sync += [left.eq(10), self.tx.eq(0)]
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
         with m.Else():
