@@ -26,6 +26,7 @@ from .weights.formats import QuantizeOptions, WeightFormat, find_format, load_te
 
 if TYPE_CHECKING:
     from .measuring import Measurement
+    from .placing import Placement
     from .running import Run
     from .verifying import Verification
     from .verilog.emit import Emitted
@@ -128,6 +129,16 @@ class Design:
         library = find_library([Path(file) for file in files], pdk)
         return measure(self.parameters, library, recipe=recipe, clock_ns=clock_ns,
                        flatten=flatten, timing=timing)
+
+    def place(self, device: str, *, seeds: Sequence[int] = (1,), clock_mhz: float = 100.0,
+              folder: str | Path | None = None) -> Placement:
+        """Resources, clock and slowest path after place and route on an FPGA: ``ecp5-85k`` or
+        another device of ``gen fpga``. The clock is the median of the seeds."""
+        from .flow.fpga import find_device
+        from .placing import place
+
+        return place(self.parameters, find_device(device), seeds=seeds, clock_mhz=clock_mhz,
+                     folder=None if folder is None else Path(folder))
 
     def run(self, a: Array, w: Any, *, backend: str = "golden", compare: bool = False) -> Run:
         """``a`` (rows, k) times the transpose of ``w`` (columns, k): a :class:`Matrix`, or an

@@ -28,9 +28,9 @@ from lowbit.generators.registry import find
 from lowbit.generators.verilog.emit import emit
 from lowbit.golden.parameters import Parameters
 
-CORE = "lut_core --M 2 --N 16 --K 4 --a-format int8"
-DESIGNS = ("bitmod_pe --align cycle", "bitmod_pe --align cycle --target fpga", CORE,
-           f"{CORE} --target fpga")
+CORE = "lut_core --M 1 --N 4 --K 4 --a-format int8"
+DESIGNS = (CORE, f"{CORE} --target fpga", "bitmod_pe --align cycle",
+           "bitmod_pe --align cycle --target fpga", "fp16_pe --target fpga")
 
 
 def parameters_of(words: str) -> Parameters:
