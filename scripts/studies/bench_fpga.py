@@ -3,7 +3,7 @@
 
 Yosys `synth_xilinx`, and what `gen fpga` does for each device, always inside the scan wrapper, so
 that designs with few ports are placed as the others are. The clock is the median of the seeds.
-Needs `pip install lowbit[fpga]` and a minute or so for each design, device and seed. Other designs
+Needs `pip install .[fpga]` and a minute or so for each design, device and seed. Other designs
 than the listed ones: `-- lut_core --N 4 ...`. With --json, rows of designs and devices that are
 measured anew take the place of those in the file, the others stay.
 """

@@ -1,6 +1,6 @@
 """The bitstream for the board: `python build.py -o DIR` writes DIR/ulx3s.bit and its sources.
 
-Yosys, nextpnr-ecp5 and ecppack, all from `pip install lowbit[fpga]`. Load it with
+Yosys, nextpnr-ecp5 and ecppack, all from `pip install .[fpga]`. Load it with
 `openFPGALoader -b ulx3s DIR/ulx3s.bit`.
 """
 
