@@ -105,8 +105,6 @@ DEVICES = {device.name: device for device in (
            {"LUT": 20736, "FF": 15552, "carry": 15552, "DSP": 48, "RAM": 46}, "-family gw2a"),
     _gowin("gw1n-9", "GW1NR-LV9QN88PC6/I5", "GW1N-9C", "52 3 25 26 27",
            {"LUT": 8640, "FF": 6480, "carry": 6480, "DSP": 20, "RAM": 26}, "-family gw1n"),
-    _gowin("gw5a-25", "GW5A-LV25MG121NC1/I0", "GW5A-25A", "E2 H11 H10 G11 G10",
-           {"LUT": 23040, "FF": 23040, "carry": 17280, "DSP": 28, "RAM": 56}, "-family gw5a"),
 )}
 
 
