@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lowbit.golden.workload import Workload
 
     from .measuring import Measurement
+    from .placing import Placement
     from .powering import Ppa
     from .running import Run
     from .verifying import Verification
@@ -167,6 +168,16 @@ class Design:
             raise UsageError(f"{self.name} multiplies no matrices; {', '.join(able)} do")
         tensor = w.tensor if isinstance(w, Matrix) else np.asarray(w)
         return self._generator.operand_options().of_tensor(self.parameters, np.asarray(a), tensor)
+
+    def place(self, device: str, *, seeds: Sequence[int] = (1,), clock_mhz: float = 100.0,
+              folder: str | Path | None = None) -> Placement:
+        """Resources, clock and slowest path after place and route on an FPGA: ``ecp5-85k`` or
+        another device of ``gen fpga``. The clock is the median of the seeds."""
+        from .flow.fpga import find_device
+        from .placing import place
+
+        return place(self.parameters, find_device(device), seeds=seeds, clock_mhz=clock_mhz,
+                     folder=None if folder is None else Path(folder))
 
     def run(self, a: Array, w: Any, *, backend: str = "golden", compare: bool = False) -> Run:
         """``a`` (rows, k) times the transpose of ``w`` (columns, k): a :class:`Matrix`, or an

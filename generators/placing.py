@@ -104,7 +104,8 @@ def place(parameters: Parameters, device: Device, *, seeds: Sequence[int] = (1,)
              "parameters": parameters.as_dict(), "clock": manifest["clock"],
              "verilog_sha256": manifest["verilog_sha256"]},
             device, counted, routes, clock_mhz,
-            {"FF": names.wrapper_registers(device), "LUT": outputs} if wrap else None, pins,
+            {"FF": names.registers_from(emitted.verilog.count("\n") + 1, device),
+             "LUT": outputs} if wrap else None, pins,
             _hints(parameters)))
         if folder is not None:
             (work / "report.json").write_text(json.dumps(placed.report, indent=2) + "\n")

@@ -244,13 +244,26 @@ def smollm2(r: Json) -> str:
 
 def fpga(r: Json) -> str:
     c = r["conditions"]
-    rows = [(f"`{x['design']}`", number(x["xc7"]["lut"], 0), number(x["xc7"]["ff"], 0),
-             number(x["ecp5"]["lut"], 0), number(x["ecp5"]["ff"], 0), x["ecp5"]["dsp"],
-             x["ecp5"]["bram"], number(x["ecp5"]["median"], 1)) for x in r["designs"]]
-    return (f"{c['yosys']}, {c['nextpnr']}, `{c['device']}`, the median of {len(c['seeds'])} "
-            "seeds:\n\n"
-            + table(("design", "xc7 LUT", "xc7 FF", "ECP5 LUT4", "ECP5 FF", "DSP", "BRAM",
-                     "ECP5 MHz"), rows))
+    seeds = len(c["seeds"])
+    rows = []
+    for x in r["designs"]:
+        cells = (number(x["xc7"][name], 0) for name in ("lut", "ff", "carry", "dsp"))
+        rows.append((f"`{x['design']}`", "xc7", *cells, "", ""))
+        for device in c["devices"]:
+            found = x["devices"].get(device)
+            if found is None:
+                continue
+            if "error" in found:
+                rows.append(("", device, *6 * ("too small",)))
+                continue
+            used = {name: row["used"] for name, row in found["resources"].items()}
+            rows.append(("", device, *(number(used.get(name, 0), 0)
+                                       for name in ("LUT", "FF", "carry", "DSP", "RAM")),
+                         number(found["fmax_mhz"], 1)))
+    tools = "; ".join(f"{name}: {d['part']}, {d['nextpnr']}" for name, d in c["devices"].items())
+    return (f"{c['yosys']}; {tools}; {c['clock_mhz']:g} MHz asked for, "
+            + (f"the median of {seeds} seeds" if seeds > 1 else "one seed") + ":\n\n"
+            + table(("design", "device", "LUT", "FF", "carry", "DSP", "RAM", "MHz"), rows))
 
 
 def covering() -> str:

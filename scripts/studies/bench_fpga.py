@@ -3,7 +3,7 @@
 
 Yosys `synth_xilinx`, and what `gen fpga` does for each device, always inside the scan wrapper, so
 that designs with few ports are placed as the others are. The clock is the median of the seeds.
-Needs `pip install lowbit[fpga]` and a minute or so for each design, device and seed. Other designs
+Needs `pip install .[fpga]` and a minute or so for each design, device and seed. Other designs
 than the listed ones: `-- lut_core --N 4 ...`. With --json, rows of designs and devices that are
 measured anew take the place of those in the file, the others stay.
 """
@@ -26,34 +26,38 @@ from lowbit.generators.options import ArgumentParser, add_parameters, take_param
 from lowbit.generators.placing import place
 from lowbit.generators.registry import find
 from lowbit.generators.verilog.emit import emit
+from lowbit.golden.parameters import Parameters
 
-CORE = "lut_core --M 2 --N 16 --K 4 --a-format int8"
-DESIGNS = ("bitmod_pe --align cycle", "bitmod_pe --align cycle --target fpga", CORE,
-           f"{CORE} --target fpga")
+CORE = "lut_core --M 1 --N 4 --K 4 --a-format int8"
+DESIGNS = (CORE, f"{CORE} --target fpga", "bitmod_pe --align cycle",
+           "bitmod_pe --align cycle --target fpga", "fp16_pe --target fpga")
 
 
-def measure(words: str, devices: list[str], seeds: list[int], clock: float) -> dict[str, Any]:
-    """All figures of one design, given as the words of ``gen``."""
+def parameters_of(words: str) -> Parameters:
+    """The parameters of a design, given as the words of ``gen``."""
     name, *flags = words.split()
     parser = ArgumentParser(prog=f"gen {name}")
     cls = find(name).parameter_class()
     add_parameters(parser, cls)
-    parameters = take_parameters(parser.parse_args(flags), cls)
-    design = emit(parameters)
+    return take_parameters(parser.parse_args(flags), cls)
+
+
+def row_of(words: str) -> dict[str, Any]:
+    """A design's row without its devices."""
+    design = emit(parameters_of(words))
     with tempfile.TemporaryDirectory(prefix="lowbit-fpga-") as folder:
-        row: dict[str, Any] = {"design": words, "verilog_sha256": design.manifest["verilog_sha256"],
-                               "xc7": xilinx_counts(design.verilog, design.top, Path(folder)),
-                               "devices": {}}
-    for device in devices:
-        try:
-            found = place(parameters, find_device(device), seeds=seeds, clock_mhz=clock, wrap=True)
-        except UsageError as error:     # too small, which is a figure as well
-            row["devices"][device] = {"error": str(error)}
-            continue
-        report = found.report
-        row["devices"][device] = {
-            key: report[key] for key in ("resources", "fmax_mhz", "fmax_of_seeds", "path")}
-    return row
+        return {"design": words, "verilog_sha256": design.manifest["verilog_sha256"],
+                "xc7": xilinx_counts(design.verilog, design.top, Path(folder)), "devices": {}}
+
+
+def placed(words: str, device: str, seeds: list[int], clock: float) -> dict[str, Any]:
+    """A design's figures on a device."""
+    try:
+        report = place(parameters_of(words), find_device(device), seeds=seeds, clock_mhz=clock,
+                       wrap=True).report
+    except UsageError as error:     # too small, which is a figure as well
+        return {"error": str(error)}
+    return {key: report[key] for key in ("resources", "fmax_mhz", "fmax_of_seeds", "path")}
 
 
 def line(words: str, device: str, row: dict[str, Any]) -> str:
@@ -80,16 +84,16 @@ def main() -> None:
                   "seeds": args.seeds, "devices": before.get("conditions", {}).get("devices", {})}
     print(f"{'design':56}{'device':12}{'LUT':>8}{'FF':>8}{'carry':>8}{'DSP':>8}{'RAM':>8}{'MHz':>8}")
     for words in ([" ".join(args.design)] if args.design else DESIGNS):
+        row = row_of(words)
+        old = rows.get(words, {})
+        if old.get("verilog_sha256") == row["verilog_sha256"]:
+            row["devices"] = old["devices"]
+        rows[words] = row
+        print(f"{words:56}{'xc7':12}{row['xc7']['lut']:8}{row['xc7']['ff']:8}"
+              f"{row['xc7']['carry']:8}{row['xc7']['dsp']:8}")
         for device in args.devices:
-            row = measure(words, [device], args.seeds, args.clock)
-            if device == args.devices[0]:
-                print(f"{words:56}{'xc7':12}{row['xc7']['lut']:8}{row['xc7']['ff']:8}"
-                      f"{row['xc7']['carry']:8}{row['xc7']['dsp']:8}")
+            row["devices"][device] = placed(words, device, args.seeds, args.clock)
             print(line(words, device, row["devices"][device]), flush=True)
-            old = rows.get(words, {})
-            if old.get("verilog_sha256") == row["verilog_sha256"]:
-                row["devices"] = old["devices"] | row["devices"]
-            rows[words] = row
             known = find_device(device)
             conditions["devices"][device] = {
                 "part": known.part, "options": " ".join(known.options),

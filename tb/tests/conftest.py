@@ -16,7 +16,7 @@ SLOW = {
     "test_readable", "test_registers", "test_reset", "test_run", "test_run_bitmod",
     "test_run_fp16", "test_shared", "test_simulate", "test_small_arithmetic", "test_smollm2",
     "test_accel_rtl", "test_block", "test_cycles", "test_native", "test_queue_proofs",
-    "test_target", "test_wrap", "test_axi_stream"}
+    "test_target", "test_wrap", "test_axi_stream", "test_fpga", "test_uart_example"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -43,7 +43,6 @@ class Names:
                 if isinstance(bit, int) and (bit not in found or rank < found[bit][0]):
                     found[bit] = rank, self._text(name, index, len(net["bits"]))
         self._names = {bit: text for bit, (_, text) in found.items()}
-        self._own = {bit for bit, (rank, _) in found.items() if not rank[0]}
         # iCE40: a logic cell is named after its LUT
         self._registers = {cell["connections"]["D"][0]: name
                            for name, cell in self._cells.items() if "D" in cell["connections"]}
@@ -71,8 +70,10 @@ class Names:
         control = _CONTROLS.get(port)
         return f"{name} ({control})" if name and control else name
 
-    def wrapper_registers(self, device: Device) -> int:
-        """Flip-flops outside of the design."""
+    def registers_from(self, line: int, device: Device) -> int:
+        """Flip-flops that the Verilog describes in this line or after it."""
         patterns = device.tools.cells["FF"]
-        return sum(cell["connections"]["Q"][0] not in self._own for cell in self._cells.values()
-                   if any(re.fullmatch(pattern, cell["type"]) for pattern in patterns))
+        places = (cell["attributes"].get("src", "") for cell in self._cells.values()
+                  if any(re.fullmatch(pattern, cell["type"]) for pattern in patterns))
+        starts = (re.match(r"design\.v:(\d+)", place) for place in places)
+        return sum(start is not None and int(start[1]) >= line for start in starts)

@@ -45,6 +45,7 @@ def as_json(design: dict[str, Any], device: Device, counted: Mapping[str, int],
                        "nextpnr": tool_version(device), "options": " ".join(device.options),
                        "seeds": [route.seed for route in routes],
                        "python": platform.python_version()},
+        "notes": [device.tools.note] if device.tools.note else [],
         "hints": list(hints),
     }
 
@@ -74,6 +75,7 @@ def as_text(report: dict[str, Any]) -> str:
     c = report["conditions"]
     lines.append(f"{'conditions':12}{c['yosys']} {c['synthesis']}; {c['nextpnr']} {c['options']}; "
                  f"seed {', '.join(map(str, c['seeds']))}")
+    lines += [f"{'note':12}{note}" for note in report["notes"]]
     lines += [f"{'hint':12}{hint}" for hint in report["hints"]]
     return "\n".join(lines)
 
