@@ -161,6 +161,55 @@ def test_who_caused_a_toggle(library: liberty.Library) -> None:
     assert found.per_cycle()["internal"] == pytest.approx((1 + 2 + 300) / 3 * 1e-15)
 
 
+def test_toggles_of_a_random_netlist(library: liberty.Library) -> None:
+    """Gates and flip-flops at random, against a plain loop over them in Python; a synchronous
+    reset (d = 0 as NAND and inverter) makes all starts alike."""
+    rng = np.random.default_rng(3)
+    wires = [f"n{i}" for i in range(40)]
+    registers = wires[:8]
+    gates: list[tuple[str, str, list[str]]] = []
+    for i, name in enumerate(wires[8:]):
+        kind = ("INV", "NAND")[int(rng.integers(2))]
+        count = 1 if kind == "INV" else 2
+        before = ["a", "b", *wires[:8 + i]]
+        gates.append((kind, name, [str(x) for x in rng.choice(before, count, replace=False)]))
+    following = {name: str(rng.choice(wires[20:])) for name in registers}
+    text = "".join(f"{kind} g{name} (.A({pins[0]}), " + (f".B({pins[1]}), " * (len(pins) - 1))
+                   + f".Y({name}));\n" if len(pins) > 1 else
+                   f"{kind} g{name} (.A({pins[0]}), .Y({name}));\n" for kind, name, pins in gates)
+    for name, data in following.items():
+        text += (f"NAND r{name} (.A({data}), .B(run), .Y(x{name})); "
+                 f"INV i{name} (.A(x{name}), .Y(d{name})); "
+                 f"DFF f{name} (.C(clk), .D(d{name}), .Q({name}));\n")
+    inner = [*wires, *(f"{mark}{name}" for name in registers for mark in "xd")]
+    verilog = (f"module top(clk, run, a, b, y); input clk, run, a, b; output y; "
+               f"wire {', '.join(inner)};\n{text} assign y = {wires[-1]}; endmodule")
+    cycles = 200
+    inputs = {name: rng.integers(0, 2, (cycles, 1), dtype=np.uint8) for name in ("run", "a", "b")}
+    inputs["run"][:] = 1
+    inputs["run"][:3] = 0
+    value = dict.fromkeys(registers, 0)
+    rows = []
+    for t in range(cycles):
+        value |= {name: int(bit[t, 0]) for name, bit in inputs.items()}
+        for _, name, pins in gates:
+            value[name] = 1 - int(all(value[pin] for pin in pins))
+        for name, data in following.items():
+            value[f"d{name}"] = value[data] & value["run"]
+            value[f"x{name}"] = 1 - value[f"d{name}"]
+        rows.append(dict(value))
+        value |= {name: value[f"d{name}"] for name in registers}
+    netlist = read_netlist(verilog, "top", library, ["INV", "NAND", "DFF"])
+    y = np.array([[row[wires[-1]]] for row in rows], np.uint8)
+    found = simulate_netlist(netlist, Recording(inputs, {"y": y}, "clk", 3))
+    assert found.unknown == 0 and found.compared == cycles - 3
+    named = {name: net for net, names in netlist.names.items() for name in names}
+    for name in inner:
+        expected = sum(a[name] != b[name] for a, b in itertools.pairwise(rows[2:]))
+        assert found.toggles[named[name]] == expected, name
+    assert sum(int(found.toggles[named[name]]) for name in wires) > cycles
+
+
 def test_a_netlist_that_differs_has_no_power(library: liberty.Library) -> None:
     a = bits(0, 1, 1, 0)
     with pytest.raises(CheckFailed, match="output y, bit 0, in cycle 0"):
