@@ -10,6 +10,7 @@ from lowbit.generators.options import add_parameters, take_parameters
 from lowbit.generators.verilog.emit import Emitted, emit
 from lowbit.generators.wrapping import Wrap, add_wrap, take_wrap
 from lowbit.golden.parameters import Parameters
+from lowbit.tb.support.session import shared
 
 __all__ = ["LINES", "emitted", "parameters"]
 
@@ -78,6 +79,6 @@ def _parsed(line: str) -> tuple[Parameters, Wrap | None]:
 
 @cache
 def emitted(line: str) -> Emitted:
-    """The design of a command line, emitted once a process."""
+    """The design of a command line, emitted once a test run."""
     p, wrap = _parsed(line)
-    return emit(p, wrap=wrap)
+    return shared(f"design {line}", lambda: emit(p, wrap=wrap))
