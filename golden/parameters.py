@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -68,14 +68,8 @@ def default_text(field: dataclasses.Field[Any]) -> str:
     return "derived" if field.default is None else str(field.default)
 
 
-@functools.cache
-def _fields_of(cls: Any) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(cls)
-
-
-def _fields(cls: type[Any]) -> tuple[dataclasses.Field[Any], ...]:
-    """The fields of a class, kept: searches make objects by the hundred thousand."""
-    return _fields_of(cls)
+#: the fields of a class, kept: searches make objects by the hundred thousand
+_fields: Callable[[Any], tuple[dataclasses.Field[Any], ...]] = functools.cache(dataclasses.fields)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,8 +24,8 @@ FP16_TILE = "48 FP16 PEs"
 ALIGNED = ("The paper's PE aligns its activations every cycle, as “BitMoD PE, aligned each cycle” "
            "does. Ours get them aligned once for each row and group; the aligners are outside, and "
            "serve all columns (docs/bitmod.md, Area, counts them).")
-CHOICES = ("How wide the paper's PE accumulates is not said; ours keeps 24 bits of a sum. The "
-           "paper's PEs are made for 1 GHz, of ours the smallest netlist counts, whatever its path.")
+CHOICES = ("How wide the paper's PE accumulates is not said; ours keeps 24 bits of a sum. Its "
+           "PEs are made for 1 GHz; of ours the smallest netlist counts, whatever its path.")
 FED = ("The paper aligns inside the PE, every cycle; here that is 32 aligners for 64 PEs, and an "
        "integer adder is left in each. “64 BitMoD PEs with encoders and aligners” counts all.")
 SPEED = ("The published figure is of whole layers at equal area, of 4-bit weights where computing "
