@@ -99,8 +99,11 @@ def main() -> None:
                 "part": known.part, "options": " ".join(known.options),
                 "nextpnr": tool_version(known)}
             if args.json:   # after every route: the whole takes long
+                order = sorted(rows, key=lambda words: (words not in DESIGNS, DESIGNS.index(words)
+                                                        if words in DESIGNS else 0))
                 args.json.write_text(json.dumps(
-                    {"conditions": conditions, "designs": list(rows.values())}, indent=1) + "\n")
+                    {"conditions": conditions, "designs": [rows[name] for name in order]},
+                    indent=1) + "\n")
 
 
 if __name__ == "__main__":

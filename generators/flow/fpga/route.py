@@ -64,10 +64,13 @@ def check_fits(needed: Mapping[str, int], device: Device) -> None:
     for resource, needs in needed.items():
         has = device.totals.get(resource, 0)
         if needs > has:
-            larger = [other.name for other in DEVICES.values() if all(
-                other.totals.get(name, 0) >= count for name, count in needed.items()
-                if name in ("LUT", "FF", resource))]
-            advice = f"use --device {larger[-1]}, or a smaller design" if larger else \
+            # LUTs and flip-flops are alike in all families; the smallest will do, of this one first
+            larger = sorted(
+                (other.family != device.family, other.totals["LUT"], other.name)
+                for other in DEVICES.values() if all(
+                    other.totals.get(name, 0) >= count for name, count in needed.items()
+                    if name in ("LUT", "FF", resource)))
+            advice = f"use --device {larger[0][2]}, or a smaller design" if larger else \
                 "make the design smaller; no device here has as many"
             raise UsageError(f"{device.name} is too small: the design needs {needs:,} {resource}, "
                              f"it has {has:,}; {advice}")

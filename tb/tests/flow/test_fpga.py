@@ -131,9 +131,11 @@ def test_too_small() -> None:
     up5k = find_device("ice40-up5k")
     check_fits({"LUT": 5280, "FF": 5280, "DSP": 8}, up5k)
     with pytest.raises(UsageError, match=r"^ice40-up5k is too small: the design needs 5,281 LUT, "
-                       r"it has 5,280; use --device \S+, or a smaller design$"):
+                       r"it has 5,280; use --device ice40-hx8k, or a smaller design$"):
         check_fits({"LUT": 5281, "FF": 100}, up5k)
-    with pytest.raises(UsageError, match="needs 1 DSP, it has 0; use"):
+    with pytest.raises(UsageError, match="needs 7,681 LUT, it has 7,680; use --device gw1n-9"):
+        check_fits({"LUT": 7681, "FF": 100}, find_device("ice40-hx8k"))
+    with pytest.raises(UsageError, match="needs 1 DSP, it has 0; use --device ice40-up5k"):
         check_fits({"LUT": 1, "DSP": 1}, find_device("ice40-hx8k"))
     with pytest.raises(UsageError, match="no device here has as many"):
         check_fits({"LUT": 1_000_000}, up5k)
