@@ -67,16 +67,20 @@ def _scatter(compared: Compared, path: Path) -> None:
     distributions.set_title("distributions")
     distributions.set_ylabel("error of the weights: sum of squares over that of the weights")
     for (name, label), marker in zip(KINDS.items(), "os^", strict=True):
-        _points(distributions, compared, name, marker, label)
+        points = _points(compared, name)
+        distributions.scatter(*_places(points), marker=marker, label=label)
     distributions.set_yscale("log")
-    distributions.legend(fontsize=8)
+    distributions.legend(fontsize=8, loc="lower left")
+    labels = [(distributions, points)]
     for axes, (name, (title, meaning)) in zip(models, MODELS.items(), strict=True):
-        missing = _points(axes, compared, name, "o", title)
+        points = _points(compared, name)
+        labels.append((axes, points))
+        axes.scatter(*_places(points))
         axes.set_title(title)
         axes.set_ylabel(meaning)
         # a loss may be nothing, or less
-        axes.set_yscale("symlog", linthresh=1e-3)
-        if missing:
+        axes.set_yscale("symlog", linthresh=1e-4)
+        if missing := [form for form, found in compared.errors.items() if name not in found]:
             axes.text(0.02, 0.02, f"not recorded ({RECORD}): {', '.join(missing)}", fontsize=8,
                       transform=axes.transAxes)
     for axes in panels:
@@ -84,22 +88,41 @@ def _scatter(compared: Compared, path: Path) -> None:
         axes.margins(0.15)
         axes.set_xlabel("area × cycles of a multiply-accumulate")
     figure.suptitle(compared.study.title)
+    figure.draw_without_rendering()
+    for axes, points in labels:
+        _label(axes, points)
     _save(figure, path)
 
 
-def _points(axes: Any, compared: Compared, name: str, marker: str, label: str) -> list[str]:
-    """A point for each row with an error of the kind ``name``, and the row's label where it is the
-    last kind of its panel; formats that have no such figure."""
-    known = [(compared.point_cost(weights), compared.errors[weights.form][name],
-              compared.study.point(weights)) for weights in compared.study.errors
-             if name in compared.errors[weights.form]]
-    axes.scatter([cost for cost, _, _ in known], [error for _, error, _ in known], marker=marker,
-                 label=label)
-    if name == list(KINDS)[-1] or name in MODELS:
-        for cost, error, point in known:
-            axes.annotate(point, (cost, error), xytext=(0, 6), fontsize=7,
-                          textcoords="offset points", ha="center")
-    return [form for form, found in compared.errors.items() if name not in found]
+def _points(compared: Compared, name: str) -> list[tuple[float, float, str]]:
+    """Cost, error of the kind ``name`` and label of all weights that have one."""
+    return [(compared.point_cost(weights), compared.errors[weights.form][name],
+             compared.study.point(weights)) for weights in compared.study.errors
+            if name in compared.errors[weights.form]]
+
+
+def _places(points: list[tuple[float, float, str]]) -> tuple[list[float], list[float]]:
+    return [cost for cost, _, _ in points], [error for _, error, _ in points]
+
+
+def _label(axes: Any, points: list[tuple[float, float, str]]) -> None:
+    """A label at each point, where it overlaps none before it if there is such a place."""
+    renderer, frame = axes.figure.canvas.get_renderer(), axes.get_window_extent()
+    taken: list[Any] = []
+    for cost, error, label in points:
+        for x, y, align in ((0, 6, "center"), (0, -12, "center"), (6, -3, "left"),
+                            (-6, -3, "right"), (0, 15, "center"), (0, -21, "center"),
+                            (0, 24, "center"), (0, -30, "center")):
+            text = axes.annotate(label, (cost, error), xytext=(x, y), fontsize=7, ha=align,
+                                 textcoords="offset points")
+            text.set_in_layout(False)
+            box = text.get_window_extent(renderer)
+            if frame.x0 < box.x0 and box.x1 < frame.x1 and not box.count_overlaps(taken):
+                break
+            text.remove()
+        else:
+            axes.add_artist(text)
+        taken.append(box)
 
 
 def _save(figure: Any, path: Path) -> None:
