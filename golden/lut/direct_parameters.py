@@ -36,6 +36,7 @@ __all__ = ["PRESETS", "DirectFrame", "DotCoreParameters"]
 CODED = {fmt.name: fmt for fmt in (INT4, E2M1, MXINT8)}
 #: kinds of scales of activations: those whose products with each other are exact
 A_SCALES = ("none", "e8m0", "e4m3")
+#: what makes digits of weights
 RECODES = ("packer", "edge")
 
 
@@ -228,8 +229,9 @@ class DotCoreParameters(TargetParameters):
         True, "weights of sign and magnitude select an odd multiple of an activation (3a), made "
         "once for all columns, in place of a sum of two powers of two")
     recode: str = parameter(
-        "packer", "integer weights: their digits are made by the packer (a bit more at the port), "
-        "or by each column, of two's complement", choices=RECODES)
+        None, "what makes digits of weights: the packer, or of integers in two's complement each "
+        "column, once for all rows; default edge for integers, which measures smaller",
+        choices=RECODES)
     acc: str | None = _as_in_core("acc")
     entry_width: int | None = _as_in_core(
         "entry_width", help="floating activations: bits of an aligned activation; default what "
@@ -260,6 +262,8 @@ class DotCoreParameters(TargetParameters):
         return {} if self.preset is None else PRESETS[self.preset]
 
     def default(self, field: dataclasses.Field[Any]) -> Any:
+        if field.name == "recode":
+            return "edge" if self.w_format.startswith("int") else "packer"
         return (DEFAULTS | self.preset_fields).get(field.name, super().default(field))
 
     def check(self) -> None:

@@ -22,6 +22,7 @@ import figures_accelerator
 import figures_accuracy
 import figures_bitmod
 import figures_blocks
+import figures_dot
 import figures_estimate
 import figures_planes
 import figures_power
@@ -63,8 +64,8 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "fpga.json": "studies/bench_fpga.py --json",
     "mutations.json": "studies/mutate.py [--mutator yosys] --json",
     **figures_accelerator.RESULTS, **figures_blocks.RESULTS,
-    **figures_planes.RESULTS, **figures_power.RESULTS, **figures_systolic.RESULTS,
-    **figures_ternary.RESULTS}.items()}
+    **figures_dot.RESULTS, **figures_planes.RESULTS, **figures_power.RESULTS,
+    **figures_systolic.RESULTS, **figures_ternary.RESULTS}.items()}
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -343,8 +344,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "smollm2 ternary": lambda: recorded("smollm2_ternary.json", smollm2),
     **{name: lambda file=file, render=render: recorded(file, render)  # type: ignore[misc]
        for name, (file, render) in (figures_accelerator.RECORDED | figures_blocks.RECORDED
-                                    | figures_planes.RECORDED | figures_power.RECORDED
-                                    | figures_ternary.RECORDED).items()},
+                                    | figures_dot.RECORDED | figures_planes.RECORDED
+                                    | figures_power.RECORDED | figures_ternary.RECORDED).items()},
     "fpga": lambda: recorded("fpga.json", fpga),
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }

@@ -30,7 +30,7 @@ LINES = (
     "weight_unpack --lanes 3", "weight_unpack --code sherry", "weight_unpack --code trits2",
     "dot_core --preset nvfp4 --N 8 --K 2 --lanes 1",
     "dot_core --N 2 --K 3 --w-format int3 --acc fp16 --reset async_low",
-    "dot_core --N 2 --K 2 --w-format int3 --a-format int8 --recode edge --out-format int8",
+    "dot_core --N 2 --K 2 --w-format int3 --a-format int8 --recode packer --out-format int8",
     "fp16_pe --acc fp16 --pipeline 1", "fp16_tile --rows 2 --columns 1",
     "fp16_dot --K 3 --input-registers --pipeline 1", "fp16_pe --operands normal",
     "fp16_dot --K 2 --tree fp32 --multiply lmul", "fp16_dot --K 2 --w-format bitmod3",

@@ -56,7 +56,8 @@ def values(p: DotCoreParameters, codes: Array) -> list[list[Fraction]]:
 @pytest.mark.parametrize("a_format", ["int8", *CODED])
 def test_integers_are_exact(w_format: str, a_format: str) -> None:
     """Sums of the longest operation, in the unit that the manifest states; INT_MIN is legal."""
-    p = DotCoreParameters(M=2, N=3, K=3, w_format=w_format, a_format=a_format, max_k=48)
+    p = DotCoreParameters(M=2, N=3, K=3, w_format=w_format, a_format=a_format, max_k=48,
+                          recode="packer")
     codes, weights = draw(np.random.default_rng(1), p, 48)
     beats = direct_beats(weights, p.frame)
     got = operation(p.frame, make_tables(codes, p.frame), beats)
@@ -79,8 +80,8 @@ def test_integers_are_exact(w_format: str, a_format: str) -> None:
 
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_recoded_in_the_core(bits: int) -> None:
-    """With --recode edge the port takes two's complement, of all weights, and fewer bits."""
-    p = DotCoreParameters(M=1, N=2, K=2, w_format=f"int{bits}", a_format="int8", recode="edge")
+    """By default the port takes two's complement, of all weights, and fewer bits."""
+    p = DotCoreParameters(M=1, N=2, K=2, w_format=f"int{bits}", a_format="int8")
     weights = np.arange(-1 << bits - 1, 1 << bits - 1).reshape(2, -1)
     words = [int.from_bytes(word.tobytes(), "little")
              for word in direct_beats(weights, p.frame).words()]
@@ -244,12 +245,12 @@ def test_wrong_weights_are_refused() -> None:
 RTL = [
     DotCoreParameters(M=2, N=3, K=3, w_format="int4", a_format="int4", max_k=60),
     DotCoreParameters(M=1, N=2, K=5, w_format="int7", a_format="int8", max_k=60, segment=9,
-                      buffer="double", reset="async_low", recode="edge", out_format="int8"),
+                      buffer="double", reset="async_low", out_format="int8"),
     DotCoreParameters(M=3, N=2, K=4, w_format="e2m1", a_format="e2m1", max_k=64, pipeline=2),
     DotCoreParameters(M=2, N=2, K=2, w_format="shift4", a_format="int16", max_k=40, preload=False,
                       target="fpga"),
     DotCoreParameters(M=2, N=2, K=2, w_format="int3", a_format="fp16", acc="fp16", max_k=64,
-                      exponent="given"),
+                      exponent="given", recode="packer"),
     DotCoreParameters(M=1, N=2, K=4, w_format="bitmod4", a_format="bf16", max_k=64),
     DotCoreParameters(M=2, N=8, K=2, w_format="flint4", a_format="mxint8", max_k=32, lanes=1,
                       group_scale="fp16", offset="real"),
@@ -271,7 +272,7 @@ def test_equals_golden(p: DotCoreParameters) -> None:
 TIMED = [
     (DotCoreParameters(M=2, N=4, K=2, acc="fp16", max_k=40, buffer="double"), {}),
     (DotCoreParameters(preset="nvfp4", M=2, N=4, K=4, lanes=1), {"group_size": 16}),
-    (DotCoreParameters(M=4, N=4, K=2, a_format="int8", max_k=40, lanes=2, recode="edge",
+    (DotCoreParameters(M=4, N=4, K=2, a_format="int8", max_k=40, lanes=2,
                        out_format="int8", chains=2),
      {"multiplier": np.arange(1, 8) << 28, "shift": np.full(7, 36), "out_zero": np.arange(7)})]
 
