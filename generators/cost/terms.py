@@ -88,7 +88,8 @@ def _dot_core(p: DotCoreParameters) -> Terms:
         "select": cells * p.K * steps,
         "rows": cells * p.K * sum(digit.row_bits(f.read_bits) for digit in form.digits),
         "selected words": cells * f.entry_bits * (p.pipeline == 2),
-        "weights": f.N * p.K * form.port_bits,
+        "weights": f.N * p.K * f.weight_bits,
+        "recoder": f.N * p.K * f.recodes * len(form.digits),
         "decoder": f.N * p.K * form.lines}
 
 

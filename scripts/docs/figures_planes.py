@@ -27,10 +27,9 @@ def areas(r: Json) -> str:
                      number(core["best"], 0), number(core["tables"] / core["best"], 3),
                      number(core["each"], 1), number(core["to_one"], 3)))
     return (f"{c['yosys']}, {libraries}, best of {', '.join(c['recipes'])}. Cores of M = 2, "
-            "N = 16, K = 4, tables made inside; FP16 activations with `--acc fp16`. *Each*: µm² for "
-            "a "
-            "multiply-accumulate a cycle; *to one*: over one plane and one table a beat; *tables*: "
-            "share of the table unit.\n\n" + table(
+            "N = 16, K = 4, tables made inside; FP16 activations with `--acc fp16`. *Each*: µm² "
+            "for a multiply-accumulate a cycle; *to one*: over one plane and one table a beat; "
+            "*tables*: share of the table unit.\n\n" + table(
                 ("weights", "planes", "tables", "column, each", "to one", "core, µm²", "tables",
                  "core, each", "to one"), rows))
 

@@ -43,10 +43,15 @@ Array = NDArray[Any]
 TYPES = {"int4": ("int8",), "e2m1": ("uint8",), "mxint8": ("int8",)}
 
 
+def _block_formats(scale: str, elements: str) -> list[str]:
+    """Block formats with a kind of scales and these elements (``e2m1`` or ``int8``)."""
+    return [kind.name for kind in BLOCK_KINDS.values() if kind.scale == scale
+            and ("int8" if kind.levels is None else "e2m1") == elements]
+
+
 def _blocks(array: Array, p: DotCoreParameters) -> GroupedWeights | None:
     """Floats in the block format that the design takes as activations, if it takes one."""
-    kinds = [kind.name for kind in BLOCK_KINDS.values() if kind.scale == p.a_scale
-             and ("mxint8" if kind.levels is None else "e2m1") == p.a_format]
+    kinds = _block_formats(p.a_scale, {"mxint8": "int8"}.get(p.a_format, p.a_format))
     if not kinds or array.dtype not in (np.float16, np.float32):
         return None
     return quantize(matrix(array, "--a", "(rows, k)"), kinds[0])
@@ -132,8 +137,9 @@ class DirectOperandOptions(OperandOptions):
         p, form = parameters, parameters.frame.form
         blocks = _blocks(activations.astype(np.float32), p)
         codes, values, step = rounded(p.frame.activation, activations)
-        if p.w_format in SAMPLED:
-            tensor = sampled(p.frame, SAMPLED[p.w_format], weights)
+        kinds = [*_block_formats(p.group_scale, p.w_format), *SAMPLED.get(p.w_format, "").split()]
+        if kinds:
+            tensor = sampled(p.frame, kinds[0], weights)
             if blocks is not None:
                 values = blocks.dequantize().astype(np.float64)
                 return Sample(self.of_tensor(p, activations.astype(np.float32), tensor), values,
