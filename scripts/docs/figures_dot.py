@@ -12,32 +12,19 @@ Json = Any
 
 #: result file -> the command that writes it
 RESULTS = {"dot_area.json": "studies/bench_dot.py --liberty sky130hd_tt.lib.gz --recipes plain "
-           "--only recode,core --json >"}
-
-
-def conditions(r: Json) -> str:
-    c = r["conditions"]
-    libraries = ", ".join(f"{x['library']} (sha256 {x['sha256'][:12]})" for x in c["libraries"])
-    return f"{c['yosys']}, {libraries}, best of {', '.join(c['recipes'])}."
+           "--only core --json >"}
 
 
 def cores(r: Json) -> str:
+    c = r["conditions"]
+    libraries = ", ".join(f"{x['library']} (sha256 {x['sha256'][:12]})" for x in c["libraries"])
     return "\n\n".join((
-        conditions(r) + " Whole cores, module by module, over `fp16_pe --acc fp32`:",
+        f"{c['yosys']}, {libraries}, best of {', '.join(c['recipes'])}. Whole cores, module by "
+        "module, over `fp16_pe --acc fp32`:",
         table(("core", "µm²", "over its cells", "a multiply-add", "over an FP16 PE"),
               [(f"`{x['design']}`", number(x["area"], 0), number(x["over_cells"], 2),
                 number(x["per_mac"], 0), number(x["to_pe"], 3)) for x in r["core"]])))
 
 
-def recoders(r: Json) -> str:
-    return "\n\n".join((
-        conditions(r) + " Paths are those of the same cores sized for 1 ns:",
-        table(("core", "packer, µm²", "edge, µm²", "more for a weight of a beat", "packer, ns",
-               "edge, ns"),
-              [(f"`{x['design']}`", number(x["packer"], 0), number(x["edge"], 0),
-                number(x["more"], 1), number(x["path_packer"], 2), number(x["path_edge"], 2))
-               for x in r["recode"]])))
-
-
 #: table -> result file and its text
-RECORDED = {"dot cores": ("dot_area.json", cores), "dot recoders": ("dot_area.json", recoders)}
+RECORDED = {"dot cores": ("dot_area.json", cores)}
