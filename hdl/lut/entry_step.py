@@ -1,6 +1,6 @@
 """The plane step: table entries times 2**plane, once per row instead of once per output.
 
-A beat of several planes steps by its lowest; its number is ``plane`` here.
+A beat of several planes steps by its lowest one; the port ``plane`` has the number of the beat.
 
 Integers are shifted and lose a lowest bit that all entries have in common. Aligned ones step down
 from the top plane: shifted right, what is lost ORed into the lowest bit (round to odd). With
@@ -30,8 +30,7 @@ def lowest_plane(p: LutCoreParameters, number: Value) -> Value:
 
 
 class EntryStep(wiring.Component):
-    """One entry times 2**(planes * plane), or 2**-(planes * plane), with so many planes a beat
-    (combinational)."""
+    """One entry times 2**plane, or 2**-plane (combinational)."""
 
     def __init__(self, p: LutCoreParameters) -> None:
         self.parameters = p
