@@ -12,7 +12,8 @@ from ..flow.synthesis import usable_recipes
 from ..progress import Progress
 from .accuracy import FORMATS, distributions, error
 from .measurements import Design, Measure, parse
-from .study import Reference, Row, Study
+from .recorded import losses
+from .study import Reference, Row, Study, Weights
 
 __all__ = ["Compared", "Found", "Quoted", "compare"]
 
@@ -66,8 +67,13 @@ class Compared:
     study: Study
     rows: tuple[Found, ...]
     quoted: tuple[Quoted, ...]
-    #: weight format -> distribution -> error (:mod:`.accuracy`), of the study's ``errors``
+    #: weight format -> distribution -> error (:mod:`.accuracy`), of the study's ``errors``; and
+    #: model -> what is lost on it, where that is recorded (:mod:`.recorded`)
     errors: dict[str, dict[str, float]]
+
+    def point_cost(self, weights: Weights) -> float:
+        """Area × cycles of a multiply-accumulate with such weights."""
+        return self.row(weights.label).cost * weights.passes
 
     def row(self, label: str) -> Found:
         return next(found for found in self.rows if found.row.label == label)
@@ -127,7 +133,7 @@ def _errors(study: Study) -> dict[str, dict[str, float]]:
         return {}
     samples = distributions()
     return {name: {kind: error(FORMATS[name], sample) for kind, sample in samples.items()}
-            for name in dict.fromkeys(study.errors.values())}
+            | losses(name) for name in dict.fromkeys(weights.form for weights in study.errors)}
 
 
 def _found(row: Row, work: float, results: Mapping[str, Mapping[str, Any]]) -> Found:

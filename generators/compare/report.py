@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from .evaluate import Compared, Found, Quoted
 from .measurements import Measure
 from .plots import KINDS
+from .recorded import MODELS, RECORD
 from .study import Row
 
 __all__ = ["UNEXPLAINED", "as_csv", "as_markdown", "as_text", "conditions"]
@@ -19,6 +20,25 @@ FAR = 1.25
 UNEXPLAINED = "not explained"
 COLUMNS = ("design", "scope", "area", "recipe", "plain", "flip-flops", "MAC/cycle", "area per MAC",
            "to base", "path, ns")
+
+
+#: heads of errors: distributions, then models
+ERRORS = (*KINDS.values(), *(title for title, _ in MODELS.values()))
+
+
+def _errors(compared: Compared, form: str) -> list[str]:
+    """Figures under :data:`ERRORS`."""
+    found = compared.errors[form]
+    return [f"{found[kind]:.2e}" if kind in found else "–" for kind in (*KINDS, *MODELS)]
+
+
+def _under(compared: Compared) -> list[str]:
+    """What the figures of models mean, and which are not there."""
+    lines = [f"{title}: {meaning}." for title, meaning in MODELS.values()]
+    missing = [form for form, found in compared.errors.items() if not MODELS.keys() <= found.keys()]
+    if missing:
+        lines.append(f"–: not recorded; {RECORD} measures {', '.join(missing)}.")
+    return lines
 
 
 def conditions(measure: Measure, recipes: Sequence[str]) -> str:
@@ -55,9 +75,10 @@ def as_text(compared: Compared) -> str:
     parts = [study.title, study.question, "",
              _table(COLUMNS, [_cells(found) for found in compared.rows], left=2)]
     if study.errors:
-        rows = [[label, form, *(f"{compared.errors[form][kind]:.2e}" for kind in KINDS)]
-                for label, form in study.errors.items()]
-        parts += ["", _table(("design", "weights: error", *KINDS.values()), rows, left=2)]
+        rows = [[weights.label, weights.form, f"{compared.point_cost(weights):,.0f}",
+                 *_errors(compared, weights.form)] for weights in study.errors]
+        parts += ["", _table(("design", "weights", "area x cycles", *ERRORS), rows, left=2),
+                  *_under(compared)]
     if compared.quoted:
         rows = [row[:5] for row in _quoted(compared)]
         parts += ["", _table(("published", "in", "there", "here", "quotient"), rows, left=2)]
@@ -91,12 +112,11 @@ def as_markdown(compared: Compared, under: str) -> str:
              f"“{study.base_label}”. {under}.", "",
              *(f"- {row.label}: {_made_of(row)}" for row in study.rows), ""]
     if study.errors:
-        names = list(KINDS.values())
-        rows = [[label, form, f"{compared.row(label).cost:,.0f}",
-                 *(f"{compared.errors[form][kind]:.2e}" for kind in KINDS)]
-                for label, form in study.errors.items()]
+        rows = [[weights.label, weights.form, f"{compared.point_cost(weights):,.0f}",
+                 *_errors(compared, weights.form)] for weights in study.errors]
         lines += [f"![{study.title}]({study.name}_error.svg)", "",
-                  _pipes(("design", "weights", "area per MAC", *names), rows, left=2), ""]
+                  _pipes(("design", "weights", "area × cycles", *ERRORS), rows, left=2), "",
+                  *(line + "\n" for line in _under(compared))]
     if compared.quoted:
         lines += [_pipes(("published", "in", "there", "here", "quotient", "ours", "base"),
                          _quoted(compared), left=2), ""]

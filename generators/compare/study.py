@@ -6,11 +6,11 @@ and :mod:`.report` and :mod:`.plots` show them. The studies are in :mod:`.studie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Reference", "Row", "Study", "same"]
+__all__ = ["Reference", "Row", "Study", "Weights", "same"]
 
 #: what of a design a row measures
 Scope = Literal["cell", "core", "whole"]
@@ -69,6 +69,16 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """A format of weights that a row multiplies by, whose error stands beside its cost."""
+
+    label: str              #: of a row
+    form: str               #: name in :mod:`.accuracy`
+    #: how often the row's design takes each weight: planes with scales of their own
+    passes: int = 1
+
+
+@dataclass(frozen=True)
 class Study:
     """Rows under equal conditions; the first one is the base of the ratios unless one is named."""
 
@@ -78,12 +88,11 @@ class Study:
     rows: tuple[Row, ...]
     references: tuple[Reference, ...] = ()
     base: str = ""
-    #: label -> weight format of :mod:`.accuracy` whose error belongs to the row
-    errors: Mapping[str, str] = field(default_factory=dict)
+    errors: tuple[Weights, ...] = ()
 
     def __post_init__(self) -> None:
         labels = [row.label for row in self.rows]
-        used = [self.base or labels[0], *self.errors,
+        used = [self.base or labels[0], *(weights.label for weights in self.errors),
                 *(name for row in self.rows for name, _ in row.plus),
                 *(name for r in self.references for name in (r.ours, r.base))]
         missing = sorted({name for name in used if name not in labels})
@@ -93,6 +102,12 @@ class Study:
         if missing or len(set(labels)) < len(labels):
             raise ValueError(f"study {self.name}: labels must differ and be those of rows; "
                              f"unknown: {missing}")
+
+    def point(self, weights: Weights) -> str:
+        """The label of one of :attr:`errors`: of its row, and of its format where a row has
+        several."""
+        several = sum(other.label == weights.label for other in self.errors) > 1
+        return weights.label + (f", {weights.form}" if several else "")
 
     @property
     def base_label(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tables import number, table
@@ -13,7 +14,7 @@ Json = Any
 #: result file -> the command that writes it
 RESULTS = {
     "smollm2_mxfp4.json": "demos/demo_smollm2_mxfp4.py --json >",
-    "formats.json": "studies/bench_formats.py --json >",
+    "formats.json": "studies/bench_formats.py --json",
     "blocks_area.json": "studies/bench_blocks.py --liberty sky130hd_tt.lib.gz --recipes plain "
                         "--json >"}
 
@@ -34,14 +35,40 @@ def mxfp4(r: Json) -> str:
 def formats(r: Json) -> str:
     """Errors of all formats."""
     rows = [(f"`{x['format']}`", x["group"], f"{x['bits_per_weight']:.3f}",
-             *(f"{x[name]:.3e}" for name in ("gaussian", "t5", "t3", "minilm")),
-             f"{x['cosine_mean']:.4f}", f"{x['cosine_lowest']:.4f}") for x in r["formats"]]
+             *(f"{x[name]:.3e}" for name in ("gaussian", "t5", "t3")),
+             *(f"{x[name]['error']:.3e}" if name in x else "–" for name in r["models"]))
+            for x in r["formats"]]
     size = " × ".join(f"{n:,}" for n in r["distributions"]["gaussian"])
+    models = " and ".join(f"of the {m['matrices']} matrices of {m['model']}"
+                          for m in r["models"].values())
     return (f"Normalised mean square error of {size} weights from a normal distribution and from "
-            "Student's t with 5 and 3 degrees of freedom, and of the 36 matrices of "
-            f"{r['model']}; cosine of its sentence embeddings to those of the FP32 model:\n\n"
-            + table(("format", "group", "bits/weight", "Gaussian", "t(5)", "t(3)", "model",
-                     "cosine, mean", "lowest"), rows))
+            f"Student's t with 5 and 3 degrees of freedom, {models}:\n\n"
+            + table(("format", "group", "bits/weight", "Gaussian", "t(5)", "t(3)", "MiniLM",
+                     "SmolLM2"), rows))
+
+
+def formats_in_models(r: Json) -> str:
+    """What all formats do to the models."""
+    m, s = r["models"]["minilm"], r["models"]["smollm2"]
+    rows = [("*as it is*", "–", "1.0000", "1.0000", f"{s['likelihood']:.4f}",
+             f"{math.exp(s['likelihood']):,.2f}", "0.0000")]
+    for x in r["formats"]:
+        cosines = [f"{x['minilm'][key]:.4f}" for key in ("cosine_mean", "cosine_lowest")] \
+            if "minilm" in x else ["–", "–"]
+        scores = [f"{x['smollm2']['likelihood']:.4f}",
+                  f"{math.exp(x['smollm2']['likelihood']):,.2f}",
+                  f"{x['smollm2']['divergence']:.4f}"] if "smollm2" in x else ["–", "–", "–"]
+        rows.append((f"`{x['format']}`", f"{x['bits_per_weight']:.3f}", *cosines, *scores))
+    return (f"{m['model']}: cosine of the embeddings of {m['sentences']} sentences to those of "
+            f"the FP32 model, {m['matrices']} matrices replaced. {s['model']} (`{s['file']}`, as "
+            "it is: the file's own weights): mean negative log likelihood of the "
+            f"{s['tokens'] - 1} tokens of docs/data/paragraph.txt after the first, in nats, the "
+            "perplexity that it is the logarithm of, and the mean Kullback-Leibler divergence from "
+            f"the likelihoods of the model as it is, {s['matrices']} matrices ({s['weights']:,} "
+            "weights) replaced, the embedding and output head not. Activations are float32. –: not "
+            "measured.\n\n"
+            + table(("format", "bits/weight", "cosine, mean", "lowest", "nats a token",
+                     "perplexity", "divergence"), rows))
 
 
 def _conditions(r: Json) -> str:
@@ -74,4 +101,5 @@ def lmul(r: Json) -> str:
 
 
 RECORDED = {"smollm2 mxfp4": ("smollm2_mxfp4.json", mxfp4), "formats": ("formats.json", formats),
+            "formats in models": ("formats.json", formats_in_models),
             "scale areas": ("blocks_area.json", scales), "l-mul": ("blocks_area.json", lmul)}

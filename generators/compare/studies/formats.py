@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..study import Row, Study, same
+from ..study import Row, Study, Weights, same
 
 __all__ = ["STUDY"]
 
@@ -32,7 +32,9 @@ STUDY = Study(
         Row("the same with L-Mul", "fp16_dot --K 4 --tree fp16 --acc fp16 --multiply lmul", same(4),
             "cell"),
     ),
-    errors={"INT8 x FP16": "mxint8", "INT4 x FP16": "int4", "INT3 x FP16": "int3",
-            "E2M1 x FP16": "mxfp4", "MXFP4 x MXFP4": "mxfp4", "BitMoD-4 x FP16": "bitmod4",
-            "BitMoD-3 x FP16": "bitmod3", "flint4 x FP16": "flint4", "trits x FP16": "ternary",
-            "BitMoD PE, four bits, bit-serial": "bitmod4"})
+    errors=tuple(Weights(label, form) for label, form in (
+        ("INT8 x FP16", "mxint8"), ("INT4 x FP16", "int4"), ("INT3 x FP16", "int3"),
+        ("E2M1 x FP16", "mxfp4"), ("MXFP4 x MXFP4", "mxfp4"), ("BitMoD-4 x FP16", "bitmod4"),
+        ("BitMoD-3 x FP16", "bitmod3"), ("flint4 x FP16", "flint4"),
+        ("powers of two x FP16", "shift4"), ("trits x FP16", "ternary"),
+        ("BitMoD PE, four bits, bit-serial", "bitmod4"))))

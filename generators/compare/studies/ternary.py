@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..plain import plain_mac
-from ..study import Reference, Row, Study, same
+from ..study import Reference, Row, Study, Weights, same
 
 __all__ = ["STUDY"]
 
@@ -46,4 +46,10 @@ STUDY = Study(
         Reference("area of multipliers over that of ternary tables", 2.2,
                   "generator of ternary tables, mostly FP16", "table of 2 trits, INT8",
                   "a * w, INT8 x INT2", "density"),
-    ))
+    ),
+    errors=(
+        Weights("direct, INT8 x trits", "ternary"),
+        # its own levels, which take no zero points
+        Weights("table of bits, two planes, INT8", "lut2_sym"),
+        *(Weights("table of 2 trits, INT8", form) for form in ("ternary", "sherry")),
+        Weights("table of 2 trits, INT8", "ternary2", passes=2)))

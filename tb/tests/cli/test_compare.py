@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
+import subprocess
 import sys
 import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lowbit.generators.cli import main
 from lowbit.generators.compare import studies
-from lowbit.generators.compare.accuracy import FORMATS
+from lowbit.generators.compare.accuracy import FORMATS, Format
 from lowbit.generators.compare.evaluate import compare
 from lowbit.generators.compare.measurements import Measure, parse
 from lowbit.generators.compare.plain import plain_mac
+from lowbit.generators.compare.recorded import MODELS, losses
 from lowbit.generators.compare.report import UNEXPLAINED, as_markdown
-from lowbit.generators.compare.study import Reference, Row, Study, same
+from lowbit.generators.compare.study import Reference, Row, Study, Weights, same
 from lowbit.generators.errors import CheckFailed, UsageError
 from lowbit.generators.flow import liberty, synthesis
+from lowbit.golden.lut.quantizer import quantize, quantize_planes, quantize_ternary
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = "lut_dot --K 2 --a-format int8"
@@ -37,7 +42,7 @@ STUDY = Study(
      Reference("far", 3.0, "a paper", "five of two", "two", "area"),
      Reference("far, with a reason", 3.0, "a paper", "five of two", "two", "area", "Because."),
      Reference("time", 1.0, "a paper", "three", "by hand", "time", "No matter.")),
-    errors={"two": "fp3"})
+    errors=(Weights("two", "fp3"), Weights("two", "unrecorded", passes=2), Weights("three", "fp3")))
 
 
 @pytest.fixture
@@ -46,6 +51,7 @@ def tiny(monkeypatch: Any, tmp_path: Any) -> Study:
     module.STUDY = STUDY                                        # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(studies, "STUDIES", ("tiny",))
+    monkeypatch.setitem(FORMATS, "unrecorded", Format("unrecorded", 1, lambda w: (w / 2, 32.0)))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return STUDY
 
@@ -74,6 +80,18 @@ def test_report(tiny: Study, tmp_path: Any, capsys: Any) -> None:
     assert "- far, with a reason: Because." in text and f"- far: {UNEXPLAINED}" in text
     assert "- near" not in text
     assert re.search(r"^far +a paper +3 +5 +1\.67$", shown, re.M)
+    # errors: on distributions, of models as recorded; two passes cost twice
+    cost = float(re.search(r"^two +fp3 +(\d+) ", shown, re.M)[1])          # type: ignore[index]
+    lost = "  ".join(f"{losses('fp3')[model]:.2e}" for model in MODELS)
+    assert re.search(rf"^two +fp3 +{cost:.0f} .* {re.escape(lost)}$", shown, re.M)
+    again = re.search(r"^two +unrecorded +(\d+)  2.50e-01 .* –  +–$", shown, re.M)
+    assert again and float(again[1]) == pytest.approx(2 * cost, abs=1)
+    note = "–: not recorded; scripts/studies/bench_formats.py measures unrecorded."
+    assert note in shown and note in text
+    picture = files["tiny_error.svg"].decode()
+    assert "not recorded (scripts/studies/bench_formats.py): unrecorded" in picture
+    assert picture.count(">two, fp3<") == picture.count(">three<") == 1 + len(MODELS)
+    assert picture.count(">two, unrecorded<") == 1
     assert main(words) == 0
     assert {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()} == files
 
@@ -121,15 +139,48 @@ def test_studies(name: str) -> None:
     assert study.name == name
     for row in study.rows:
         assert row.work(None if row.verilog else parse(row.command)) > 0
-    assert set(study.errors.values()) <= set(FORMATS)
+    for weights in study.errors:
+        assert weights.form in FORMATS and set(losses(weights.form)) == set(MODELS)
     assert study.question.endswith("?")
+
+
+def test_formats_of_few_levels() -> None:
+    """Powers of two are the nearest; planes are those of the quantiser, and of a shorter group."""
+    rng = np.random.default_rng(1)
+    weights = rng.standard_t(3, (3, 192)).astype(np.float32)
+    weights[2, 128:] = 0
+    values, bits = FORMATS["shift4"].quantize(weights)
+    levels = np.array([sign * 2.0**e for e in range(8) for sign in (1, -1)])
+    for row, span in itertools.product(range(3), (slice(0, 128), slice(128, 192))):
+        part = weights[row, span].astype(float)
+        scale = float(np.float32(np.abs(part).max() / 128))
+        near = np.abs(part[:, None] - scale * levels).min(axis=1)
+        np.testing.assert_allclose(np.abs(part - values[row, span]), near, rtol=1e-6, atol=1e-7)
+    assert bits == 4.25
+    whole = weights[:, :128]
+    for name, tensor, stored in (
+            ("ternary2", quantize_planes(whole, 2, 128), 2 * (1.6 + 0.25)),
+            ("sherry", quantize_ternary(whole, 128, sparse=True), 1.25 + 0.25),
+            ("lut2_sym", quantize(whole, 2, 128, symmetric=True), 2.25)):
+        values, bits = FORMATS[name].quantize(whole)
+        np.testing.assert_array_equal(values, tensor.dequantize().astype(np.float32))
+        assert bits == stored
+        assert FORMATS[name].quantize(weights)[0].shape == (3, 192)
+
+
+def test_recorded_losses() -> None:
+    """The package's figures are those of docs/results."""
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "docs" / "accuracies.py", "--check"],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert losses("no format") == {}
 
 
 def test_labels_are_checked() -> None:
     row = Row("one", TINY, same(1), "cell")
     for rows, more in (((row, row), {}), ((row,), {"base": "two"}),
                        ((row,), {"references": (Reference("", 1, "", "one", "no", "area"),)}),
-                       ((row,), {"errors": {"no": "fp4"}}),
+                       ((row,), {"errors": (Weights("no", "fp4"),)}),
                        ((row,), {"references": (Reference("", 1, "", "one", "one", "time"),)})):
         with pytest.raises(ValueError, match="labels must differ"):
             Study("s", "", "", rows, **more)
