@@ -26,9 +26,9 @@ def accuracies() -> dict[str, dict[str, float]]:
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     baseline = record["models"]["smollm2"]["likelihood"]
     return {"minilm": {row["format"]: 1 - row["minilm"]["cosine_mean"]
-                       for row in record["formats"]},
+                       for row in record["formats"] if "minilm" in row},
             "smollm2": {row["format"]: row["smollm2"]["likelihood"] - baseline
-                        for row in record["formats"]}}
+                        for row in record["formats"] if "smollm2" in row}}
 
 
 def main() -> int:

@@ -65,7 +65,8 @@ def formats_in_models(r: Json) -> str:
             f"{s['tokens'] - 1} tokens of docs/data/paragraph.txt after the first, in nats, the "
             "perplexity that it is the logarithm of, and the mean Kullback-Leibler divergence from "
             f"the likelihoods of the model as it is, {s['matrices']} matrices ({s['weights']:,} "
-            "weights) replaced, the embedding and output head not. Activations are float32.\n\n"
+            "weights) replaced, the embedding and output head not. Activations are float32. –: not "
+            "measured.\n\n"
             + table(("format", "bits/weight", "cosine, mean", "lowest", "nats a token",
                      "perplexity", "divergence"), rows))
 
