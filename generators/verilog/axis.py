@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from amaranth.hdl import Elaboratable
+
 from lowbit.hdl.common.design import Design
 from lowbit.hdl.fabric.axis_wrapper import AxisWrapper, stream_members
 
@@ -15,6 +17,9 @@ __all__ = ["axis_facts", "axis_wrapper"]
 def axis_wrapper(core: Design[Any], name: str, width: int | None) -> AxisWrapper:
     """The component; :class:`UsageError` for a design that has no streams to wrap."""
     if not stream_members(core):
+        for part in (core, *vars(core).values()):
+            if isinstance(part, Elaboratable):
+                part._MustUse__used = True      # refused: Amaranth need not remark on it
         has_bus = any(member.is_signature for member in core.signature.members.values())
         why = "has AXI interfaces already" if has_bus else "has none with these parameters"
         raise UsageError(f"--wrap axis needs streams to wrap, and {name} {why}; leave --wrap out")

@@ -41,7 +41,7 @@ def frame_bytes(facts: Facts, beat: Beat) -> bytes:
         if field["signed"]:
             values = [value - (value >> width - 1 << width) for value in values]
         if box >= 8:
-            raw = np.array(values).astype(_kind(field)).tobytes()
+            raw = np.array(values, dtype=_kind(field)).tobytes()
         else:
             bits = np.array(values)[:, None] >> np.arange(box) & 1
             raw = np.packbits(bits.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
