@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,6 @@ DESIGNS = {f"{LUT} 1": "normal", f"{LUT} 2": "normal", f"{LUT} 4": "normal",
 
 def measured(command: str, activity: str, args: argparse.Namespace) -> dict[str, Any]:
     """A row: the figures of a report that the page shows."""
-    start = time.process_time()
     parameters = parse(command)
     library = find_library(args.liberty)
     report = measure_power(parameters, library, stimulus_of(parameters, None, activity, 1),
@@ -50,8 +48,7 @@ def measured(command: str, activity: str, args: argparse.Namespace) -> dict[str,
             "j_per_cycle": energy["total_j"] / energy["cycles"],
             "macs_per_cycle": macs / energy["cycles"] if macs else None,
             "toggles": report["activity"]["toggles_per_net_and_cycle"],
-            "conditions": report["conditions"],
-            "seconds": round(time.process_time() - start, 1)}
+            "conditions": report["conditions"]}
 
 
 def main() -> int:

@@ -37,7 +37,7 @@ async def run_cycles(bench: Bench, inputs: Mapping[str, Sequence[int]],
     if hasattr(dut, "rst") or hasattr(dut, "rst_n"):
         await bench.reset()
     else:       # every register starts with data
-        bench.clock.start()
+        bench.start()
         bench.started = time.perf_counter()
     noise, edge, settled = random.Random(cycles), RisingEdge(dut.clk), ReadOnly()
     for cycle in range(cycles + latency):

@@ -214,6 +214,11 @@ class Bench:
         self.clock = Clock(dut.clk, period, "ns")
         self.started = 0.0
 
+    def start(self) -> None:
+        """Start the clock, and the recording of the ports where the plan asks for one."""
+        start_recording(self.dut, load_plan())
+        self.clock.start()
+
     async def reset(self, streams: Callable[[], list[AnEnd]] = list) -> list[AnEnd]:
         """Start the clock (the first time) and reset; returns the ``streams`` made on the way,
         of which none may be valid or ready in reset.
@@ -223,18 +228,16 @@ class Bench:
         old streams do.
         """
         again = self.started > 0
-        if not again:
-            start_recording(self.dut, load_plan())
         synchronous = hasattr(self.dut, "rst")
         if not synchronous and not hasattr(self.dut, "rst_n"):      # nothing to reset
-            self.clock.start()
+            self.start()
             await RisingEdge(self.dut.clk)
             self.started = time.perf_counter()
             return streams()
         reset, active = (self.dut.rst, 1) if synchronous else (self.dut.rst_n, 0)
         if not again:
             made = streams()
-            self.clock.start()
+            self.start()
             reset.value = active
             for _ in range(3):
                 await RisingEdge(self.dut.clk)

@@ -125,7 +125,7 @@ async def equals_golden(dut: Any) -> None:
     if hasattr(dut, "rst") or hasattr(dut, "rst_n"):
         await bench.reset()
     else:
-        bench.clock.start()
+        bench.start()
         await RisingEdge(dut.clk)
     word, pending, exponent = (getattr(dut, f"total_{name}", None)
                                for name in ("word", "pending", "exponent"))
