@@ -8,6 +8,7 @@ component, the testbench, the manifest and the command line. A field is declared
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -67,6 +68,10 @@ def default_text(field: dataclasses.Field[Any]) -> str:
     return "derived" if field.default is None else str(field.default)
 
 
+#: the fields of a class: searches make objects by the hundred thousand
+_fields = functools.cache(dataclasses.fields)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
     """Base of all parameter objects.
@@ -84,13 +89,13 @@ class Parameters:
     @classmethod
     def declared(cls) -> list[dataclasses.Field[Any]]:
         """The fields in the order of their declaration, those of all generators last."""
-        shared = {field.name for field in dataclasses.fields(Parameters)}
-        return sorted(dataclasses.fields(cls), key=lambda field: field.name in shared)
+        shared = {field.name for field in _fields(Parameters)}
+        return sorted(_fields(cls), key=lambda field: field.name in shared)
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
+        for field in _fields(type(self)):
             self._check_field(field, getattr(self, field.name))
-        for field in dataclasses.fields(self):
+        for field in _fields(type(self)):
             if getattr(self, field.name) is None:
                 # a frozen object has no other way to fill in a field
                 object.__setattr__(self, field.name, self.default(field))
