@@ -120,8 +120,8 @@ def uncovered(cls, rows):
     factors = lut_space.SPACES[cls]
     complaint = functools.partial(lut_space.regression_complaint, cls)
     covered = set().union(*(pairs_of(factors, row) for row in rows))
-    walked = walked_legal(factors, complaint, 1500, seed=7)
-    assert len(walked) > 1000 and all(complaint(row) is None for row in walked[:100])
+    walked = walked_legal(factors, complaint, 2000, seed=7)
+    assert len(walked) > 1300 and all(complaint(row) is None for row in walked[:100])
     names = list(factors)
     return [(names[f], factors[names[f]][i], names[g], factors[names[g]][j]) for f, i, g, j in
             sorted(set().union(*(pairs_of(factors, row) for row in walked)) - covered)]
@@ -129,8 +129,9 @@ def uncovered(cls, rows):
 
 @pytest.mark.parametrize("cls", [LutTableParameters, LutDotParameters, LutCoreParameters])
 def test_regression_covers_what_walks_find(cls):
-    """Every pair of a thousand legal configurations is in the regression's array; walks find pairs
-    that as many random legal configurations do not have."""
+    """Every pair of more than a thousand legal configurations is in the regression's array. (1,500
+    walks found 3,327 pairs of the core, 1,500 random legal configurations 3,329, in four times the
+    time; 25 and 27 of them the other way did not find.)"""
     rows = [lut_space.row_of(p) for p in lut_space.regression(cls)]
     assert not uncovered(cls, rows)
 
