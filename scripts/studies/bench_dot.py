@@ -132,9 +132,7 @@ def core_rows(measure: Measure, names: Sequence[str], quick: bool) -> list[Row]:
     rows: list[Row] = []
     for flags in ("--w-format int4 --acc fp16 --exponent given",
                   "--w-format int4 --acc fp32 --exponent given",
-                  "--w-format int4 --a-format int8",
-                  "--w-format int4 --a-format int8 --out-format int8",
-                  "--preset mxfp4", "--preset nvfp4"):
+                  "--w-format int4 --a-format int8", "--preset mxfp4"):
         command = f"dot_core {flags} --M 2 --N {columns} --K 4 --lanes 1"
         areas = parts(measure, command, names, {"dot_cell": "cells"})["best"]
         whole = sum(areas.values())
