@@ -67,6 +67,16 @@ def default_text(field: dataclasses.Field[Any]) -> str:
     return "derived" if field.default is None else str(field.default)
 
 
+_FIELDS: dict[Any, tuple[dataclasses.Field[Any], ...]] = {}
+
+
+def _fields(cls: Any) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields of a class, read once: searches make objects by the hundred thousand."""
+    if cls not in _FIELDS:
+        _FIELDS[cls] = dataclasses.fields(cls)
+    return _FIELDS[cls]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
     """Base of all parameter objects.
@@ -84,13 +94,13 @@ class Parameters:
     @classmethod
     def declared(cls) -> list[dataclasses.Field[Any]]:
         """The fields in the order of their declaration, those of all generators last."""
-        shared = {field.name for field in dataclasses.fields(Parameters)}
-        return sorted(dataclasses.fields(cls), key=lambda field: field.name in shared)
+        shared = {field.name for field in _fields(Parameters)}
+        return sorted(_fields(cls), key=lambda field: field.name in shared)
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
+        for field in _fields(type(self)):
             self._check_field(field, getattr(self, field.name))
-        for field in dataclasses.fields(self):
+        for field in _fields(type(self)):
             if getattr(self, field.name) is None:
                 # a frozen object has no other way to fill in a field
                 object.__setattr__(self, field.name, self.default(field))

@@ -9,6 +9,7 @@ from lowbit.generators import registry
 from lowbit.generators.options import add_parameters, take_parameters
 from lowbit.generators.verilog.emit import Emitted, emit
 from lowbit.golden.parameters import Parameters
+from lowbit.tb.support.session import shared
 
 __all__ = ["LINES", "emitted", "parameters"]
 
@@ -63,5 +64,5 @@ def parameters(line: str) -> Parameters:
 
 @cache
 def emitted(line: str) -> Emitted:
-    """The design of a command line, emitted once a process."""
-    return emit(parameters(line))
+    """The design of a command line, emitted once a test run."""
+    return shared(f"design {line}", lambda: emit(parameters(line)))

@@ -4,8 +4,12 @@ leaves them out; ``core/test_smoke.py`` simulates one small design of each famil
 from __future__ import annotations
 
 import gc
+import os
+import tempfile
 
 import pytest
+
+from lowbit.tb.support.session import FOLDER
 
 SLOW = {
     "test_api", "test_area", "test_baselines", "test_bitmod_term_generator", "test_bitmod_rtl_pe",
@@ -17,6 +21,14 @@ SLOW = {
     "test_run_fp16", "test_shared", "test_simulate", "test_small_arithmetic", "test_smollm2",
     "test_accel_rtl", "test_block", "test_cycles", "test_native", "test_queue_proofs",
     "test_target"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder that this run's processes share; workers inherit the variable."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="lowbit-tests-")
+        os.environ[FOLDER] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
