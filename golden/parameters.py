@@ -68,19 +68,8 @@ def default_text(field: dataclasses.Field[Any]) -> str:
     return "derived" if field.default is None else str(field.default)
 
 
-<<<<<<< HEAD
 #: the fields of a class, kept: searches make objects by the hundred thousand
 _fields: Callable[[Any], tuple[dataclasses.Field[Any], ...]] = functools.cache(dataclasses.fields)
-=======
-_FIELDS: dict[Any, tuple[dataclasses.Field[Any], ...]] = {}
-
-
-def _fields(cls: Any) -> tuple[dataclasses.Field[Any], ...]:
-    """The fields of a class, read once: searches make objects by the hundred thousand."""
-    if cls not in _FIELDS:
-        _FIELDS[cls] = dataclasses.fields(cls)
-    return _FIELDS[cls]
->>>>>>> bundle
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,9 +80,5 @@ def _parsed(line: str) -> tuple[Parameters, Wrap | None]:
 @cache
 def emitted(line: str) -> Emitted:
     """The design of a command line, emitted once a test run."""
-<<<<<<< HEAD
     p, wrap = _parsed(line)
     return shared(f"design {line}", lambda: emit(p, wrap=wrap))
-=======
-    return shared(f"design {line}", lambda: emit(parameters(line)))
->>>>>>> bundle
