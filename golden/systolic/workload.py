@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..parameters import ParameterError
+from ..requantize import given_requantizer
 from ..workload import Pass, Progress, Workload
 from .cycles import operation_cycles
 from .gemm import Operands, product, weight_codes
@@ -49,18 +50,11 @@ class SystolicWorkload(Workload):
 
     def _check_requantizer(self) -> None:
         p, x = self.parameters, self.operands
-        for name in ("multiplier", "shift", "zero"):
-            values = getattr(x, name)
-            if (values is not None) != p.requantizes:
-                raise ParameterError(f"{name} belongs to --out-format int8, which needs it; got "
-                                     f"--out-format {p.out_format}")
-            if values is not None and values.shape != (self.columns,):
-                raise ParameterError(f"{name} must have one integer for each of {self.columns} "
-                                     f"columns; got shape {values.shape}")
-        try:
-            _ = x.requantizer
-        except ValueError as error:
-            raise ParameterError(str(error)) from None
+        arrays = {"--multiplier": x.multiplier, "--shift": x.shift, "--zero": x.zero}
+        if p.requantizes:
+            given_requantizer(arrays, self.columns)
+        elif given := [name for name, array in arrays.items() if array is not None]:
+            raise ParameterError(f"{given[0]} belongs to --out-format int8; leave it out")
 
     def golden(self, progress: Progress = lambda done, total: None) -> Array:
         x = self.operands

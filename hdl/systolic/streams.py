@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from amaranth.lib import data
 
-from lowbit.golden.formats import INT8
-from lowbit.golden.requantize import MULTIPLIER_BITS, SHIFT_BITS
 from lowbit.golden.systolic.parameters import SystolicParameters
 
 from ..common.field import Field, flag
+from ..common.requantize import requantizer_fields
 
 __all__ = ["activation_layout", "activations_field", "operand_layout", "psum_layout",
            "result_layout", "scale_layout", "weight_layout", "weights_field"]
@@ -35,12 +34,7 @@ def operand_layout(p: SystolicParameters) -> data.StructLayout:
 
 def scale_layout(p: SystolicParameters) -> data.StructLayout:
     """Results of int8: what an operation's are scaled by."""
-    axes = {"column": p.C}
-    return data.StructLayout({
-        "multiplier": Field(MULTIPLIER_BITS, "result = sum * multiplier / 2**shift + zero",
-                            name="unsigned", axes=axes),
-        "shift": Field(SHIFT_BITS, "shifts, 0..62", name="unsigned", axes=axes),
-        "zero": Field(INT8, "zero points of the results", axes=axes)})
+    return data.StructLayout(requantizer_fields({"column": p.C}))
 
 
 def weight_layout(p: SystolicParameters) -> data.StructLayout:

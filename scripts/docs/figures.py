@@ -22,6 +22,7 @@ import figures_accelerator
 import figures_accuracy
 import figures_bitmod
 import figures_blocks
+import figures_cost
 import figures_dot
 import figures_estimate
 import figures_planes
@@ -42,7 +43,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS_FOLDER = ROOT / "docs" / "results"
 PAGES = tuple(f"docs/{name}.md" for name in
               ("results", "models", "fpga", "lut", "dot", "bitmod", "systolic", "estimate",
-               "numerics", "ppa", "wrappers"))
+               "numerics", "ppa", "wrappers", "sweep"))
 BLOCK = re.compile(r"<!-- begin (?P<name>[^:]+?):.*?-->\n.*?<!-- end (?P=name) -->", re.DOTALL)
 
 Json = Any
@@ -346,6 +347,7 @@ TABLES: dict[str, Callable[[], str]] = {
        for name, (file, render) in (figures_accelerator.RECORDED | figures_blocks.RECORDED
                                     | figures_dot.RECORDED | figures_planes.RECORDED
                                     | figures_power.RECORDED | figures_ternary.RECORDED).items()},
+    "cost model": figures_cost.errors,
     "fpga": lambda: recorded("fpga.json", fpga),
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }

@@ -31,14 +31,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(folder.cleanup)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """A folder that this run's processes share; workers inherit the variable."""
-    if not hasattr(config, "workerinput"):
-        folder = tempfile.TemporaryDirectory(prefix="lowbit-tests-")
-        os.environ[FOLDER] = folder.name
-        config.add_cleanup(folder.cleanup)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem in SLOW:
