@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,7 @@ TARGET = Path(model.__file__).with_name("coefficients.json")
 #: values from which the designs of the sets are drawn
 AXES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "lut_core": {
-        "M": (1, 2, 4), "N": (4, 8, 16, 24), "K": (2, 3, 4, 5), "groups": (1, 1, 2),
+        "M": (1, 2, 4), "N": (4, 8, 12, 16), "K": (2, 3, 4, 5), "groups": (1, 1, 2),
         "radix": (2, 2, 2, 3), "a_format": ("int8", "int16", "fp16", "fp16", "fp8_e4m3", "bf16"),
         "acc": (None, None, "fp16"), "w_bits": (1, 2, 4), "buffer": ("single", "single", "double"),
         "pipeline": (0, 1, 1, 2), "group_scale": ("none", "none", "none", "fp16", "fp32"),
@@ -109,8 +110,8 @@ def main() -> None:
     parser.add_argument("--liberty", nargs="+", type=Path, default=[])
     parser.add_argument("--generators", nargs="+", default=list(AREA), choices=list(AREA))
     parser.add_argument("--figures", nargs="+", default=["area", "delay"])
-    parser.add_argument("--train", type=int, default=60, help="designs of the fitted set")
-    parser.add_argument("--test", type=int, default=30, help="designs outside of it")
+    parser.add_argument("--train", type=int, default=40, help="designs of the fitted set")
+    parser.add_argument("--test", type=int, default=20, help="designs outside of it")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--write", action="store_true", help=f"write {TARGET.name}")
     args = parser.parse_args()
@@ -118,7 +119,8 @@ def main() -> None:
     conditions = Conditions(library)
     store = Store(sweep_cache(), conditions)
     results: dict[str, dict[str, Any]] = {}
-    print(f"{'generator':14}{'figure':8}{'set':>5}{'tested':>8}{'median':>9}{'95 %':>9}")
+    print(f"{'generator':14}{'figure':8}{'set':>5}{'tested':>8}{'median':>9}{'95 %':>9}"
+          f"{'us each':>9}")
     for figure in args.figures:
         for name in args.generators:
             designs = drawn(name, args.train + args.test)
@@ -132,8 +134,12 @@ def main() -> None:
             fit = fitted([p for p, _ in good], [float(value or 0) for _, value in good], figure,
                          args.train)
             results.setdefault(name, {})[figure] = vars(fit)
+            started = time.perf_counter()
+            for p, _ in good:
+                fit.of(terms_of(p, figure))
+            each = 1e6 * (time.perf_counter() - started) / len(good)
             print(f"{name:14}{figure:8}{fit.fitted:5}{fit.tested:8}{fit.median_error:9.1%}"
-                  f"{fit.p95_error:9.1%}", flush=True)
+                  f"{fit.p95_error:9.1%}{each:9.0f}", flush=True)
     if args.write:
         stored = json.loads(TARGET.read_text()) if TARGET.exists() else {}
         entry = stored.setdefault(" ".join(library.hashes),
