@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,15 @@ from lowbit.golden.parameters import Parameters
 
 from .errors import UsageError
 from .flow import liberty
-from .flow.pdk import find_pdk
+from .flow.pdk import PDKS, find_pdk
 from .flow.recipes import ALL_AREA_RECIPES, find_recipe
 from .flow.report import as_json, as_text
 from .flow.synthesis import Synthesis, best_of, synthesize, usable_recipes
 from .progress import Progress
 from .wrapping import Wrap
 
-__all__ = ["PATH_LIMIT_GE", "Measurement", "find_library", "measure"]
+__all__ = ["PATH_LIMIT_GE", "Measurement", "add_library", "find_library", "measure",
+           "take_library"]
 
 #: above this size (in gate equivalents) the longest path is computed on request only
 PATH_LIMIT_GE = 200_000
@@ -51,6 +53,22 @@ class Measurement:
         return as_text(self.report)
 
     __repr__ = __str__      # notebooks show it
+
+
+def add_library(group: Any, what: str = "cell library", otherwise: str = "default an embedded "
+                "technology-neutral library in gate equivalents") -> None:
+    """The options ``--liberty`` and ``--pdk``; ``what`` it is for, and what is there ``otherwise``.
+    """
+    end = f"; {otherwise}" if otherwise else ""
+    group.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help=f"{what}: one or "
+                       f"several liberty files, plain or gzip{end}")
+    group.add_argument("--pdk", metavar="NAME",
+                       help=f"{what} of a PDK under PDK_ROOT: {', '.join(PDKS)}")
+
+
+def take_library(args: argparse.Namespace) -> liberty.Library:
+    """The cell library of these options."""
+    return find_library(args.liberty or (), args.pdk)
 
 
 def find_library(files: Sequence[Path] = (), pdk: str | None = None) -> liberty.Library:

@@ -40,28 +40,25 @@ def positive(text: str) -> int:
     return value
 
 
-def nanoseconds(text: str) -> float:
-    """argparse type: a time in ns."""
+def _positive_number(text: str, what: str, below: float) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError("must be a time in ns, more than 0 and below 1e6; "
-                                         f"got {text}")
+    if not 0 < value < below:
+        raise argparse.ArgumentTypeError(f"must be {what}, more than 0 and below "
+                                         f"{below:.0e}; got {text}".replace("e+0", "e"))
     return value
+
+
+def nanoseconds(text: str) -> float:
+    """argparse type: a time in ns."""
+    return _positive_number(text, "a time in ns", 1e6)
 
 
 def megahertz(text: str) -> float:
     """argparse type: a frequency in MHz."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e4:
-        raise argparse.ArgumentTypeError("must be a frequency in MHz, more than 0 and below 1e4; "
-                                         f"got {text}")
-    return value
+    return _positive_number(text, "a frequency in MHz", 1e4)
 
 
 def _describe(field: dataclasses.Field[Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from lowbit.golden.parameters import Parameters
 
@@ -13,9 +12,8 @@ from ..errors import UsageError
 from ..family import Generator
 from ..flow.handover import add_file_options, check_files, write_files
 from ..flow.liberty import Library
-from ..flow.pdk import PDKS
 from ..flow.recipes import RECIPES
-from ..measuring import PATH_LIMIT_GE, find_library, measure
+from ..measuring import PATH_LIMIT_GE, add_library, measure, take_library
 from ..options import add_parameters, nanoseconds, take_parameters
 from ..wrapping import add_wrap, take_wrap
 
@@ -27,11 +25,7 @@ TAKES_WRAP = True
 def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     add_parameters(parser, generator.parameter_class())
     group = parser.add_argument_group("synthesis")
-    group.add_argument("--liberty", nargs="+", metavar="FILE",
-                       help="cell library: one or several liberty files, plain or gzip; "
-                            "default an embedded technology-neutral library in gate equivalents")
-    group.add_argument("--pdk", metavar="NAME",
-                       help=f"cell library of a PDK under PDK_ROOT: {', '.join(PDKS)}")
+    add_library(group)
     group.add_argument("--recipe", default="plain", metavar="NAME",
                        help=f"{', '.join(RECIPES)}, or best: the smallest area "
                             "with those for which the library "
@@ -76,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if wanted and args.timing is False:
         raise UsageError("--netlist and --sdc are of the netlist that has the longest path; leave "
                          "--no-timing out")
-    library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
+    library = take_library(args)
     if args.estimate:
         if wanted or wrap or args.timing is False:
             raise UsageError("--estimate is of a design itself, and makes no netlist; leave "

@@ -13,9 +13,8 @@ from ..compare.plots import check_matplotlib, draw
 from ..compare.report import as_csv, as_markdown, as_text, conditions
 from ..errors import UsageError
 from ..files import write_text
-from ..flow.pdk import PDKS
 from ..flow.recipes import AREA_RECIPES, find_recipe
-from ..measuring import find_library
+from ..measuring import add_library, take_library
 from ..options import nanoseconds
 from ..progress import Progress
 
@@ -25,11 +24,7 @@ SUMMARY = "compare designs with each other and with published figures: area per 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", nargs="+", metavar="STUDY",
                         help=f"{', '.join(studies.STUDIES)}, or all")
-    parser.add_argument("--liberty", nargs="+", metavar="FILE",
-                        help="cell library: one or several liberty files, plain or gzip; "
-                        "default an embedded technology-neutral library in gate equivalents")
-    parser.add_argument("--pdk", metavar="NAME",
-                        help=f"cell library of a PDK under PDK_ROOT: {', '.join(PDKS)}")
+    add_library(parser)
     parser.add_argument("--recipes", default=",".join(AREA_RECIPES), metavar="NAME,...",
                         help="whose smallest area counts, for every row; default %(default)s")
     parser.add_argument("--clock", type=nanoseconds, default=1.0, metavar="NS",
@@ -62,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("--recipes takes recipes of area; sized is for paths alone")
     if "plain" not in recipes:
         raise UsageError(f"--recipes must have plain among them; got {args.recipes}")
-    library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
+    library = take_library(args)
     if args.output is not None:
         check_matplotlib()
         _folder(args.output)

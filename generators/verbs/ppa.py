@@ -9,8 +9,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..family import Generator
 from ..flow.handover import add_file_options, check_files, write_files
-from ..flow.pdk import PDKS
-from ..measuring import find_library
+from ..measuring import add_library, take_library
 from ..options import add_parameters, integer, nanoseconds, take_parameters
 from ..powering import ACTIVITIES, measure_power, stimulus_of
 
@@ -42,10 +41,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        "uniform or zero; or the vectors of gen verify (bench)")
     group.add_argument("--seed", type=integer, default=1, metavar="INT",
                        help="seed of what is drawn; default 1")
-    group.add_argument("--liberty", nargs="+", metavar="FILE", help="cell library with energies: "
-                       "one or several liberty files, plain or gzip")
-    group.add_argument("--pdk", metavar="NAME",
-                       help=f"cell library of a PDK under PDK_ROOT: {', '.join(PDKS)}")
+    add_library(group, "cell library with energies", "")
     group.add_argument("--clock", type=nanoseconds, default=1.0, metavar="NS",
                        help="clock that the netlist is sized for; power is at it, or at the "
                        "longest path where that is longer; default 1")
@@ -70,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.a is not None and args.activity is not None:
         raise UsageError("--activity draws operands; leave it out beside --a and --w")
     wanted = check_files(args)
-    library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
+    library = take_library(args)
     stimulus = stimulus_of(parameters, args, args.activity or "normal", args.seed)
     found = measure_power(parameters, library, stimulus, clock_ns=args.clock, recipe=args.recipe,
                           slew_ns=args.slew, wire_ff=args.wire_load, build_dir=args.build_dir)

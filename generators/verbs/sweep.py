@@ -15,9 +15,8 @@ from ..errors import UsageError
 from ..estimate.shapes import open_workload
 from ..family import Generator
 from ..files import write_text
-from ..flow.pdk import PDKS
 from ..flow.recipes import find_recipe
-from ..measuring import find_library
+from ..measuring import add_library, take_library
 from ..options import nanoseconds, positive
 from ..progress import Progress
 from ..sampling import MULTIPLIERS
@@ -43,11 +42,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
                        "package, a file of shapes, or a model's file, as for gen estimate")
     group.add_argument("--rows", type=positive, default=1, metavar="INT", help="rows of "
                        "activations of each layer of --model; default 1, a token")
-    group.add_argument("--liberty", nargs="+", metavar="FILE",
-                       help="cell library: one or several liberty files, plain or gzip; "
-                       "default an embedded technology-neutral library in gate equivalents")
-    group.add_argument("--pdk", metavar="NAME",
-                       help=f"cell library of a PDK under PDK_ROOT: {', '.join(PDKS)}")
+    add_library(group)
     group.add_argument("--recipe", default="plain", metavar="NAME",
                        help="recipe of areas; default plain")
     group.add_argument("--clock", type=nanoseconds, default=1.0, metavar="NS",
@@ -104,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         _check_output(args.output)
     grid = span(cls, take_axes(args, cls))
     with Progress("reading the library") as progress:
-        library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
+        library = take_library(args)
         layers = None if args.model is None else \
             Layers.of(open_workload(args.model, 4, None), args.rows)
         conditions = Conditions(library, args.recipe, args.clock, layers, args.estimate)

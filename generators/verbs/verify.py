@@ -14,7 +14,7 @@ from ..family import Generator
 from ..files import check_target
 from ..flow.liberty import Library
 from ..flow.simulate import SIMULATORS
-from ..measuring import find_library
+from ..measuring import add_library, take_library
 from ..options import add_parameters, integer, positive, take_parameters
 from ..verifying import Verification, prove_netlist, verify
 from ..wrapping import Wrap, add_wrap, take_wrap
@@ -43,9 +43,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group = parser.add_argument_group("gate level")
     group.add_argument("--netlist", type=Path, metavar="FILE.v", help="simulate this netlist of "
                        "the design in its RTL's place (gen area --netlist writes one)")
-    group.add_argument("--liberty", nargs="+", metavar="FILE", help="the netlist's cell library, "
-                       "as of gen area")
-    group.add_argument("--pdk", metavar="NAME", help="the same by the name of a PDK")
+    add_library(group, "the netlist's cell library", "")
     group.add_argument("--prove", action="store_true", help="instead of a simulation, prove by "
                        "induction that the netlist equals the RTL; for small designs")
 
@@ -80,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         check_target(waves, option="--waves")
     library, wrap = None, take_wrap(args)
     if args.netlist is not None:
-        library = find_library([Path(name) for name in args.liberty or ()], args.pdk)
+        library = take_library(args)
         if args.prove:
             return _prove(args, parameters, library, wrap)
     elif args.prove or args.liberty or args.pdk:

@@ -80,5 +80,5 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_library_without_a_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "_stored", dict)
-    with pytest.raises(UsageError, match="run scripts/studies/fit_cost.py"):
+    with pytest.raises(UsageError, match=r"run scripts/studies/fit_cost\.py"):
         CostModel(EMBEDDED)
