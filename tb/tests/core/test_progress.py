@@ -28,8 +28,9 @@ def test_phases(monkeypatch: pytest.MonkeyPatch) -> None:
     with Progress("emitting", interval=0.001) as progress:
         wait_for(screen, "\r\x1b[Kemitting (0 s)")
         progress("quantising")
+        time.sleep(0.3)
         progress.share(1, 8)
-        wait_for(screen, "\r\x1b[Kquantising 12 % (0 s)")
+        wait_for(screen, "\r\x1b[Kquantising 12 % (0 s, about 2 s left)")
         progress.share(0, 0)
         wait_for(screen, "quantising 0 %")
         progress("building")
