@@ -124,15 +124,17 @@ class OperandOptions(ABC):
                args: argparse.Namespace) -> Workload:
         """The workload of an array ``args.w`` and of what the other options name."""
 
-    @abstractmethod
     def sample(self, parameters: Parameters, activations: Array, weights: Array) -> Sample:
         """The product of float64 activations (rows, k) and float32 weights (columns, k), rounded
         to what the design takes by default. :class:`UsageError` or
-        :class:`~lowbit.golden.parameters.ParameterError` where it takes no such product."""
+        :class:`~lowbit.golden.parameters.ParameterError` where it takes no such product, or its
+        family has not said how."""
+        raise UsageError(f"{parameters.generator} does not say how floats become its operands; "
+                         "give --a and --w, or leave its metric out")
 
-    @abstractmethod
     def outputs(self, parameters: Parameters) -> tuple[int, int]:
-        """Rows and columns of the results of one operation."""
+        """Rows and columns of the results of one operation, of a family with :meth:`sample`."""
+        return 1, 1
 
     def refuse(self, parameters: Parameters, tensor: Any) -> NoReturn:
         """The tensor is of a format that the design does not take."""

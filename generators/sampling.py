@@ -36,7 +36,7 @@ MULTIPLIERS = tuple(name for name, generator in GENERATORS.items() if generator.
 #: of drawn operands: normal; uniform with the same deviation; all zeros
 DISTRIBUTIONS = ("normal", "uniform", "zero")
 #: inputs of a product of drawn operands; the first that the design does in one operation
-DRAWN_K = 1024, 512, 256, 128, 64, 32
+DRAWN_K = 1024, 512, 256, 128, 64, 32, 16, 8
 #: the product by whose results a design's error is told: rows, columns, k
 ERROR_SHAPE = 16, 64, 1024
 #: k of the product by which the work of a cycle is told; the first that is one operation

@@ -8,6 +8,7 @@ import json
 from lowbit.golden.parameters import Parameters
 
 from ..cost.model import FIGURES, CostModel
+from ..cost.terms import terms_of
 from ..errors import UsageError
 from ..family import Generator
 from ..flow.handover import add_file_options, check_files, write_files
@@ -46,20 +47,24 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
 
 
 def _estimate(parameters: Parameters, library: Library, *, as_json: bool) -> int:
-    """By the cost model, with the errors that it has on designs outside of its fit."""
+    """By the cost model, with the errors that it has on designs outside of its fit; a figure
+    without a fit for the library is left out."""
+    terms_of(parameters, "area")        # says which option has no model
     model = CostModel(library)
-    found = {figure: model.estimate(parameters, figure) for figure in FIGURES}
-    fits = {figure: model.fit(parameters.generator, figure) for figure in FIGURES}
+    model.fit(parameters.generator, "area")
+    figures = [name for name in FIGURES if (parameters.generator, name) in model.fits]
+    found = {name: model.estimate(parameters, name) for name in figures}
+    fits = {name: model.fit(parameters.generator, name) for name in figures}
     if as_json:
         print(json.dumps({"generator": parameters.generator, "flags": parameters.flags(),
                           "area_unit": library.area_unit, **found, "errors": {
-                              figure: {"median": fit.median_error, "p95": fit.p95_error}
-                              for figure, fit in fits.items()}}, indent=2))
+                              name: {"median": fit.median_error, "p95": fit.p95_error}
+                              for name, fit in fits.items()}}, indent=2))
         return 0
     print(f"{parameters.generator} {parameters.flags()}".rstrip())
-    for (figure, value), unit in zip(found.items(), (library.area_unit, "ns"), strict=True):
-        fit = fits[figure]
-        print(f"{figure:6}{value:12.4g} {unit:4} estimated; errors on {fit.tested} designs outside "
+    for name, value in found.items():
+        fit, unit = fits[name], library.area_unit if name == "area" else "ns"
+        print(f"{name:6}{value:12.4g} {unit:4} estimated; errors on {fit.tested} designs outside "
               f"of the fit: median {fit.median_error:.1%}, 95 % below {fit.p95_error:.1%}")
     return 0
 

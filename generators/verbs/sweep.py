@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ..cost.model import CostModel
+from ..cost.model import FIGURES, CostModel
 from ..cost.terms import terms_of
 from ..errors import UsageError
 from ..estimate.shapes import open_workload
@@ -105,8 +105,10 @@ def run(args: argparse.Namespace) -> int:
         conditions = Conditions(library, args.recipe, args.clock, layers, args.estimate)
         store, first = Store(sweep_cache(), conditions), None
         if args.estimate or args.estimate_first:
-            terms_of(grid.points[0], "area")    # a generator without a model is refused at once
-            CostModel(library)
+            # refused at once
+            terms_of(grid.points[0], "area")
+            for figure in set(FIGURES) & set(needed(names)):
+                CostModel(library).fit(args.generator.name, figure)
         if args.estimate_first:
             progress("estimating")
             guess = replace(conditions, estimated=True)

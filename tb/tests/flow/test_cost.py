@@ -62,7 +62,7 @@ def test_near_synthesis() -> None:
     ("fp16_pe", "fp16_pe has no cost model; those that have: lut_core")])
 def test_refused(flags: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match=message):
-        CostModel(EMBEDDED).estimate(parse(flags), "area")
+        terms_of(parse(flags), "area")
     assert main(["area", *flags.split(), "--estimate"]) == 2
     assert message in capsys.readouterr().err
 
