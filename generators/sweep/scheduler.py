@@ -7,6 +7,7 @@ it has been tried a second time.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -14,11 +15,10 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, cast
 
 from lowbit.golden.parameters import Parameters
 
@@ -83,18 +83,15 @@ class Here(Scheduler):
         pass
 
 
-_conditions: Conditions
-
-
-def _start(conditions: Conditions) -> None:
-    """Of a process of the pool: the terminal's interrupts, and its lines, are not its own; it ends
-    with its parent, however that ends."""
-    global _conditions
-    _conditions = conditions
+def _serve(connection: Connection, conditions: Conditions) -> None:
+    """A process: jobs come and results go through ``connection``. The terminal's interrupts, and
+    its lines, are not its own; it ends with its parent, however that ends."""
     sys.stderr = open(os.devnull, "w")      # noqa: SIM115 (open as long as the process is there)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),),
                      daemon=True).start()
+    while True:
+        connection.send(run_job(connection.recv(), conditions))
 
 
 def _end_with(parent: BaseProcess | None) -> None:
@@ -103,54 +100,73 @@ def _end_with(parent: BaseProcess | None) -> None:
         os._exit(1)
 
 
-def _in_pool(job: Job) -> Result:
-    return run_job(job, _conditions)
+class Worker:
+    """A process, and the job that it does. Nothing is shared with another one, so that one that is
+    killed holds up nobody."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, end = context.Pipe()
+        self.process = context.Process(target=_serve, args=(end, conditions), daemon=True)
+        self.process.start()
+        end.close()
+        self.job: Job | None = None
+
+    def begin(self, job: Job) -> None:
+        """Give it a job."""
+        self.job = job
+        with contextlib.suppress(OSError):      # it is gone: the result is that
+            self.connection.send(job)
+
+    def result(self) -> Result | None:
+        """Of the job, once the connection has something to say; None: the process was killed."""
+        try:
+            found: Result = self.connection.recv()
+        except (EOFError, OSError):
+            return None
+        self.job = None
+        return found
+
+    def end(self) -> None:
+        """Stop it."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
 
 
 class Local(Scheduler):
     """Processes of this machine, each with its own emission and its own synthesis."""
 
     def __init__(self, conditions: Conditions, workers: int) -> None:
-        self.conditions, self.workers = conditions, workers
-        self.pool = self._pool()
-
-    def _pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"),
-                                   initializer=_start, initargs=(self.conditions,))
+        self.conditions, self.count = conditions, workers
+        self.workers: list[Worker] = []
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Result]:
-        waiting, suspects = list(reversed(jobs)), list[Job]()
-        running: dict[Future[Result], Job] = {}
-        while waiting or running:
-            while waiting and not suspects and len(running) < self.workers:
-                job = waiting.pop()
-                running[self.pool.submit(_in_pool, job)] = job
-            for done in wait(running, return_when=FIRST_COMPLETED).done:
-                job = running.pop(done)
-                try:
-                    yield done.result()
-                except BrokenProcessPool:
-                    suspects.append(job)
-            if suspects and not running:        # all that ran when a process was killed
-                self.pool.shutdown()
-                self.pool = self._pool()
-                yield from self._alone(suspects)
-                suspects = []
-
-    def _alone(self, jobs: Sequence[Job]) -> Iterator[Result]:
-        """One at a time, so that it is known which one kills its process."""
-        for job in jobs:
-            try:
-                yield self.pool.submit(_in_pool, job).result()
-            except BrokenProcessPool:
-                yield Result(job, None, "the process was killed; is there enough memory?")
-                self.pool.shutdown()
-                self.pool = self._pool()
+        waiting, tried = list(reversed(jobs)), set[Job]()
+        self.workers = [Worker(self.conditions) for _ in range(min(self.count, len(jobs)))]
+        while waiting or any(worker.job for worker in self.workers):
+            for worker in self.workers:
+                if worker.job is None and waiting:
+                    worker.begin(waiting.pop())
+            busy = {worker.connection: worker for worker in self.workers if worker.job}
+            for connection in wait(list(busy)):
+                worker = busy[cast(Connection, connection)]
+                job, result = worker.job, worker.result()
+                assert job is not None
+                if result is not None:
+                    yield result
+                    continue
+                worker.end()
+                self.workers[self.workers.index(worker)] = Worker(self.conditions)
+                if job in tried:
+                    yield Result(job, None, "the process was killed; is there enough memory?")
+                else:
+                    tried.add(job)
+                    waiting.append(job)
 
     def close(self) -> None:
-        self.pool.shutdown(wait=False, cancel_futures=True)
-        for process in list((self.pool._processes or {}).values()):
-            process.terminate()
+        for worker in self.workers:
+            worker.end()
 
 
 class Cluster(Scheduler):
