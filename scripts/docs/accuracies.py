@@ -11,10 +11,11 @@ the record says.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
+
+from packaged import write_or_check
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "docs" / "results" / "formats.json"
@@ -31,20 +32,5 @@ def accuracies() -> dict[str, dict[str, float]]:
                         for row in record["formats"] if "smollm2" in row}}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    args = parser.parse_args()
-    text = json.dumps(accuracies(), indent=1) + "\n"
-    if args.check:
-        if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
-            print("generators/compare/accuracies.json is not what docs/results says; run "
-                  "scripts/docs/accuracies.py")
-            return 1
-    else:
-        TARGET.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(__doc__, TARGET, accuracies, "accuracies.py"))
