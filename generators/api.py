@@ -28,6 +28,8 @@ from .wrapping import Wrap
 if TYPE_CHECKING:
     from lowbit.golden.workload import Workload
 
+    from .cost.report import Estimate
+    from .flow.liberty import Library
     from .measuring import Measurement
     from .placing import Placement
     from .powering import Ppa
@@ -38,6 +40,14 @@ if TYPE_CHECKING:
 __all__ = ["Design", "Matrix", "design", "designs", "load", "quantize"]
 
 Array = NDArray[Any]
+
+
+def _library(files: str | Path | Sequence[str | Path], pdk: str | None) -> Library:
+    """The cell library of one file or several, or of a PDK by name."""
+    from .measuring import find_library
+
+    listed = [files] if isinstance(files, str | Path) else list(files)
+    return find_library([Path(file) for file in listed], pdk)
 
 
 def designs() -> dict[str, str]:
@@ -132,12 +142,20 @@ class Design:
              recipe: str = "plain", clock_ns: float = 1.0, flatten: bool = False,
              timing: bool | None = None) -> Measurement:
         """Cell area and longest path, in gate equivalents or with a cell library's cells."""
-        from .measuring import find_library, measure
+        from .measuring import measure
 
-        files = [liberty] if isinstance(liberty, str | Path) else list(liberty)
-        library = find_library([Path(file) for file in files], pdk)
-        return measure(self.parameters, library, recipe=recipe, clock_ns=clock_ns,
+        return measure(self.parameters, _library(liberty, pdk), recipe=recipe, clock_ns=clock_ns,
                        flatten=flatten, timing=timing, wrap=self.wrap)
+
+    def estimate(self, *, liberty: str | Path | Sequence[str | Path] = (),
+                 pdk: str | None = None) -> Estimate:
+        """Area and longest path by the cost model, in place of :meth:`area`, in no time."""
+        from .cost.report import estimate
+        from .errors import UsageError
+
+        if self.wrap is not None:
+            raise UsageError("estimates are of a design itself; leave wrap out")
+        return estimate(self.parameters, _library(liberty, pdk))
 
     def ppa(self, a: Array | None = None, w: Any = None, *, activity: str = "normal",
             liberty: str | Path | Sequence[str | Path] = (), pdk: str | None = None,
@@ -146,11 +164,9 @@ class Design:
         :meth:`run`, or under drawn operands (``gen ppa --activity``). A library with energies is
         needed."""
         from .errors import UsageError
-        from .measuring import find_library
         from .powering import Stimulus, measure_power, stimulus_of
 
-        files = [liberty] if isinstance(liberty, str | Path) else list(liberty)
-        library = find_library([Path(file) for file in files], pdk)
+        library = _library(liberty, pdk)
         if (a is None) != (w is None):
             raise UsageError("a and w belong together; give both, or an activity")
         if a is None:

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ..cost.report import add_estimate, estimate
 from ..errors import UsageError
 from ..family import Generator
 from ..flow.handover import add_file_options, check_files, write_files
@@ -52,6 +53,7 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group.add_argument("--wire-load", type=_load, default=0.0, metavar="FF",
                        help="load of the wire to each pin, fF; default 0")
     add_file_options(group)
+    add_estimate(group)
     group.add_argument("--build-dir", type=Path, metavar="DIR",
                        help="keep simulator builds here instead of the user's cache")
     group.add_argument("--json", action="store_true", help="print as JSON")
@@ -67,6 +69,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--activity draws operands; leave it out beside --a and --w")
     wanted = check_files(args)
     library = take_library(args)
+    if args.estimate:
+        if wanted or args.a is not None or args.activity is not None:
+            raise UsageError("--estimate has area and path but no power, and makes no netlist; "
+                             "leave --a, --w, --activity, --netlist and --sdc out")
+        estimated = estimate(parameters, library)
+        print(json.dumps(estimated.as_json(), indent=2) if args.json else estimated)
+        return 0
     stimulus = stimulus_of(parameters, args, args.activity or "normal", args.seed)
     found = measure_power(parameters, library, stimulus, clock_ns=args.clock, recipe=args.recipe,
                           slew_ns=args.slew, wire_ff=args.wire_load, build_dir=args.build_dir)

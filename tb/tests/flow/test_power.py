@@ -298,11 +298,21 @@ def test_no_energies_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (["lut_core", "--activity", "norml"], "--activity must be one of"),
     (["lut_core", "--wire-load", "-1"], "--wire-load"), (["lut_core", "--slew", "x"], "--slew"),
     (["lut_core", "--netlist", "x.txt"], "must end in .v"),
-    (["lut_core", "--recipe", "plain"], "--recipe"), (["lut_core", "--seed", "-1"], "--seed")])
+    (["lut_core", "--recipe", "plain"], "--recipe"), (["lut_core", "--seed", "-1"], "--seed"),
+    (["lut_core", "--estimate", "--activity", "zero"], "has area and path but no power")])
 def test_wrong_usage(argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["ppa", *argv]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and words in error
+
+
+def test_estimate(capsys: pytest.CaptureFixture[str]) -> None:
+    """What gen area says, of whatever library has a fit."""
+    shown = []
+    for verb in ("ppa", "area"):
+        assert cli.main([verb, "lut_core", "--N", "8", "--w-bits", "2", "--estimate"]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] and "estimated; errors on" in shown[0]
 
 
 def test_power_of_a_core(tmp_path: Path) -> None:
