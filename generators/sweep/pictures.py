@@ -1,9 +1,14 @@
 """Pictures of a sweep: a PNG (matplotlib), and a page that shows the parameters of the design under
-the pointer (plotly). The page needs nothing else, no network either."""
+the pointer (plotly). The page needs nothing else, no network either.
+
+The first two metrics are the axes, the third one, if there is one, is the colour, so that area,
+energy and accuracy stand in one picture.
+"""
 
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,8 +49,20 @@ def _first_two(swept: Swept) -> tuple[str, str]:
     return (swept.grid.swept or swept.metrics)[0], swept.metrics[0]
 
 
+def _colours(swept: Swept, conditions: Conditions) -> tuple[str, list[float]] | None:
+    """The third metric: label and the values of the designs, logarithms where all are positive."""
+    if len(swept.metrics) < 3:
+        return None
+    name = swept.metrics[2]
+    values = [float(x.metric(name) or 0) for x in swept.complete]
+    label = name_of(name, conditions)
+    return (f"log10 of {label}", [math.log10(v) for v in values]) \
+        if all(v > 0 for v in values) else (label, values)
+
+
 def draw_png(swept: Swept, conditions: Conditions, path: Path) -> None:
-    """The first two metrics against each other, the front in colour."""
+    """The first two metrics against each other, the front in colour, or framed where the third
+    metric is the colour."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -57,10 +74,17 @@ def draw_png(swept: Swept, conditions: Conditions, path: Path) -> None:
     best = set(map(id, swept.best))
     on = [id(point) in best for point in swept.complete]
     figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
+    third = _colours(swept, conditions)
+    if third is not None:
+        shown = axes.scatter(xs, ys, c=third[1], cmap="viridis", s=30)
+        figure.colorbar(shown, label=third[0])
     for label, colour, wanted in (("others", OTHERS, False), ("Pareto front", FRONT, True)):
-        axes.scatter([x for x, is_on in zip(xs, on, strict=True) if is_on is wanted],
-                     [y for y, is_on in zip(ys, on, strict=True) if is_on is wanted],
-                     color=colour, label=label, s=22)
+        style: dict[str, Any] = {"color": colour, "s": 22} if third is None else \
+            {"edgecolors": colour, "facecolors": "none", "s": 90}
+        if third is None or wanted:
+            axes.scatter([x for x, is_on in zip(xs, on, strict=True) if is_on is wanted],
+                         [y for y, is_on in zip(ys, on, strict=True) if is_on is wanted],
+                         label=label, **style)
     for name, scale in zip(names, (axes.set_xscale, axes.set_yscale), strict=True):
         if name in swept.metrics and all(v > 0 for v in axes_of[name][1]):
             scale("log")
@@ -108,12 +132,16 @@ def page(swept: Swept, conditions: Conditions, command: str) -> str:
     first, second = _first_two(swept)
     best = set(map(id, swept.best))
     on = [id(point) in best for point in points]
+    third = _colours(swept, conditions)
     figure = go.Figure()
     for label, colour, wanted in (("others", OTHERS, False), ("Pareto front", FRONT, True)):
         at = [i for i, is_on in enumerate(on) if is_on is wanted]
+        marker: dict[str, Any] = {"color": colour, "size": 9} if third is None else \
+            {"color": [third[1][i] for i in at], "coloraxis": "coloraxis", "size": 11,
+             "line": {"color": colour, "width": 3 if wanted else 0}}
         figure.add_scatter(
             x=[axes[first][1][i] for i in at], y=[axes[second][1][i] for i in at], name=label,
-            mode="markers", marker={"color": colour, "size": 9}, hoverinfo="text",
+            mode="markers", marker=marker, hoverinfo="text",
             hovertext=[_hover(points[i], swept, conditions) for i in at])
     def swapped(name: str) -> list[str]:
         return [name, *(other for other in axes if other != name)]
@@ -124,6 +152,9 @@ def page(swept: Swept, conditions: Conditions, command: str) -> str:
         updatemenus=[_menu("x", 0.0, swapped(first), axes, swept, on),
                      _menu("y", 0.3, swapped(second), axes, swept, on)],
         template="plotly_white", hovermode="closest", height=640)
+    if third is not None:
+        figure.update_layout(coloraxis={"colorscale": "Viridis", "colorbar": {
+            "title": {"text": third[0]}}}, legend={"orientation": "h"})
     picture = figure.to_html(full_html=False, include_plotlyjs=True, div_id="sweep")
     title = html.escape(f"{points[0].p.generator if points else 'sweep'}: {len(points)} designs")
     return (f"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"

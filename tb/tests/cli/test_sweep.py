@@ -27,7 +27,7 @@ from lowbit.generators.registry import find
 from lowbit.generators.sweep.front import front, ranks
 from lowbit.generators.sweep.grid import span, values_of
 from lowbit.generators.sweep.metrics import Conditions
-from lowbit.generators.sweep.pictures import page
+from lowbit.generators.sweep.pictures import draw_png, page
 from lowbit.generators.sweep.run import Point, Swept, sweep
 from lowbit.generators.sweep.scheduler import Cluster, Here, Job, Result
 from lowbit.generators.sweep.store import Store
@@ -278,6 +278,29 @@ def test_page(tmp_path: Path) -> None:
     shown = done.stdout[done.stdout.index('class="hoverlayer"'):]
     assert "lut_dot --K 3 --a-format int8" in shown and "area, GE: 3" in shown
     assert "gen sweep lut_dot &lt;K&gt;" in done.stdout
+
+
+def test_third_metric_is_the_colour(tmp_path: Path) -> None:
+    """Area, energy and error in one picture: the PNG has the colours, the page their scale."""
+    conditions = Conditions(liberty.embedded())
+    grid = span(LutDotParameters, {"K": (2, 3), "a_format": ("int8", "int16")})
+
+    def swept(errors: Sequence[float], *metrics: str) -> Swept:
+        return Swept(grid, metrics, tuple(
+            Point(p, {"area": i + 1.0, "delay": 4.0 - i, "rounding": error})
+            for i, (p, error) in enumerate(zip(grid.points, errors, strict=True))), 0, 0)
+
+    names = ("area", "delay", "rounding")
+    text = page(swept((0.1, 1e-2, 1e-3, 1e-4), *names), conditions, "gen sweep")
+    assert "log10 of rounding" in text and '"coloraxis"' in text
+    # an exact design has no logarithm
+    exact = page(swept((0.0, 1e-2, 1e-3, 1e-4), *names), conditions, "gen sweep")
+    assert "log10 of" not in exact and '"text":"rounding"' in exact
+    plain = page(swept((1.0,) * 4, *names[:2]), conditions, "gen sweep")
+    assert '"coloraxis":"coloraxis"' not in plain
+    draw_png(swept((0.1, 1e-2, 1e-3, 1e-4), *names), conditions, tmp_path / "one.png")
+    draw_png(swept((0.1, 1e-2, 1e-3, 0.1), *names), conditions, tmp_path / "two.png")
+    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "two.png").read_bytes()
 
 
 @pytest.mark.slow
