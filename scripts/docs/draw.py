@@ -3,11 +3,9 @@
 
     .venv/bin/python scripts/docs/draw.py [--check] [--theme light|dark --into FOLDER]
 
-The waveforms come from simulations, the charts from docs/results/*.json. The BitMoD pictures are in
-draw_bitmod.py and draw_schedule.py, the core with group scales is in draw_group_scale.py, the
-accelerator in draw_accelerator.py, the estimates in draw_estimate.py, systolic arrays in
-draw_systolic.py, the ternary table in draw_ternary.py. Same sources, same bytes: ``--check`` has
-exit status 1 when a picture is not up to date.
+The waveforms come from simulations, the charts from docs/results/*.json. Most pictures have a file
+of their family, draw_*.py, beside this one. Same sources, same bytes: ``--check`` has exit status 1
+when a picture is not up to date.
 """
 
 from __future__ import annotations
@@ -23,6 +21,7 @@ import draw_bitmod
 import draw_estimate
 import draw_group_scale
 import draw_schedule
+import draw_sweeps
 import draw_systolic
 import draw_ternary
 import numpy as np
@@ -261,7 +260,7 @@ PICTURES: dict[str, Callable[[], Canvas | None]] = {
     "operation.svg": operation_waves, "half_table.svg": half_table, "areas.svg": areas,
     "ternary_table.svg": draw_ternary.ternary_table,
     **draw_bitmod.PICTURES, **draw_estimate.PICTURES, **draw_accelerator.PICTURES,
-    **draw_systolic.PICTURES,
+    **draw_systolic.PICTURES, **draw_sweeps.PICTURES,
     "bitmod_schedule.svg": draw_schedule.schedule}
 
 

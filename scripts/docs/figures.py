@@ -27,6 +27,7 @@ import figures_dot
 import figures_estimate
 import figures_planes
 import figures_power
+import figures_sweeps
 import figures_systolic
 import figures_ternary
 import figures_wrappers
@@ -66,7 +67,7 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "mutations.json": "studies/mutate.py [--mutator yosys] --json",
     **figures_accelerator.RESULTS, **figures_blocks.RESULTS,
     **figures_dot.RESULTS, **figures_planes.RESULTS, **figures_power.RESULTS,
-    **figures_systolic.RESULTS, **figures_ternary.RESULTS}.items()}
+    **figures_sweeps.RESULTS, **figures_systolic.RESULTS, **figures_ternary.RESULTS}.items()}
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -346,7 +347,8 @@ TABLES: dict[str, Callable[[], str]] = {
     **{name: lambda file=file, render=render: recorded(file, render)  # type: ignore[misc]
        for name, (file, render) in (figures_accelerator.RECORDED | figures_blocks.RECORDED
                                     | figures_dot.RECORDED | figures_planes.RECORDED
-                                    | figures_power.RECORDED | figures_ternary.RECORDED).items()},
+                                    | figures_power.RECORDED | figures_sweeps.RECORDED
+                                    | figures_ternary.RECORDED).items()},
     "cost model": figures_cost.errors,
     "fpga": lambda: recorded("fpga.json", fpga),
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
