@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Energy of a multiply-accumulate in small cores: ``gen ppa`` on a list of designs.
+"""Energy of a multiply-accumulate: ``gen ppa`` on a list of designs.
 
     .venv/bin/python scripts/studies/bench_power.py --liberty sky130hd_tt.lib.gz
         [--clock NS] [--only WORD] -o docs/results/power.json
@@ -31,7 +31,8 @@ DESIGNS = {f"{LUT} 1": "normal", f"{LUT} 2": "normal", f"{LUT} 4": "normal",
            f"{DOT} int2": "normal", f"{DOT} int4": "normal", f"{DOT} int8": "normal",
            "fp16_tile --rows 1 --columns 2": "normal",
            "bitmod_tile --rows 1 --columns 2": "normal",
-           "fp16_dot --K 4": "bench", "bitmod_pe": "bench"}
+           "fp16_dot --K 4": "bench", "bitmod_pe": "bench",
+           "lut_core --M 2 --N 64 --K 4": "normal"}
 
 
 def measured(command: str, activity: str, args: argparse.Namespace) -> dict[str, Any]:

@@ -24,13 +24,15 @@ Array = NDArray[np.uint8]
 class Recording:
     """Bits of ports, (cycles, width) each, as they are before the clock edge that ends a cycle.
 
-    ``start``: the first cycle after the reset.
+    ``start``: the first cycle after the reset. ``valids``: of outputs that carry the data of a
+    stream the port that says when there are any.
     """
 
     inputs: dict[str, Array] = field(repr=False)      #: without the clock
     outputs: dict[str, Array] = field(repr=False)
     clock: str
     start: int
+    valids: dict[str, str] = field(default_factory=dict)
 
     @property
     def cycles(self) -> int:
@@ -65,4 +67,6 @@ def read_recording(manifest: dict[str, Any], file: Path) -> Recording:
         start += int(np.argmin(held[start:])) if held[start:].any() else 0
     return Recording({name: value for name, value in bits.items() if directions[name] == "input"},
                      {name: value for name, value in bits.items() if directions[name] == "output"},
-                     plan["clock"] or "", start)
+                     plan["clock"] or "", start,
+                     {part["port"]: stream["valid"] for stream in manifest["streams"]
+                      if stream["direction"] == "output" for part in stream["fields"]})

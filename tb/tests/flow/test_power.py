@@ -216,6 +216,22 @@ def test_a_netlist_that_differs_has_no_power(library: liberty.Library) -> None:
         energy_of(CHAIN, library, {"a": a}, {"y": 1 - a})
 
 
+def test_data_of_a_stream_count_where_they_are_valid(library: liberty.Library) -> None:
+    a, valid = bits(0, 1, 1, 0), bits(0, 1, 0, 1)
+    netlist = read_netlist("module top(a, v, y, z); input a, v; output y, z; INV p (.A(v), .Y(m)); "
+                           "INV q (.A(m), .Y(z)); INV r (.A(a), .Y(y)); endmodule", "top", library,
+                           ["INV"])
+    for cycle, wrong in enumerate(valid[:, 0]):
+        y = 1 - a
+        y[cycle] ^= 1
+        recording = Recording({"a": a, "v": valid}, {"y": y, "z": valid}, "", 0, {"y": "z"})
+        if wrong:
+            with pytest.raises(CheckFailed, match=f"output y, bit 0, in cycle {cycle}"):
+                simulate_netlist(netlist, recording)
+        else:
+            assert simulate_netlist(netlist, recording).compared == 2 + 4
+
+
 def test_wires_and_slew(library: liberty.Library) -> None:
     a = bits(0, 1)
     netlist = read_netlist(CHAIN, "top", library, ["INV"])
