@@ -29,7 +29,7 @@ from lowbit.generators.sweep.metrics import METRICS
 SWEEPS = {
     "k": ("activations a table", "sweep lut_core --M 1 --N 4,16,64 --K 2..6 --w-bits 1 --a-format "
           "int8,fp16 --table-source internal --metric area_per_mac,rounding"),
-    "mnk": ("rows, columns, activations a table", "sweep lut_core --M 1,2,4 --N 8,16,32 --K 2..5 "
+    "mnk": ("rows, columns, activations a table", "sweep lut_core --M 1,2,4 --N 8,16,32 --K 3..5 "
             "--w-bits 2 --a-format int8 --table-source internal --metric area_per_mac,energy "
             "--clock 10"),
     "formats": ("formats: area, energy, error", "sweep lut_core --M 1 --N 8 --K 4 --w-bits 1..4 "
