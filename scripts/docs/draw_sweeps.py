@@ -33,10 +33,11 @@ def _scale(values: list[float], low: float, high: float) -> Callable[[float], fl
 
 
 def _ticks(values: list[float]) -> list[float]:
-    """1, 2, 3, 5, 7 times powers of ten between the smallest and the largest."""
+    """1, 1.5, 2, 3, 5, 7 times powers of ten between the smallest and the largest."""
     low, high = min(values), max(values)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [m * 10.0 ** p for p in powers for m in (1, 2, 3, 5, 7) if low <= m * 10.0 ** p <= high]
+    return [m * 10.0 ** p for p in powers for m in (1, 1.5, 2, 3, 5, 7)
+            if low <= m * 10.0 ** p <= high]
 
 
 def table_size() -> Canvas | None:
@@ -75,7 +76,7 @@ def table_size() -> Canvas | None:
 
 
 def tile_shape() -> Canvas | None:
-    """Area against energy of a multiply-accumulate, by rows; names of the front."""
+    """Area against energy of a multiply-accumulate; tiles of the same work are connected."""
     rows = _designs("mnk")
     if rows is None:
         return None
@@ -95,16 +96,20 @@ def tile_shape() -> Canvas | None:
     for i, (m, kind) in enumerate(kinds.items()):
         c.bar(left + 90 * i, 40, 10, 10, kind)
         c.label(left + 16 + 90 * i, 50, f"M = {m}", "small")
-    product = min(rows, key=lambda row: float(row["area_per_mac"] * row["energy"]))
+    least = min(rows, key=lambda row: float(row["area_per_mac"] * row["energy"]))["K"]
+    named = [row for row in rows if row["K"] == least]
+    for work in {row["M"] * row["N"] for row in named}:
+        c.line([(x_of(row["area_per_mac"]), y_of(row["energy"])) for row in named
+                if row["M"] * row["N"] == work], "line dash")
     for row in rows:
         x, y = x_of(row["area_per_mac"]), y_of(row["energy"])
-        c.bar(x - 4, y - 4, 8, 8, kinds[row["M"]])
-        if row["front"]:
-            words = f"M{row['M']} N{row['N']} K{row['K']}"
-            c.label(x + 9, y + 4, f"{words}: least area × energy" if row is product else words,
-                    "small")
-    c.label(16, 444, "Named: the front. Tables are made inside, for N columns and each of M rows.",
-            "small")
+        if row["K"] == least:
+            c.bar(x - 5, y - 5, 10, 10, kinds[row["M"]])
+            c.label(x + 8, y + 16, f"M{row['M']} N{row['N']}", "small")
+        else:
+            c.bar(x - 2, y - 2, 4, 4, kinds[row["M"]])
+    c.label(16, 444, f"Large, with their names: K = {least}; small: the others. Dashed: tiles that "
+            "do the same work a cycle.", "small")
     return c
 
 
