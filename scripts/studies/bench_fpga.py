@@ -18,7 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lowbit.generators.errors import UsageError
+from lowbit.generators.errors import USER_ERRORS, UsageError
+from lowbit.generators.files import check_target
 from lowbit.generators.flow.fpga import DEVICES, find_device
 from lowbit.generators.flow.fpga.route import tool_version
 from lowbit.generators.flow.fpga.synthesis import xilinx_counts
@@ -104,7 +105,16 @@ def line(words: str, device: str, row: dict[str, Any]) -> str:
     return f"{words:64}{device:12}{cells}{row['fmax_mhz']:8.1f}"
 
 
-def main() -> None:
+def main() -> int:
+    try:
+        run()
+    except USER_ERRORS as error:
+        print(f"bench_fpga.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--devices", nargs="+", choices=DEVICES, metavar="NAME",
@@ -113,6 +123,8 @@ def main() -> None:
     parser.add_argument("--clock", type=float, default=100, metavar="MHz")
     parser.add_argument("design", nargs="*", help="one design: the words of gen")
     args = parser.parse_args()
+    if args.json:
+        check_target(args.json, option="--json")
     conditions: dict[str, Any] = {"yosys": f"pyosys {yosys_version()}", "clock_mhz": args.clock,
                                   "seeds": args.seeds, "devices": {}}
     rows = of_today(args.json, conditions)
@@ -127,9 +139,9 @@ def main() -> None:
         print(f"{words:64}{'xc7':12}{row['xc7']['lut']:8}{row['xc7']['ff']:8}"
               f"{row['xc7']['carry']:8}{row['xc7']['dsp']:8}")
         for device in devices:
+            conditions["devices"][device] = device_of(device)   # refuses where tools are missing
             row["devices"][device] = placed(words, device, args.seeds, args.clock)
             print(line(words, device, row["devices"][device]), flush=True)
-            conditions["devices"][device] = device_of(device)
             if args.json:   # after every route: the whole takes long
                 listed = list(DESIGNS)
                 order = sorted(rows, key=lambda words: listed.index(words) if words in DESIGNS

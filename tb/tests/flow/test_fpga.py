@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,9 +25,11 @@ from lowbit.generators.flow.fpga.names import Names
 from lowbit.generators.flow.fpga.report import as_json, as_text
 from lowbit.generators.flow.fpga.route import Route, check_fits, read_route
 from lowbit.generators.flow.fpga.synthesis import Netlist, synthesize
+from lowbit.generators.verilog.emit import emit_component
 from lowbit.generators.wrapping import Wrap
 from lowbit.golden.bitmod.pe_parameters import BitmodTermGeneratorParameters
 from lowbit.golden.lut.parameters import LutDotParameters
+from lowbit.hdl.fabric.bank import Bank
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 RECORDED: dict[str, Any] = json.loads((VECTORS / "fpga_reports.json").read_text())
@@ -84,6 +87,7 @@ def test_names(device: str) -> None:
     names = Names(netlist(device), "core")
     assert names.of_net("core.part._00_") is None and names.of_net("nothing[3]") is None
     assert names.of_register("nothing") is None
+    assert names.of_cell("core.part.memory.0.1") == "part.memory"
     made = [cell for cell in RECORDED[device]["cells"] if names.of_register(cell)]
     assert len(made) >= 11
     control = next(cell for cell, row in RECORDED[device]["cells"].items()
@@ -134,13 +138,29 @@ def test_report(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_why_a_design_goes_inside_the_wrapper() -> None:
     hx8k, gowin = DEVICES["ice40-hx8k"], DEVICES["gw2a-18"]
-    clocked, scan, axis = {"clock": {}}, Wrap("scan"), Wrap("axis")
+    clocked: dict[str, Any] = {"clock": {}}
+    scan, axis = Wrap("scan"), Wrap("axis")
     assert [placing._why_scanned(*case) for case in (
         (clocked, 206, hx8k, None), (clocked, 206, hx8k, axis), (clocked, 206, hx8k, scan),
         (clocked, 1207, hx8k, None), ({"clock": None}, 9, hx8k, None), (clocked, 9, gowin, None))
         ] == ["", "", "asked for", "the design has 1,207 port bits, the package 206",
               "the design has no clock",
               "the design has 9 port bits, of which nextpnr wants each located"]
+
+
+@pytest.mark.parametrize("device", ["ecp5-25k", "ice40-up5k", "gw2a-18"])
+def test_memories_are_block_memories(device: str, tmp_path: Path) -> None:
+    """Nothing around them: no register, no multiplexer for words read while they are written."""
+    bank = emit_component(Bank(32, 256), top="bank", purpose="a bank")
+    found = synthesize(bank.verilog, "bank", DEVICES[device], tmp_path).count(DEVICES[device])
+    assert found["RAM"] == (2 if device == "ice40-up5k" else 1)
+    assert found["FF"] == 0 and found["LUT"] <= 1
+    if device != "ecp5-25k":
+        return
+    without = bank.verilog.replace("  (* no_rw_check *)\n", "")
+    assert without != bank.verilog
+    found = synthesize(without, "bank", DEVICES[device], tmp_path).count(DEVICES[device])
+    assert found["RAM"] > 0 and found["FF"] > 32 and found["LUT"] > 32
 
 
 # -- refusals -----------------------------------------------------------------------------------
@@ -188,7 +208,7 @@ def test_one_line(line: str, words: str, tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "full" / "mine").write_text("mine\n")
     (tmp_path / "shut").mkdir()
     # nothing is shut for root, who runs the tests in a container
-    monkeypatch.setattr(placing.os, "access", lambda path, mode: str(path) != "shut")
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "shut")
     assert main(shlex.split(line)) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("gen: ") and err.count("\n") == 1 and words in err, err
