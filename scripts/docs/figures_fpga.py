@@ -38,7 +38,8 @@ def fpga(r: Json) -> str:
             rows.append(("", device, *(number(_used(found, name), 0)
                                        for name in ("LUT", "FF", "carry", "DSP", "RAM")),
                          number(found["fmax_mhz"], 1),
-                         f"{min(clocks):.1f} – {max(clocks):.1f}" if seeds > 1 else ""))
+                         f"{min(clocks):.1f} – {max(clocks):.1f}" if len(clocks) > 1
+                         else "one seed" if seeds > 1 else ""))
     tools = "; ".join(f"{name}: {d['part']}, {d['nextpnr']}" for name, d in c["devices"].items())
     return (f"{c['yosys']}; {tools}; {c['clock_mhz']:g} MHz asked for, "
             + (f"the median of {seeds} seeds, and their range" if seeds > 1 else "one seed")

@@ -33,15 +33,16 @@ from lowbit.golden.parameters import Parameters
 
 SHAPE = "--M 1 --N 4 --K 4 --a-format int8"
 LARGE = "lut_core --M 2 --N 16 --K 4 --a-format int8"
-SMALL_ON = ("ecp5-85k", "ice40-hx8k", "gw2a-18")
+TWO = ("ecp5-85k", "ice40-hx8k")
+SMALL_ON = (*TWO, "gw2a-18")
 #: design -> devices that it is placed on
 DESIGNS = {
     f"lut_core {SHAPE}": SMALL_ON, f"lut_core {SHAPE} --target fpga": SMALL_ON,
     # products of the same activations without a table
     f"dot_core {SHAPE} --w-format int2 --target fpga": SMALL_ON,
     f"dot_core {SHAPE} --w-format int4 --target fpga": SMALL_ON,
-    "bitmod_pe --align cycle": SMALL_ON, "bitmod_pe --align cycle --target fpga": SMALL_ON,
-    "fp16_pe --target fpga": SMALL_ON,
+    "bitmod_pe --align cycle": TWO, "bitmod_pe --align cycle --target fpga": TWO,
+    "fp16_pe --target fpga": TWO,
     LARGE: ("ecp5-85k",), f"{LARGE} --target fpga": ("ecp5-85k",)}
 
 
