@@ -39,8 +39,8 @@ SMALL_ON = (*TWO, "gw2a-18")
 DESIGNS = {
     f"lut_core {SHAPE}": SMALL_ON, f"lut_core {SHAPE} --target fpga": SMALL_ON,
     # products of the same activations without a table
-    f"dot_core {SHAPE} --w-format int2 --target fpga": SMALL_ON,
-    f"dot_core {SHAPE} --w-format int4 --target fpga": SMALL_ON,
+    f"dot_core {SHAPE} --w-format int2 --target fpga": TWO,
+    f"dot_core {SHAPE} --w-format int4 --target fpga": TWO,
     "bitmod_pe --align cycle": TWO, "bitmod_pe --align cycle --target fpga": TWO,
     "fp16_pe --target fpga": TWO,
     LARGE: ("ecp5-85k",), f"{LARGE} --target fpga": ("ecp5-85k",)}
