@@ -193,7 +193,7 @@ class Design:
         from .placing import place
 
         return place(self.parameters, find_device(device), seeds=seeds, clock_mhz=clock_mhz,
-                     folder=None if folder is None else Path(folder))
+                     wrap=self.wrap, folder=None if folder is None else Path(folder))
 
     def run(self, a: Array, w: Any, *, backend: str = "golden", compare: bool = False) -> Run:
         """``a`` (rows, k) times the transpose of ``w`` (columns, k): a :class:`Matrix`, or an

@@ -11,9 +11,13 @@ from ..family import Generator
 from ..flow.fpga import DEVICES, find_device
 from ..options import add_parameters, integer, megahertz, take_parameters
 from ..placing import check_folder, place
+from ..wrapping import add_wrap, take_wrap
 
 SUMMARY = "place and route a generator on an FPGA: resources, clock, slowest path"
 TAKES_GENERATOR = True
+TAKES_WRAP = True
+#: nextpnr's seeds are C integers
+_SEEDS = 2 ** 31
 
 
 def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
@@ -28,16 +32,19 @@ def configure(parser: argparse.ArgumentParser, generator: Generator) -> None:
     group.add_argument("--json", action="store_true", help="print as JSON")
     group.add_argument("-o", type=Path, metavar="DIR",
                        help="keep the files of the run: Verilog, netlist, logs, report")
+    add_wrap(group)
 
 
 def run(args: argparse.Namespace) -> int:
     parameters = take_parameters(args, args.generator.parameter_class())
     device = find_device(args.device)
     seeds = list(dict.fromkeys(args.seeds))
-    if min(seeds) < 0:
-        raise UsageError(f"--seeds must be 0 or more; got {min(seeds)}")
+    for seed in seeds:
+        if not 0 <= seed < _SEEDS:
+            raise UsageError(f"--seeds must be 0 or more and below {_SEEDS}; got {seed}")
     if args.o is not None:
         check_folder(args.o)
-    placed = place(parameters, device, seeds=seeds, clock_mhz=args.clock, folder=args.o)
+    placed = place(parameters, device, seeds=seeds, clock_mhz=args.clock, wrap=take_wrap(args),
+                   folder=args.o)
     print(json.dumps(placed.report, indent=2) if args.json else placed)
     return 0

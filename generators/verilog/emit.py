@@ -54,7 +54,7 @@ _SCRIPT = """read_rtlil <<RTLIL_END
 proc -nomux -norom -noopt
 memory_collect
 clean_zerowidth
-write_verilog -noattr
+write_verilog
 """
 
 

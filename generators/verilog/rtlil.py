@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 
 from .ports import KEYWORDS
 
-__all__ = ["REFERENCE", "PIN", "Module", "Wire", "Cell", "read", "write", "rename",
-           "drop_memory_contents", "tidy_ports", "tidy_names"]
+__all__ = ["MEMORY_ATTRIBUTES", "REFERENCE", "PIN", "Module", "Wire", "Cell", "read", "write",
+           "rename", "drop_memory_contents", "tidy_ports", "tidy_names"]
 
 #: start of the names of signals that are only the pins of an instance
 PIN = "pin$"
 
+#: attributes of memories that the Verilog keeps: that they are there says all
+MEMORY_ATTRIBUTES = ("no_rw_check",)
 _ID = re.compile(r"\\[^\s]+|\$\d+")
 _WIRE = re.compile(r"wire width (\d+)(?: (input|output) (\d+))?\s+(signed )?(\S+)")
 #: a wire, or some bits of one: name, high, low
@@ -110,12 +112,16 @@ def _split(line: str) -> tuple[str, str]:
 
 
 def read(text: str) -> list[Module]:
-    """Read what ``amaranth.back.rtlil`` wrote. Attributes (``init`` among them) are dropped."""
+    """Read what ``amaranth.back.rtlil`` wrote. Attributes (``init``, ...) are dropped, all but
+    :data:`MEMORY_ATTRIBUTES`."""
     modules: list[Module] = []
     lines = iter(line.strip() for line in text.splitlines())
     module = Module("")
+    attributes: list[str] = []      # that a design asks for, of what comes next
     for line in lines:
         word = line.partition(" ")[0]
+        if word == "attribute" and line.split()[1][1:] in MEMORY_ATTRIBUTES:
+            attributes.append(line)
         if word in ("", "attribute", "end"):
             continue
         if word == "module":
@@ -127,7 +133,7 @@ def read(text: str) -> list[Module]:
             wire = Wire(match[5], int(match[1]), match[2], int(match[3] or 0), bool(match[4]))
             module.wires[wire.name] = wire
         elif word == "memory":
-            module.memories.append(line)
+            module.memories += [*attributes, line]
         elif word == "cell":
             kind, name = line.split()[1:]
             cell = Cell(kind, name)
@@ -152,6 +158,7 @@ def read(text: str) -> list[Module]:
             module.connects.append(_split(line))
         else:
             raise ValueError(f"unexpected RTLIL: {line}")
+        attributes = []
     return modules
 
 

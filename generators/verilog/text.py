@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from .rtlil import MEMORY_ATTRIBUTES
 from .shape import comment, natural, wrap
 
 __all__ = ["layout", "shown"]
@@ -24,6 +25,7 @@ _COMB = re.compile(r"^  always @\* begin\n(.*?)^  end\n", re.M | re.S)
 _SYNC = re.compile(r"^  always @\((posedge clk)\)\n    (\w+) <= (\w+);\n", re.M)
 _ASYNC = re.compile(r"^  always @\((posedge clk, negedge rst_n)\)\n    if \(!rst_n\) (\w+ <= .*;)\n"
                     r"    else (\w+) <= (\w+);\n", re.M)
+_ATTRIBUTE = re.compile(r"^( *)\(\* (\w+) = 32'd1 \*\)\n", re.M)
 _CONCAT = re.compile(r"\{ ([^{}]*) \}")
 
 
@@ -114,8 +116,14 @@ def _ordered(body: str, order: dict[str, list[str]]) -> str:
     return _INSTANCE.sub(instance, body)
 
 
+def _attribute(match: re.Match[str]) -> str:
+    """An attribute that a design asks for, as people write it; Yosys' own remarks go."""
+    return f"{match[1]}(* {match[2]} *)\n" if match[2] in MEMORY_ATTRIBUTES else ""
+
+
 def _module(name: str, ports: list[str], body: str, order: dict[str, list[str]],
             purpose: str, groups: dict[str, str]) -> str:
+    body = _ATTRIBUTE.sub(_attribute, body)
     body = _named_reads(_clocked(_HELPER.sub("", body)))
     declared: dict[str, dict[str, str]] = {}
     for kind, high, wire in _DECLARED.findall(body):

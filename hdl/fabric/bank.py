@@ -6,7 +6,7 @@ from amaranth.hdl import ClockSignal, Instance, Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from .buffers import named_ports
+from .buffers import ANY_AT_COLLISION, named_ports
 
 __all__ = ["BLACK_BOX", "MODEL", "Bank"]
 
@@ -62,7 +62,8 @@ class Bank(wiring.Component):
                     "write", "write_address", "write_data", "read", "read_address")),
                 ("o", "read_data", self.read_data))
             return m
-        m.submodules.memory = words = memory.Memory(shape=width, depth=depth, init=[])
+        m.submodules.memory = words = memory.Memory(shape=width, depth=depth, init=[],
+                                                    attrs=ANY_AT_COLLISION)
         write, read = named_ports(words, "memory")
         m.d.comb += [write.en.eq(self.write), write.addr.eq(self.write_address),
                      write.data.eq(self.write_data), read.en.eq(self.read),

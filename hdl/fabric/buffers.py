@@ -15,7 +15,13 @@ from amaranth.lib.wiring import In, Out
 
 from .skew import skewed
 
-__all__ = ["BufferControl", "OperandBank", "address_bits", "named_ports"]
+__all__ = ["ANY_AT_COLLISION", "BufferControl", "OperandBank", "address_bits", "named_ports"]
+
+
+#: Attribute of a memory of which nobody needs what it reads from a word that is written in the same
+#: cycle. The Verilog says the old word; block memories do not, and Yosys would put a register and a
+#: multiplexer for each bit around them.
+ANY_AT_COLLISION = {"no_rw_check": 1}
 
 
 def address_bits(depth: int) -> int:
@@ -34,7 +40,8 @@ def named_ports(words: memory.Memory, name: str, domain: str = "sync") -> tuple[
 
 
 class OperandBank(wiring.Component):
-    """A memory of ``depth`` words with a write port and a registered read port."""
+    """A memory of ``depth`` words with a write port and a registered read port. What is read of a
+    word in the cycle in which it is written is undefined."""
 
     def __init__(self, width: int, depth: int) -> None:
         self.parameters = (width, depth)
@@ -45,7 +52,8 @@ class OperandBank(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width, depth = self.parameters
-        m.submodules.memory = words = memory.Memory(shape=width, depth=depth, init=[])
+        m.submodules.memory = words = memory.Memory(shape=width, depth=depth, init=[],
+                                                    attrs=ANY_AT_COLLISION)
         write, read = named_ports(words, "memory")
         m.d.comb += [write.en.eq(self.write), write.addr.eq(self.write_address),
                      write.data.eq(self.write_data), read.en.eq(1),

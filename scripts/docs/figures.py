@@ -25,6 +25,7 @@ import figures_blocks
 import figures_cost
 import figures_dot
 import figures_estimate
+import figures_fpga
 import figures_planes
 import figures_power
 import figures_sweeps
@@ -63,11 +64,11 @@ RESULTS = {name: f".venv/bin/python scripts/{command} docs/results/{name}" for n
     "campaign.json": "studies/campaign.py --minutes 13 --skip-large --json",
     "proofs.json": "studies/prove.py --json",
     "smollm2.json": "demos/demo_smollm2.py --json >",
-    "fpga.json": "studies/bench_fpga.py --json",
     "mutations.json": "studies/mutate.py [--mutator yosys] --json",
     **figures_accelerator.RESULTS, **figures_blocks.RESULTS,
-    **figures_dot.RESULTS, **figures_planes.RESULTS, **figures_power.RESULTS,
-    **figures_sweeps.RESULTS, **figures_systolic.RESULTS, **figures_ternary.RESULTS}.items()}
+    **figures_dot.RESULTS, **figures_fpga.RESULTS, **figures_planes.RESULTS,
+    **figures_power.RESULTS, **figures_sweeps.RESULTS, **figures_systolic.RESULTS,
+    **figures_ternary.RESULTS}.items()}
 
 
 # -- from the code ------------------------------------------------------------------------------
@@ -245,30 +246,6 @@ def smollm2(r: Json) -> str:
             f"{r['operations']} operations, {r['cycles']:,} cycles{busy}.")
 
 
-def fpga(r: Json) -> str:
-    c = r["conditions"]
-    seeds = len(c["seeds"])
-    rows = []
-    for x in r["designs"]:
-        cells = (number(x["xc7"][name], 0) for name in ("lut", "ff", "carry", "dsp"))
-        rows.append((f"`{x['design']}`", "xc7", *cells, "", ""))
-        for device in c["devices"]:
-            found = x["devices"].get(device)
-            if found is None:
-                continue
-            if "error" in found:
-                rows.append(("", device, *6 * ("too small",)))
-                continue
-            used = {name: row["used"] for name, row in found["resources"].items()}
-            rows.append(("", device, *(number(used.get(name, 0), 0)
-                                       for name in ("LUT", "FF", "carry", "DSP", "RAM")),
-                         number(found["fmax_mhz"], 1)))
-    tools = "; ".join(f"{name}: {d['part']}, {d['nextpnr']}" for name, d in c["devices"].items())
-    return (f"{c['yosys']}; {tools}; {c['clock_mhz']:g} MHz asked for, "
-            + (f"the median of {seeds} seeds" if seeds > 1 else "one seed") + ":\n\n"
-            + table(("design", "device", "LUT", "FF", "carry", "DSP", "RAM", "MHz"), rows))
-
-
 def covering() -> str:
     """Size of the regression's covering arrays, from the code."""
     rows = sum(len(lut_space.regression(cls)) for cls in lut_space.SPACES)
@@ -346,11 +323,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "smollm2 ternary": lambda: recorded("smollm2_ternary.json", smollm2),
     **{name: lambda file=file, render=render: recorded(file, render)  # type: ignore[misc]
        for name, (file, render) in (figures_accelerator.RECORDED | figures_blocks.RECORDED
-                                    | figures_dot.RECORDED | figures_planes.RECORDED
-                                    | figures_power.RECORDED | figures_sweeps.RECORDED
+                                    | figures_dot.RECORDED | figures_fpga.RECORDED
+                                    | figures_planes.RECORDED | figures_power.RECORDED
+                                    | figures_sweeps.RECORDED
                                     | figures_ternary.RECORDED).items()},
     "cost model": figures_cost.errors,
-    "fpga": lambda: recorded("fpga.json", fpga),
     "minilm types": lambda: recorded("minilm_types.json", minilm_types),
 }
 

@@ -5,7 +5,8 @@ Yosys `synth_xilinx`, and what `gen fpga` does for each device, always inside th
 that designs with few ports are placed as the others are. The clock is the median of the seeds.
 Needs `pip install .[fpga]` and a minute or so for each design, device and seed. Other designs
 than the listed ones: `-- lut_core --N 4 ...`. With --json, rows of designs and devices that are
-measured anew take the place of those in the file, the others stay.
+measured anew take the place of those in the file; the others stay where they are of the Verilog,
+tools, clock and seeds of today, and go where they are not.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lowbit.generators.errors import UsageError
+from lowbit.generators.errors import USER_ERRORS, UsageError
+from lowbit.generators.files import check_target
 from lowbit.generators.flow.fpga import DEVICES, find_device
 from lowbit.generators.flow.fpga.route import tool_version
 from lowbit.generators.flow.fpga.synthesis import xilinx_counts
@@ -26,11 +28,22 @@ from lowbit.generators.options import ArgumentParser, add_parameters, take_param
 from lowbit.generators.placing import place
 from lowbit.generators.registry import find
 from lowbit.generators.verilog.emit import emit
+from lowbit.generators.wrapping import Wrap
 from lowbit.golden.parameters import Parameters
 
-CORE = "lut_core --M 1 --N 4 --K 4 --a-format int8"
-DESIGNS = (CORE, f"{CORE} --target fpga", "bitmod_pe --align cycle",
-           "bitmod_pe --align cycle --target fpga", "fp16_pe --target fpga")
+SHAPE = "--M 1 --N 4 --K 4 --a-format int8"
+LARGE = "lut_core --M 2 --N 16 --K 4 --a-format int8"
+TWO = ("ecp5-85k", "ice40-hx8k")
+SMALL_ON = (*TWO, "gw2a-18")
+#: design -> devices that it is placed on
+DESIGNS = {
+    f"lut_core {SHAPE}": SMALL_ON, f"lut_core {SHAPE} --target fpga": SMALL_ON,
+    # products of the same activations without a table
+    f"dot_core {SHAPE} --w-format int2 --target fpga": TWO,
+    f"dot_core {SHAPE} --w-format int4 --target fpga": TWO,
+    "bitmod_pe --align cycle": TWO, "bitmod_pe --align cycle --target fpga": TWO,
+    "fp16_pe --target fpga": TWO,
+    LARGE: ("ecp5-85k",), f"{LARGE} --target fpga": ("ecp5-85k",)}
 
 
 def parameters_of(words: str) -> Parameters:
@@ -54,53 +67,86 @@ def placed(words: str, device: str, seeds: list[int], clock: float) -> dict[str,
     """A design's figures on a device."""
     try:
         report = place(parameters_of(words), find_device(device), seeds=seeds, clock_mhz=clock,
-                       wrap=True).report
+                       wrap=Wrap("scan")).report
     except UsageError as error:     # too small, which is a figure as well
         return {"error": str(error)}
     return {key: report[key] for key in ("resources", "fmax_mhz", "fmax_of_seeds", "path")}
 
 
+def of_today(path: Path | None, conditions: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Rows of a file that need not be measured anew, by design: same Verilog, tools and seeds."""
+    before = json.loads(path.read_text()) if path and path.exists() else {"designs": ()}
+    old = before.get("conditions", {})
+    if any(old.get(key) != value for key, value in conditions.items() if key != "devices"):
+        return {}
+    rows = {}
+    for row in before["designs"]:
+        manifest = emit(parameters_of(row["design"])).manifest
+        if manifest["verilog_sha256"] == row["verilog_sha256"]:
+            row["devices"] = {name: found for name, found in row["devices"].items()
+                              if old["devices"][name] == device_of(name)}
+            rows[row["design"]] = row
+            conditions["devices"].update({name: device_of(name) for name in row["devices"]})
+    return rows
+
+
+def device_of(name: str) -> dict[str, str]:
+    """Conditions of a device's rows."""
+    device = find_device(name)
+    return {"part": device.part, "options": " ".join(device.options),
+            "nextpnr": tool_version(device)}
+
+
 def line(words: str, device: str, row: dict[str, Any]) -> str:
     """A row of the printed table."""
     if "error" in row:
-        return f"{words:56}{device:12}{row['error']}"
+        return f"{words:64}{device:12}{row['error']}"
     used = {name: x["used"] for name, x in row["resources"].items()}
     cells = "".join(f"{used.get(name, 0):8}" for name in ("LUT", "FF", "carry", "DSP", "RAM"))
-    return f"{words:56}{device:12}{cells}{row['fmax_mhz']:8.1f}"
+    return f"{words:64}{device:12}{cells}{row['fmax_mhz']:8.1f}"
 
 
-def main() -> None:
+def main() -> int:
+    try:
+        run()
+    except USER_ERRORS as error:
+        print(f"bench_fpga.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--devices", nargs="+", default=["ecp5-85k", "ice40-hx8k", "gw2a-18"],
-                        choices=DEVICES, metavar="NAME")
+    parser.add_argument("--devices", nargs="+", choices=DEVICES, metavar="NAME",
+                        help="only these; default those of each design")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--clock", type=float, default=100, metavar="MHz")
     parser.add_argument("design", nargs="*", help="one design: the words of gen")
     args = parser.parse_args()
-    before = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
-    rows = {row["design"]: row for row in before.get("designs", ()) if "devices" in row}
-    conditions = {"yosys": f"pyosys {yosys_version()}", "clock_mhz": args.clock,
-                  "seeds": args.seeds, "devices": before.get("conditions", {}).get("devices", {})}
-    print(f"{'design':56}{'device':12}{'LUT':>8}{'FF':>8}{'carry':>8}{'DSP':>8}{'RAM':>8}{'MHz':>8}")
-    for words in ([" ".join(args.design)] if args.design else DESIGNS):
-        row = row_of(words)
-        old = rows.get(words, {})
-        if old.get("verilog_sha256") == row["verilog_sha256"]:
-            row["devices"] = old["devices"]
+    if args.json:
+        check_target(args.json, option="--json")
+    conditions: dict[str, Any] = {"yosys": f"pyosys {yosys_version()}", "clock_mhz": args.clock,
+                                  "seeds": args.seeds, "devices": {}}
+    rows = of_today(args.json, conditions)
+    own = " ".join(args.design)
+    print(f"{'design':64}{'device':12}{'LUT':>8}{'FF':>8}{'carry':>8}{'DSP':>8}{'RAM':>8}{'MHz':>8}")
+    for words, usual in ({own: args.devices or SMALL_ON} if own else DESIGNS).items():
+        devices = [name for name in usual if name in (args.devices or usual)]
+        if not devices:
+            continue
+        row = row_of(words) | {"devices": rows.get(words, {}).get("devices", {})}
         rows[words] = row
-        print(f"{words:56}{'xc7':12}{row['xc7']['lut']:8}{row['xc7']['ff']:8}"
+        print(f"{words:64}{'xc7':12}{row['xc7']['lut']:8}{row['xc7']['ff']:8}"
               f"{row['xc7']['carry']:8}{row['xc7']['dsp']:8}")
-        for device in args.devices:
+        for device in devices:
+            conditions["devices"][device] = device_of(device)   # refuses where tools are missing
             row["devices"][device] = placed(words, device, args.seeds, args.clock)
             print(line(words, device, row["devices"][device]), flush=True)
-            known = find_device(device)
-            conditions["devices"][device] = {
-                "part": known.part, "options": " ".join(known.options),
-                "nextpnr": tool_version(known)}
             if args.json:   # after every route: the whole takes long
-                order = sorted(rows, key=lambda words: (words not in DESIGNS, DESIGNS.index(words)
-                                                        if words in DESIGNS else 0))
+                listed = list(DESIGNS)
+                order = sorted(rows, key=lambda words: listed.index(words) if words in DESIGNS
+                               else len(listed))
                 args.json.write_text(json.dumps(
                     {"conditions": conditions, "designs": [rows[name] for name in order]},
                     indent=1) + "\n")

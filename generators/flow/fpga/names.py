@@ -17,6 +17,8 @@ __all__ = ["Names"]
 
 #: ends that nextpnr gives to a cell: logic cells of iCE40, halves of ECP5's carry cells
 _ENDS = re.compile(r"(_LC|_DFFLC|\$CCU2_COMB[01])$")
+#: pieces of a memory, one for each block: columns, rows
+_PARTS = re.compile(r"(\.\d+)+$")
 #: what the emission calls nets of expressions, which have no name in the source
 _UNNAMED = re.compile(r"(.*\.)?_\d+_")
 #: ports of a flip-flop that are not data
@@ -69,6 +71,11 @@ class Names:
         name = self._names.get(connections.get("Q", [None])[0])
         control = _CONTROLS.get(port)
         return f"{name} ({control})" if name and control else name
+
+    def of_cell(self, cell: str) -> str:
+        """A cell that is no register of the source, without what tools put before and behind: a
+        memory, by its name there."""
+        return _PARTS.sub("", _ENDS.sub("", cell).removeprefix(self._prefix))
 
     def registers_from(self, line: int, device: Device) -> int:
         """Flip-flops that the Verilog describes in this line or after it."""

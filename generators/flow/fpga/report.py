@@ -16,12 +16,12 @@ __all__ = ["as_json", "as_text"]
 
 
 def as_json(design: dict[str, Any], device: Device, counted: Mapping[str, int],
-            routes: Sequence[Route], clock_mhz: float, wrapped: Mapping[str, int] | None,
+            routes: Sequence[Route], clock_mhz: float, wrapped: Mapping[str, Any] | None,
             pins: int, hints: Sequence[str]) -> dict[str, Any]:
     """JSON-ready report. All but the clock of each seed is of the seed with the median clock.
 
-    ``counted``: resources after synthesis; ``wrapped``: flip-flops of the wrapper and its
-    multiplexers, None without one; ``pins``: bits of the design's ports.
+    ``counted``: resources after synthesis; ``wrapped``: flip-flops of the scan wrapper, its
+    multiplexers, and why it is there; None without one; ``pins``: bits of the design's ports.
     """
     clocks = [route.fmax for route in routes if route.fmax is not None]
     chosen = next(route for route in routes if not clocks or route.fmax == median_low(clocks))
@@ -66,10 +66,7 @@ def as_text(report: dict[str, Any]) -> str:
     lines += [f"{name:12}{row['used']:10,}{row['has']:10,}{row['percent']:8.1f}"
               for name, row in report["resources"].items()]
     if wrapper is not None:
-        why = "has no clock" if design["clock"] is None else \
-            f"has {report['ports']:,} port bits" + (
-                f", the package {device['pins']}" if device["pins"] else "")
-        lines.append(f"{'wrapper':12}the design {why}: inside a scan wrapper, whose "
+        lines.append(f"{'wrapper':12}{wrapper['why']}: inside a scan wrapper, whose "
                      f"{wrapper['FF']:,} FF are not counted and whose {wrapper['LUT']:,} LUT are")
     lines += [*_clock(report), *_slowest(report["path"])]
     c = report["conditions"]
@@ -83,7 +80,8 @@ def as_text(report: dict[str, Any]) -> str:
 def _clock(report: dict[str, Any]) -> list[str]:
     reached, aim = report["fmax_mhz"], report["clock_mhz"]
     if reached is None:
-        return [f"{'clock':12}no path from register to register"]
+        hint = "" if report["wrapper"] else "; --wrap scan puts registers at the ports"
+        return [f"{'clock':12}no path from register to register{hint}"]
     seeds = report["fmax_of_seeds"]
     spread = f"; the median of {', '.join(f'{fmax:.1f}' for fmax in seeds.values())}" \
         if len(seeds) > 1 else ""

@@ -138,5 +138,6 @@ def _path(steps: Sequence[dict[str, Any]], names: Names) -> SlowPath:
             wires += step["delay"]
         now += step["delay"]
     ends = (steps[0]["from"], steps[-1]["to"])
-    start, end = (names.of_register(end["cell"], end["port"]) or end["cell"] for end in ends)
+    start, end = (names.of_register(end["cell"], end["port"])
+                  or names.of_cell(end["cell"]) for end in ends)
     return SlowPath(round(now, 2), round(wires, 2), start, end, tuple(points))
