@@ -59,7 +59,7 @@ def table_size() -> Canvas | None:
             c.label(left - 8, y_of(tick) + 4, f"{tick:,.0f}", "dim small", anchor="end")
         x_of = {k: left + 10 + i * (wide - 60) / (len(ks) - 1) for i, k in enumerate(ks)}
         for k, x in x_of.items():
-            c.label(x, bottom + 20, f"K = {k}", "dim small", anchor="middle")
+            c.label(x, bottom + 34, f"K = {k}", "dim small", anchor="middle")
         for n, kind in zip(sorted({row["N"] for row in rows}), KINDS, strict=True):
             line = [(x_of[row["K"]], y_of(row["area_per_mac"])) for row in
                     sorted(rows, key=lambda row: int(row["K"]))
@@ -70,8 +70,7 @@ def table_size() -> Canvas | None:
                 c.bar(x - 4, y - 4, 8, 8, kind)
             c.label(least[0], least[1] + 18, "least", "dim small", anchor="middle")
             c.label(line[-1][0] + 10, line[-1][1] + 4, f"N = {n}", "small")
-    c.label(16, 384, "Tables are made inside, for N columns: the more of them share one, the "
-            "larger it may be.", "small")
+    c.label(16, 384, "Tables are made inside the core, and N columns share them.", "small")
     return c
 
 
