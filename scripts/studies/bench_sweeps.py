@@ -23,7 +23,6 @@ from lowbit.generators import cli
 from lowbit.generators.files import write_text
 from lowbit.generators.measuring import find_library
 from lowbit.generators.registry import find
-from lowbit.generators.sweep.metrics import METRICS
 
 #: name -> what it shows, and the words of ``gen``
 SWEEPS = {
@@ -45,7 +44,8 @@ def recorded(what: str, words: str, liberty: Path, workers: int | None) -> dict[
             raise SystemExit(1)
         with open(folder / "sweep.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-    metrics = [one for one in METRICS if one in rows[0]]
+    asked = words.split()
+    metrics = asked[asked.index("--metric") + 1].split(",")
     axes = [field.name for field in find("lut_core").parameter_class().declared()
             if len({row.get(field.name) for row in rows}) > 1]
     return {"shows": what, "command": f"gen {words} --liberty {liberty.name} -o sweep",
