@@ -58,9 +58,9 @@ def _frame(p: LutCoreParameters) -> Terms:
 
 
 def _lut_core(p: LutCoreParameters) -> Terms:
-    if p.is_float or p.is_quantized or p.table_source == "internal" or p.unpack != "none":
-        raise UsageError("no cost model of --datapath float, --table-format int8, --table-source "
-                         "internal or --unpack; leave --estimate out")
+    if p.is_float or p.is_quantized or p.unpack != "none":
+        raise UsageError("no cost model of --datapath float, --table-format int8 or --unpack; leave "
+                         "--estimate out")
     cells, reads = p.M * p.N, p.M * p.N * p.groups
     entries = _entries(p)
     digits = p.K * (p.radix - 1)

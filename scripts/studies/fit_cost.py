@@ -12,7 +12,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,13 @@ TARGET = Path(model.__file__).with_name("coefficients.json")
 #: values from which the designs of the sets are drawn
 AXES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "lut_core": {
-        "M": (1, 2, 4), "N": (4, 8, 12, 16), "K": (2, 3, 4, 5), "groups": (1, 1, 2),
+        "M": (1, 2, 4), "N": (4, 8, 12, 16), "K": (2, 3, 4, 5), "groups": (1, 1, 2, 3),
         "radix": (2, 2, 2, 3), "a_format": ("int8", "int16", "fp16", "fp16", "fp8_e4m3", "bf16"),
+        "table_source": ("external", "external", "internal"), "parallel_planes": (1, 1, 1, 2),
         "acc": (None, None, "fp16"), "w_bits": (1, 2, 4), "buffer": ("single", "single", "double"),
-        "pipeline": (0, 1, 1, 2), "group_scale": ("none", "none", "none", "fp16", "fp32"),
-        "preload": (True, False), "zero_point": (True, False)},
+        "pipeline": (0, 1, 1, 2), "segment": (None, None, 8), "lanes": (None, None, 1),
+        "group_scale": ("none", "none", "none", "none", "e4m3", "fp16", "fp32"),
+        "offset": ("none", "integer"), "preload": (True, False), "zero_point": (True, False)},
     "dot_core": {
         "M": (1, 2, 4), "N": (4, 8, 16), "K": (2, 4, 8),
         "a_format": ("int8", "int16", "fp16", "fp16", "fp8_e4m3", "int4", "e2m1"),
@@ -60,20 +62,36 @@ AXES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
         "rows": (1, 2, 4, 8), "columns": (2, 4, 8), "lanes": (2, 4, 8),
         "align_bits": (13, 15, 17, 20), "pipeline": (0, 1), "scale_columns": (1, 2, 4),
         "channel_scale": (True, False), "max_group": (64, 128, 256)}}
+#: in place of those for the longest path: a flat netlist is sized as a whole, which takes long
+SMALLER: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
+    "lut_core": {"M": (1, 2), "N": (2, 4, 8), "lanes": (1,)},
+    "dot_core": {"M": (1, 2), "N": (2, 4, 8), "lanes": (1,)},
+    "systolic": {"R": (2, 4), "C": (2, 4)},
+    "bitmod_tile": {"rows": (1, 2, 4), "columns": (2, 4), "lanes": (2, 4, 8)}}
 
 
-def drawn(generator: str, count: int) -> list[Parameters]:
-    """Legal designs, always the same ones; no two alike."""
-    rng = random.Random(generator)
+def drawn(generator: str, figure: str, seed: str, count: int,
+          apart: Sequence[Parameters] = ()) -> list[Parameters]:
+    """Legal designs, always the same ones of a ``seed``; no two alike, and none of ``apart``."""
+    axes = {**AXES[generator], **(SMALLER[generator] if figure == "delay" else {})}
+    rng = random.Random(seed)
     cls, found = find(generator).parameter_class(), dict[Parameters, None]()
     while len(found) < count:
         try:
-            p = cls(**{name: rng.choice(values) for name, values in AXES[generator].items()})
-            terms_of(p, "area")
+            p = cls(**{name: rng.choice(values) for name, values in axes.items()})
+            terms_of(p, figure)
         except (ParameterError, UsageError):
             continue
-        found[p] = None
+        if p not in apart:
+            found[p] = None
     return list(found)
+
+
+def sets(generator: str, figure: str, train: int, test: int) -> list[Parameters]:
+    """The fitted set, then the tested one; more designs of one leave the other as it is."""
+    name = generator if figure == "area" else f"{generator}, {figure}"
+    fitted = drawn(generator, figure, name, train)
+    return fitted + drawn(generator, figure, f"{name}, tested", test, fitted)
 
 
 def nonnegative(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
@@ -123,7 +141,7 @@ def main() -> None:
           f"{'us each':>9}")
     for figure in args.figures:
         for name in args.generators:
-            designs = drawn(name, args.train + args.test)
+            designs = sets(name, figure, args.train, args.test)
             with Progress(f"{name}, {figure}") as progress:
                 swept = sweep(Grid({}, tuple(designs)), [figure], store,
                               partial(find_scheduler, conditions, None, args.workers),
