@@ -2,8 +2,8 @@
 and another one that meets the same design under the same conditions does not repeat it.
 
 The key is the design, the measurement, what it reads of the conditions, the tools, and all
-sources of the project that figures come from; the cost model's, with its coefficients, for estimates
-alone. Failures are not kept: the next sweep tries again.
+sources of the project that figures come from: those of the cost model, and its coefficients, for
+estimates alone. Failures are not kept: the next sweep tries again.
 """
 
 from __future__ import annotations

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from cost_fits import Array, coefficients, errors
 
 from lowbit.generators.cost import model
+from lowbit.generators.cost.amounts import Terms
+from lowbit.generators.cost.model import total
 from lowbit.generators.cost.terms import AREA, terms_of
 from lowbit.generators.errors import UsageError
 from lowbit.generators.files import write_text
@@ -38,13 +40,11 @@ TARGET = Path(model.__file__).with_name("coefficients.json")
 #: values from which the designs of the sets are drawn
 AXES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "lut_core": {
-        "M": (1, 2, 4), "N": (4, 8, 12, 16), "K": (2, 3, 4, 5), "groups": (1, 1, 2, 3),
+        "M": (1, 2, 4), "N": (4, 8, 12, 16), "K": (2, 3, 4, 5), "groups": (1, 1, 2),
         "radix": (2, 2, 2, 3), "a_format": ("int8", "int16", "fp16", "fp16", "fp8_e4m3", "bf16"),
-        "table_source": ("external", "external", "internal"), "parallel_planes": (1, 1, 1, 2),
         "acc": (None, None, "fp16"), "w_bits": (1, 2, 4), "buffer": ("single", "single", "double"),
-        "pipeline": (0, 1, 1, 2), "segment": (None, None, 8), "lanes": (None, None, 1),
-        "group_scale": ("none", "none", "none", "none", "e4m3", "fp16", "fp32"),
-        "offset": ("none", "integer"), "preload": (True, False), "zero_point": (True, False)},
+        "pipeline": (0, 1, 1, 2), "group_scale": ("none", "none", "none", "fp16", "fp32"),
+        "preload": (True, False), "zero_point": (True, False)},
     "dot_core": {
         "M": (1, 2, 4), "N": (4, 8, 16), "K": (2, 4, 8),
         "a_format": ("int8", "int16", "fp16", "fp16", "fp8_e4m3", "int4", "e2m1"),
@@ -62,24 +62,35 @@ AXES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
         "rows": (1, 2, 4, 8), "columns": (2, 4, 8), "lanes": (2, 4, 8),
         "align_bits": (13, 15, 17, 20), "pipeline": (0, 1), "scale_columns": (1, 2, 4),
         "channel_scale": (True, False), "max_group": (64, 128, 256)}}
-#: in place of those for the longest path: a flat netlist is sized as a whole, which takes long
+#: those of generators with many options: some designs of the fitted sets, and all that test them
+WIDER: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
+    "lut_core": {
+        "M": (1, 2, 4), "N": (4, 8, 12, 16), "K": (2, 3, 4, 5), "groups": (1, 1, 2, 3),
+        "radix": (2, 2, 2, 3), "a_format": ("int8", "int16", "fp16", "fp16", "fp8_e4m3", "bf16"),
+        "table_source": ("external", "external", "internal"), "parallel_planes": (1, 1, 1, 2),
+        "acc": (None, None, "fp16"), "w_bits": (1, 2, 4), "buffer": ("single", "single", "double"),
+        "pipeline": (0, 1, 1, 2), "segment": (None, None, 8), "lanes": (None, None, 1),
+        "group_scale": ("none", "none", "none", "none", "e4m3", "fp16", "fp32"),
+        "offset": ("none", "integer"), "preload": (True, False), "zero_point": (True, False)}}
+#: of WIDER in a fitted set
+WIDE = 8
+#: for the longest path, in place of those above: a netlist is sized as a whole, which takes long
 SMALLER: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "lut_core": {"M": (1, 2), "N": (2, 4, 8), "lanes": (1,)},
     "dot_core": {"M": (1, 2), "N": (2, 4, 8), "lanes": (1,)},
-    "systolic": {"R": (2, 4), "C": (2, 4)},
-    "bitmod_tile": {"rows": (1, 2, 4), "columns": (2, 4), "lanes": (2, 4, 8)}}
+    "systolic": {"R": (2, 3), "C": (2,)},
+    "bitmod_tile": {"rows": (1, 2), "columns": (2,)}}
 
 
-def drawn(generator: str, figure: str, seed: str, count: int,
+def drawn(generator: str, axes: Mapping[str, tuple[Any, ...]], seed: str, count: int,
           apart: Sequence[Parameters] = ()) -> list[Parameters]:
     """Legal designs, always the same ones of a ``seed``; no two alike, and none of ``apart``."""
-    axes = {**AXES[generator], **(SMALLER[generator] if figure == "delay" else {})}
     rng = random.Random(seed)
     cls, found = find(generator).parameter_class(), dict[Parameters, None]()
     while len(found) < count:
         try:
             p = cls(**{name: rng.choice(values) for name, values in axes.items()})
-            terms_of(p, figure)
+            terms_of(p, "area")
         except (ParameterError, UsageError):
             continue
         if p not in apart:
@@ -88,39 +99,48 @@ def drawn(generator: str, figure: str, seed: str, count: int,
 
 
 def sets(generator: str, figure: str, train: int, test: int) -> list[Parameters]:
-    """The fitted set, then the tested one; more designs of one leave the other as it is."""
-    name = generator if figure == "area" else f"{generator}, {figure}"
-    fitted = drawn(generator, figure, name, train)
-    return fitted + drawn(generator, figure, f"{name}, tested", test, fitted)
+    """The fitted set, then the tested one. What one of them draws does not depend on the other's
+    size, but that no design is in both."""
+    smaller = SMALLER[generator] if figure == "delay" else {}
+    axes, seed = AXES[generator], generator
+    wide = {**WIDER.get(generator, axes), **smaller}
+    seed_of_wide = f"{generator}, {figure}" if smaller else generator
+    if generator in WIDER:
+        fitted = drawn(generator, axes, seed, train - WIDE)
+        fitted += drawn(generator, wide, seed_of_wide, WIDE, fitted)
+    else:
+        fitted = drawn(generator, wide, seed_of_wide, train)
+    return fitted + drawn(generator, wide, f"{seed_of_wide}, tested", test, fitted)
 
 
-def nonnegative(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """Least squares of a x = b, no coefficient negative: one coordinate after the other."""
-    square, right = a.T @ a, a.T @ b
-    x = np.zeros(a.shape[1])
-    for _ in range(20000):
-        for i in np.flatnonzero(square.diagonal()):
-            x[i] = max(0.0, x[i] + (right[i] - square[i] @ x) / square[i, i])
-    return x
+def folded(rows: list[Terms], values: list[float], first: Mapping[str, float] | None,
+           folds: int = 6) -> Array:
+    """Errors on designs of the fitted set that a fit of the others has not seen: by these terms are
+    chosen, and not by those of the tested set."""
+    found = np.zeros(len(rows))
+    for fold in range(folds):
+        inside = [i for i in range(len(rows)) if i % folds != fold]
+        fit = coefficients([rows[i] for i in inside], [values[i] for i in inside], first)
+        for i in range(fold, len(rows), folds):
+            found[i] = total(fit, rows[i])
+    return errors(found, values)
 
 
-def fitted(designs: list[Parameters], values: list[float], figure: str,
-           train: int) -> model.Fit:
-    """The first ``train`` designs are the set; the others test it."""
+def fitted(designs: list[Parameters], values: list[float], figure: str, train: int,
+           first: Mapping[str, float] | None) -> tuple[model.Fit, str]:
+    """The fit of the first ``train`` designs, which the others test; and what a table shows."""
     rows = [terms_of(p, figure) for p in designs]
-    names = list(rows[0])
-    amounts = np.array([[row[name] for name in names] for row in rows])
-    found = np.array(values)
-    # relative errors count
-    inside = slice(0, train)
-    scale = amounts[inside].max(axis=0)
-    scale[scale == 0] = 1.0
-    solve = nonnegative if figure == "area" else lambda a, b: np.linalg.lstsq(a, b, rcond=1e-6)[0]
-    x = solve(amounts[inside] / scale / found[inside, None], np.ones(train)) / scale
-    errors = np.abs(amounts[train:] @ x / found[train:] - 1)
-    return model.Fit({name: float(f"{value:.6g}") for name, value in zip(names, x, strict=True)},
-                     train, len(errors), round(float(np.median(errors)), 4),
-                     round(float(np.quantile(errors, 0.95)), 4))
+    x = coefficients(rows[:train], values[:train], first)
+    wrong = errors([total(x, row) for row in rows[train:]], values[train:])
+    inner = folded(rows[:train], values[:train], first)
+    fit = model.Fit(x, train, len(wrong), round(float(np.median(wrong)), 4),
+                    round(float(np.quantile(wrong, 0.95)), 4))
+    started = time.perf_counter()
+    for p in designs:
+        fit.of(terms_of(p, figure))
+    each = 1e6 * (time.perf_counter() - started) / len(designs)
+    return fit, (f"{train:5}{np.median(inner):9.1%}{np.quantile(inner, 0.95):9.1%}{fit.tested:8}"
+                 f"{fit.median_error:9.1%}{fit.p95_error:9.1%}{each:9.0f}")
 
 
 def main() -> None:
@@ -128,17 +148,20 @@ def main() -> None:
     parser.add_argument("--liberty", nargs="+", type=Path, default=[])
     parser.add_argument("--generators", nargs="+", default=list(AREA), choices=list(AREA))
     parser.add_argument("--figures", nargs="+", default=["area", "delay"])
-    parser.add_argument("--train", type=int, default=40, help="designs of the fitted set")
-    parser.add_argument("--test", type=int, default=20, help="designs outside of it")
+    parser.add_argument("--train", type=int, default=28, help="designs of the fitted set")
+    parser.add_argument("--test", type=int, default=10, help="designs outside of it")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--write", action="store_true", help=f"write {TARGET.name}")
     args = parser.parse_args()
-    library = find_library(args.liberty)
+    library, embedded = find_library(args.liberty), find_library([])
     conditions = Conditions(library)
     store = Store(sweep_cache(), conditions)
-    results: dict[str, dict[str, Any]] = {}
-    print(f"{'generator':14}{'figure':8}{'set':>5}{'tested':>8}{'median':>9}{'95 %':>9}"
-          f"{'us each':>9}")
+    stored = json.loads(TARGET.read_text()) if TARGET.exists() else {}
+    known = stored.get(" ".join(embedded.hashes), {"generators": {}})["generators"]
+    entry = stored.setdefault(" ".join(library.hashes),
+                              {"library": ", ".join(library.names), "generators": {}})
+    print(f"{'generator':14}{'figure':8}{'set':>5}{'median':>9}{'95 %':>9}{'tested':>8}"
+          f"{'median':>9}{'95 %':>9}{'us each':>9}")
     for figure in args.figures:
         for name in args.generators:
             designs = sets(name, figure, args.train, args.test)
@@ -148,22 +171,15 @@ def main() -> None:
                               told=progress.share)
             for point in swept.failed:
                 print(f"failed: {point.design}: {point.failures}")
-            good = [(x.p, x.metric(figure)) for x in swept.complete]
-            fit = fitted([p for p, _ in good], [float(value or 0) for _, value in good], figure,
-                         args.train)
-            results.setdefault(name, {})[figure] = vars(fit)
-            started = time.perf_counter()
-            for p, _ in good:
-                fit.of(terms_of(p, figure))
-            each = 1e6 * (time.perf_counter() - started) / len(good)
-            print(f"{name:14}{figure:8}{fit.fitted:5}{fit.tested:8}{fit.median_error:9.1%}"
-                  f"{fit.p95_error:9.1%}{each:9.0f}", flush=True)
+            good = {x.p: float(x.metric(figure) or 0) for x in swept.complete}
+            train = sum(p in good for p in designs[:args.train])
+            # a further library begins with the coefficients of the one that is always there
+            first = None if library.hashes == embedded.hashes else \
+                known.get(name, {}).get(figure, {}).get("coefficients")
+            fit, shown = fitted(list(good), list(good.values()), figure, train, first)
+            entry["generators"].setdefault(name, {})[figure] = vars(fit)
+            print(f"{name:14}{figure:8}{shown}", flush=True)
     if args.write:
-        stored = json.loads(TARGET.read_text()) if TARGET.exists() else {}
-        entry = stored.setdefault(" ".join(library.hashes),
-                                  {"library": ", ".join(library.names), "generators": {}})
-        for name, figures in results.items():
-            entry["generators"].setdefault(name, {}).update(figures)
         write_text(str(TARGET), json.dumps(stored, indent=1) + "\n")
 
 
