@@ -43,9 +43,8 @@ def _of_core(p: LutCoreParameters) -> Stages:
     scaled = p.scales_groups
     return {
         "clock": _present(True, {}),
-        "lane": _present(True, {"sum": width, "row sums": p.has_codes}),
-        "scale": _present(scaled, {"multiplier": factor_bits(p.factor_format) if scaled else 0,
-                                   "offset": p.offset != "none"})}
+        "lane": _present(True, {"sum": width}),
+        "scale": _present(scaled, {"multiplier": factor_bits(p.factor_format) if scaled else 0})}
 
 
 def _table(p: LutCoreParameters) -> Stages:
@@ -59,26 +58,23 @@ def _table(p: LutCoreParameters) -> Stages:
 
 
 def _lut_core(p: LutCoreParameters) -> Terms:
-    together, bits = p.pipeline < 2, min(p.segment_bits, p.word_bits)
-    select = log2(p.entries + (p.radix == 3))
+    together = p.pipeline < 2       # read and accumulated in a cycle
     return _named(_of_core(p) | _table(p) | {
         "accumulate": _present(True, {
-            "carries": bits, "select": together * select, "tree": together * log2(p.reads),
-            "plane step": together * p.plane_bits, "trits": together * (p.radix == 3),
-            "no register": p.pipeline == 0, "fan-out": log2(p.M * p.N)})})
+            "carries": min(p.segment_bits, p.word_bits),
+            "select": together * log2(p.entries + (p.radix == 3)),
+            "tree": together * log2(p.reads)})})
 
 
 def _dot_core(p: DotCoreParameters) -> Terms:
-    f = p.frame
-    together, bits = p.pipeline < 2, min(f.segment_bits, f.word_bits)
-    tree = {"tree": log2(p.K * len(f.form.digits)), "select": log2(f.form.lines),
-            "recoder": f.recodes, "multiples": f.entry_bits * (len(f.form.multiples) > 1),
-            "no register": p.pipeline == 0}
+    f, together = p.frame, p.pipeline < 2
+    products = {"select": log2(f.form.lines), "tree": log2(p.K * len(f.form.digits)),
+                "multiples": f.entry_bits * (len(f.form.multiples) > 1)}
     return _named(_of_core(f) | _table(f) | {
         "accumulate": _present(True, {
-            "carries": bits, "fan-out": log2(p.M * p.N),
-            **{name: together * amount for name, amount in tree.items()}}),
-        "products": _present(not together, tree | {"carries": f.entry_bits})})
+            "carries": min(f.segment_bits, f.word_bits),
+            **{part: together * amount for part, amount in products.items()}}),
+        "products": _present(not together, products | {"carries": f.entry_bits})})
 
 
 def _systolic(p: SystolicParameters) -> Terms:
@@ -86,12 +82,10 @@ def _systolic(p: SystolicParameters) -> Terms:
         "clock": _present(True, {}),
         "element": _present(True, {
             "carries": min(p.segment_bits, p.acc_bits),
-            "tree": log2(p.dot * len(p.form.digits) + 1),
-            "select": log2(p.form.lines), "encoder": p.encode == "pe",
-            "fan-out": log2(p.R * p.C), "stops": p.dataflow == "ws"}),
+            "tree": log2(p.dot * len(p.form.digits) + 1), "select": log2(p.form.lines)}),
+        "way out": _present(p.drain == "shift", {"fan-out": log2(p.R * p.C)}),
         "lane": _present(True, {
-            "sum": p.acc_bits, "multiplexer": (p.drain == "mux") * log2(p.R),
-            "partial sums": p.dataflow == "ws"})})
+            "sum": p.acc_bits, "multiplexer": (p.drain == "mux") * log2(p.R)})})
 
 
 def _bitmod_tile(p: BitmodTileParameters) -> Terms:
@@ -99,11 +93,9 @@ def _bitmod_tile(p: BitmodTileParameters) -> Terms:
     return _named({
         "clock": _present(True, {}),
         "align": _present(True, {"rounding": p.align_bits}),
-        "sum": _present(True, {"tree": log2(p.lanes), "carries": p.align_bits,
-                               "fan-out": log2(p.rows * p.columns)}),
+        "sum": _present(True, {"tree": log2(p.lanes), "carries": p.align_bits}),
         "accumulate": _present(True, {
-            "carries": p.pe.row_bits, "tree": together * log2(p.lanes), "together": together,
-            "fan-out": log2(p.rows * p.columns)}),
+            "carries": p.pe.row_bits, "tree": together * log2(p.lanes), "products": together}),
         "dequantise": _present(True, {"multiplier": p.pe.row_bits,
                                       "columns": log2(p.rows * p.sharing_columns)}),
         "channel": _present(p.channel_scale, {})})

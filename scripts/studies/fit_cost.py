@@ -72,14 +72,21 @@ WIDER: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
         "pipeline": (0, 1, 1, 2), "segment": (None, None, 8), "lanes": (None, None, 1),
         "group_scale": ("none", "none", "none", "none", "e4m3", "fp16", "fp32"),
         "offset": ("none", "integer"), "preload": (True, False), "zero_point": (True, False)}}
-#: of WIDER in a fitted set
-WIDE = 8
+#: designs of WIDER in a fitted set
+WIDE = {"area": 8, "delay": 5}
 #: for the longest path, in place of those above: a netlist is sized as a whole, which takes long
 SMALLER: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
-    "lut_core": {"M": (1, 2), "N": (2, 4, 8), "lanes": (1,)},
-    "dot_core": {"M": (1, 2), "N": (2, 4, 8), "lanes": (1,)},
+    "lut_core": {"M": (1, 2), "N": (2, 4, 6), "lanes": (1,)},
+    "dot_core": {"M": (1, 2), "N": (2, 4, 6), "lanes": (1,)},
     "systolic": {"R": (2, 3), "C": (2,)},
     "bitmod_tile": {"rows": (1, 2), "columns": (2,)}}
+
+#: far outside of the sets: what --large compares estimates of areas with
+LARGE: Mapping[str, Mapping[str, Any]] = {
+    "lut_core": {"M": 2, "N": 64, "K": 4, "w_bits": 2, "acc": "fp16"},
+    "dot_core": {"M": 2, "N": 64, "K": 4, "a_format": "int8", "lanes": 1},
+    "systolic": {"R": 16, "C": 16},
+    "bitmod_tile": {"rows": 8, "columns": 8}}
 
 
 def drawn(generator: str, axes: Mapping[str, tuple[Any, ...]], seed: str, count: int,
@@ -106,8 +113,8 @@ def sets(generator: str, figure: str, train: int, test: int) -> list[Parameters]
     wide = {**WIDER.get(generator, axes), **smaller}
     seed_of_wide = f"{generator}, {figure}" if smaller else generator
     if generator in WIDER:
-        fitted = drawn(generator, axes, seed, train - WIDE)
-        fitted += drawn(generator, wide, seed_of_wide, WIDE, fitted)
+        fitted = drawn(generator, axes, seed, train - WIDE[figure])
+        fitted += drawn(generator, wide, seed_of_wide, WIDE[figure], fitted)
     else:
         fitted = drawn(generator, wide, seed_of_wide, train)
     return fitted + drawn(generator, wide, f"{seed_of_wide}, tested", test, fitted)
@@ -150,12 +157,23 @@ def main() -> None:
     parser.add_argument("--figures", nargs="+", default=["area", "delay"])
     parser.add_argument("--train", type=int, default=28, help="designs of the fitted set")
     parser.add_argument("--test", type=int, default=10, help="designs outside of it")
+    parser.add_argument("--large", action="store_true", help="areas of designs far outside too")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--write", action="store_true", help=f"write {TARGET.name}")
     args = parser.parse_args()
     library, embedded = find_library(args.liberty), find_library([])
     conditions = Conditions(library)
     store = Store(sweep_cache(), conditions)
+
+    def measured(designs: list[Parameters], figure: str) -> dict[Parameters, float]:
+        with Progress(f"{designs[0].generator}, {figure}") as progress:
+            swept = sweep(Grid({}, tuple(designs)), [figure], store,
+                          partial(find_scheduler, conditions, None, args.workers),
+                          told=progress.share)
+        for point in swept.failed:
+            print(f"failed: {point.design}: {point.failures}")
+        return {x.p: float(x.metric(figure) or 0) for x in swept.complete}
+
     stored = json.loads(TARGET.read_text()) if TARGET.exists() else {}
     known = stored.get(" ".join(embedded.hashes), {"generators": {}})["generators"]
     entry = stored.setdefault(" ".join(library.hashes),
@@ -165,13 +183,7 @@ def main() -> None:
     for figure in args.figures:
         for name in args.generators:
             designs = sets(name, figure, args.train, args.test)
-            with Progress(f"{name}, {figure}") as progress:
-                swept = sweep(Grid({}, tuple(designs)), [figure], store,
-                              partial(find_scheduler, conditions, None, args.workers),
-                              told=progress.share)
-            for point in swept.failed:
-                print(f"failed: {point.design}: {point.failures}")
-            good = {x.p: float(x.metric(figure) or 0) for x in swept.complete}
+            good = measured(designs, figure)
             train = sum(p in good for p in designs[:args.train])
             # a further library begins with the coefficients of the one that is always there
             first = None if library.hashes == embedded.hashes else \
@@ -179,6 +191,11 @@ def main() -> None:
             fit, shown = fitted(list(good), list(good.values()), figure, train, first)
             entry["generators"].setdefault(name, {})[figure] = vars(fit)
             print(f"{name:14}{figure:8}{shown}", flush=True)
+            if args.large and figure == "area":
+                large = find(name).parameter_class()(**LARGE[name])
+                estimate, found = fit.of(terms_of(large, figure)), measured([large], figure)[large]
+                print(f"  extrapolated to {large.flags()}: {estimate:.0f}, synthesised "
+                      f"{found:.0f}: {estimate / found - 1:+.1%}", flush=True)
     if args.write:
         write_text(str(TARGET), json.dumps(stored, indent=1) + "\n")
 
