@@ -38,12 +38,14 @@ def _present(there: bool, parts: Terms) -> Terms:
 
 
 def _of_core(p: LutCoreParameters) -> Stages:
-    """Of any core: the way out, and scales of groups."""
+    """Of any core: the way out, integer partial sums, and scales of groups."""
     width = p.acc_bits + (p.w_bits + 1) * p.has_codes
     scaled = p.scales_groups
+    adds = p.preload and not scaled and p.result_float is None
     return {
         "clock": _present(True, {}),
         "lane": _present(True, {"sum": width}),
+        "partial sums": _present(adds, {"sum": p.psum.bits}),
         "scale": _present(scaled, {"multiplier": factor_bits(p.factor_format) if scaled else 0})}
 
 

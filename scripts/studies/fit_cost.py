@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """Fit the cost model: synthesise a designed set of small designs, fit, and test on others.
 
-Prints for each generator and figure the errors on designs outside of the fitted set, and writes
-generators/cost/coefficients.json with --write. What is synthesised is kept (as by gen sweep): a
-run that is stopped goes on there.
+Prints for each generator and figure the errors inside the fitted set, of designs left out one sixth
+at a time (by these terms are to be chosen), then those on designs outside of it, and writes
+generators/cost/coefficients.json with --write. A further library takes few designs: its fit begins
+with the embedded one's (cost_fits.py), which comes first. What is synthesised is kept (as by gen
+sweep): a run that is stopped goes on there. What is stored came from, with --write:
+
+    fit_cost.py --figures area --generators lut_core systolic --train 36 --test 10
 """
 
 from __future__ import annotations
@@ -105,13 +109,16 @@ def drawn(generator: str, axes: Mapping[str, tuple[Any, ...]], seed: str, count:
     return list(found)
 
 
-def sets(generator: str, figure: str, train: int, test: int) -> list[Parameters]:
+def sets(generator: str, figure: str, train: int, test: int, *,
+         together: bool = False) -> list[Parameters]:
     """The fitted set, then the tested one. What one of them draws does not depend on the other's
-    size, but that no design is in both."""
+    size, but that no design is in both; ``together``: the tested ones are those drawn next."""
     smaller = SMALLER[generator] if figure == "delay" else {}
     axes, seed = AXES[generator], generator
     wide = {**WIDER.get(generator, axes), **smaller}
     seed_of_wide = f"{generator}, {figure}" if smaller else generator
+    if together:
+        return drawn(generator, wide, seed_of_wide, train + test)
     if generator in WIDER:
         fitted = drawn(generator, axes, seed, train - WIDE[figure])
         fitted += drawn(generator, wide, seed_of_wide, WIDE[figure], fitted)
@@ -157,6 +164,8 @@ def main() -> None:
     parser.add_argument("--figures", nargs="+", default=["area", "delay"])
     parser.add_argument("--train", type=int, default=28, help="designs of the fitted set")
     parser.add_argument("--test", type=int, default=10, help="designs outside of it")
+    parser.add_argument("--together", action="store_true", help="test on the designs that the draw "
+                        "of the fitted set goes on with")
     parser.add_argument("--large", action="store_true", help="areas of designs far outside too")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--write", action="store_true", help=f"write {TARGET.name}")
@@ -182,7 +191,7 @@ def main() -> None:
           f"{'median':>9}{'95 %':>9}{'us each':>9}")
     for figure in args.figures:
         for name in args.generators:
-            designs = sets(name, figure, args.train, args.test)
+            designs = sets(name, figure, args.train, args.test, together=args.together)
             good = measured(designs, figure)
             train = sum(p in good for p in designs[:args.train])
             # a further library begins with the coefficients of the one that is always there
