@@ -5,9 +5,15 @@ Prints for each generator and figure the errors inside the fitted set, of design
 at a time (by these terms are to be chosen), then those on designs outside of it, and writes
 generators/cost/coefficients.json with --write. A further library takes few designs: its fit begins
 with the embedded one's (cost_fits.py), which comes first. What is synthesised is kept (as by gen
-sweep): a run that is stopped goes on there. What is stored came from, with --write:
+sweep): a run that is stopped goes on there. What is stored came from, each with
+--write, SKY130 with --liberty sky130hd_tt.lib.gz:
 
-    fit_cost.py --figures area --generators lut_core systolic --train 36 --test 10
+    --figures area --generators lut_core systolic --train 36 --test 10
+    --figures area --generators dot_core --train 28 --test 14 --together
+    --figures delay --generators lut_core --train 29 --test 6
+    --figures delay --generators systolic --train 12 --test 10
+    SKY130: --figures area --generators lut_core --train 8 --sweeps k mnk formats
+    SKY130: --figures area --generators systolic --train 8 --test 10
 """
 
 from __future__ import annotations
@@ -22,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench_sweeps import SWEEPS
 from cost_fits import Array, coefficients, errors
 
 from lowbit.generators.cost import model
@@ -33,12 +40,12 @@ from lowbit.generators.files import write_text
 from lowbit.generators.measuring import find_library
 from lowbit.generators.progress import Progress
 from lowbit.generators.registry import find
-from lowbit.generators.sweep.grid import Grid
+from lowbit.generators.sweep.grid import Grid, span, values_of
 from lowbit.generators.sweep.metrics import Conditions
 from lowbit.generators.sweep.run import sweep
 from lowbit.generators.sweep.scheduler import find_scheduler
 from lowbit.generators.sweep.store import Store, sweep_cache
-from lowbit.golden.parameters import ParameterError, Parameters
+from lowbit.golden.parameters import ParameterError, Parameters, flag_name
 
 TARGET = Path(model.__file__).with_name("coefficients.json")
 #: values from which the designs of the sets are drawn
@@ -127,6 +134,20 @@ def sets(generator: str, figure: str, train: int, test: int, *,
     return fitted + drawn(generator, wide, f"{seed_of_wide}, tested", test, fitted)
 
 
+def recorded(names: Sequence[str], generator: str) -> list[Parameters]:
+    """The designs of recorded sweeps (bench_sweeps.py) of a generator."""
+    found: dict[Parameters, None] = {}
+    for name in names:
+        words = SWEEPS[name][1].split()
+        if words[1] == generator:
+            cls = find(generator).parameter_class()
+            given = dict(zip(words[2::2], words[3::2], strict=False))
+            axes = {field.name: values_of(field, given[flag_name(field.name)])
+                    for field in cls.declared() if flag_name(field.name) in given}
+            found |= dict.fromkeys(span(cls, axes).points)
+    return list(found)
+
+
 def folded(rows: list[Terms], values: list[float], first: Mapping[str, float] | None,
            folds: int = 6) -> Array:
     """Errors on designs of the fitted set that a fit of the others has not seen: by these terms are
@@ -166,6 +187,8 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=10, help="designs outside of it")
     parser.add_argument("--together", action="store_true", help="test on the designs that the draw "
                         "of the fitted set goes on with")
+    parser.add_argument("--sweeps", nargs="+", choices=SWEEPS, default=[],
+                        help="test on the designs of recorded sweeps in place of drawn ones")
     parser.add_argument("--large", action="store_true", help="areas of designs far outside too")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--write", action="store_true", help=f"write {TARGET.name}")
@@ -192,6 +215,9 @@ def main() -> None:
     for figure in args.figures:
         for name in args.generators:
             designs = sets(name, figure, args.train, args.test, together=args.together)
+            if args.sweeps:
+                designs = designs[:args.train] + [p for p in recorded(args.sweeps, name)
+                                                  if p not in designs[:args.train]]
             good = measured(designs, figure)
             train = sum(p in good for p in designs[:args.train])
             # a further library begins with the coefficients of the one that is always there

@@ -36,7 +36,7 @@ def test_stored() -> None:
             for figure, fit in figures.items():
                 terms = terms_of(parse(name), figure)
                 assert set(fit["coefficients"]) == set(terms)
-                assert fit["tested"] >= 8 and 0 < fit["median_error"] <= fit["p95_error"]
+                assert fit["tested"] >= 6 and 0 < fit["median_error"] <= fit["p95_error"]
                 assert min(fit["coefficients"].values()) >= 0
 
 
