@@ -105,7 +105,7 @@ def test_fits_find_what_figures_were_made_of(names: tuple[str, ...]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("flags", "figure", "bound"), [
-    ("lut_core --M 1 --N 5 --K 3 --a-format int8 --w-bits 2", "area", 0.15),
+    ("lut_core --M 2 --N 10 --K 5 --a-format int8 --w-bits 1", "area", 0.1),
     ("systolic --R 3 --C 2 --a-bits 6 --w-format int4", "delay", 0.2)])
 def test_near_synthesis(flags: str, figure: str, bound: float) -> None:
     """Small designs that are in no set."""
