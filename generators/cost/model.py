@@ -8,6 +8,7 @@ outside of them an estimate is an extrapolation.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -19,9 +20,23 @@ from ..errors import UsageError
 from ..flow.liberty import Library
 from .terms import terms_of
 
-__all__ = ["FIGURES", "CostModel", "Fit"]
+__all__ = ["FIGURES", "CostModel", "Fit", "stage_of", "total"]
 
 FIGURES = ("area", "delay")
+
+
+def stage_of(term: str) -> str:
+    """The stage of a term ``stage: part`` of a delay; that of all terms of an area is empty."""
+    return term.rpartition(": ")[0]
+
+
+def total(coefficients: Mapping[str, float], terms: Mapping[str, float]) -> float:
+    """The sum of all parts; where they are those of stages, of the longest one."""
+    stages: dict[str, float] = {}
+    for name, amount in terms.items():
+        stage = stage_of(name)
+        stages[stage] = stages.get(stage, 0.0) + coefficients[name] * amount
+    return max(stages.values())
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,8 @@ class Fit:
     p95_error: float        #: 95th percentile
 
     def of(self, terms: dict[str, float]) -> float:
-        return sum(self.coefficients[name] * amount for name, amount in terms.items())
+        """The figure of a design with these terms."""
+        return total(self.coefficients, terms)
 
 
 @cache

@@ -12,186 +12,154 @@ from math import log2
 from typing import Any
 
 from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
-from lowbit.golden.formats import FloatFormat
 from lowbit.golden.lut.core_parameters import LutCoreParameters
 from lowbit.golden.lut.direct_parameters import DotCoreParameters
 from lowbit.golden.parameters import Parameters
 from lowbit.golden.systolic.parameters import SystolicParameters
 
 from ..errors import UsageError
+from .amounts import Terms, check, factor_bits, shifter
+from .paths import DELAY
 
 __all__ = ["AREA", "DELAY", "Terms", "terms_of"]
 
-Terms = dict[str, float]
-
-
 def _lanes(p: LutCoreParameters) -> Terms:
-    """Of the ways out: converters, partial sums, group scales; and sums over groups."""
-    lanes = p.out_lanes * p.chains
-    floats = isinstance(p.out, FloatFormat)
-    scaled = p.scales_groups
+    """Of the ways out: sums made whole and float, partial sums, group scales, sums over groups."""
+    lanes, scaled, floats = p.out_values, p.scales_groups, p.result_float
+    width = p.acc_bits + (p.w_bits + 1) * p.has_codes
+    adds = p.preload and not scaled
+    offset = p.offset_format.precision if p.offset_format else 0
     return {
         "lane": lanes,
-        "lane, converter": lanes * floats * p.acc_bits,
-        "lane, partial sums": lanes * p.preload * (not scaled) * (1 if floats else 0),
-        "lane, integer partial sums": lanes * p.preload * (not floats) * p.out.bits,
-        "lane, scale": lanes * scaled,
-        "lane, scale of 24 bits": lanes * (p.group_scale == "fp32"),
-        "lane, offset": lanes * (scaled and p.offset != "none"),
+        "lane, sum": lanes * width,
+        "lane, normaliser": lanes * (floats is not None) * shifter(width),
+        "lane, partial sums": lanes * (shifter(floats.precision) if floats and adds else 0),
+        "lane, integer partial sums": lanes * p.psum.bits * (adds and not floats),
+        "lane, scale": lanes * (scaled + (offset > 0)),
+        "lane, multiplier": lanes * scaled * 24 * (factor_bits(p.factor_format) + offset)
+        if scaled else 0,
         "sums over groups": p.M * p.N * 32 * scaled,
         "row sums": p.M * p.has_row_sums * p.acc_bits,
-    }
+        "row sums, normaliser": p.M * (offset > 0) * shifter(p.acc_bits),
+        "spare beats": p.preload * lanes * p.psum.bits + p.chains * scaled * 24}
 
 
 def _frame(p: LutCoreParameters) -> Terms:
     """Of a core: accumulators, their second set, and the way out."""
-    cells, floating = p.M * p.N, p.is_aligned
+    cells = p.M * p.N
+    value = p.word_bits + -(-p.word_bits // p.segment_bits) - 1
     return {
         "core": 1,
         "row": p.M,
-        "row, exponents": p.M * floating,
-        "accumulator": cells * p.acc_bits,
-        "second accumulator": cells * p.acc_bits * (p.buffer == "double"),
-        "carries kept": cells * (-(-p.acc_bits // p.segment_bits) - 1),
-        "cell": cells,
+        "accumulator": cells * value,
+        "second accumulator": cells * value * (p.buffer == "double"),
         **_lanes(p)}
 
 
+def _table_unit(p: LutCoreParameters) -> Terms:
+    """Activations to entries, where that is inside."""
+    inside, floating = p.table_source == "internal", p.is_aligned
+    words = p.M * p.groups * p.K * inside
+    term = p.row_scale.term_bits + 1 if floating else p.activation.bits
+    scans = floating and not p.can_saturate
+    tables = p.M * p.groups * inside * (not p.is_direct)
+    return {
+        "aligners": words * floating * shifter(term),
+        "scan": words * scans,
+        "scan of a row": p.M * inside * scans,
+        "table adders": tables * (p.entries + p.K) * term,
+        "spare activations": words * p.activation.bits}
+
+
 def _lut_core(p: LutCoreParameters) -> Terms:
-    if p.is_float or p.is_quantized or p.table_source == "internal" or p.unpack != "none":
-        raise UsageError("no cost model of --datapath float, --table-format int8, --table-source "
-                         "internal or --unpack; leave --estimate out")
-    cells, reads = p.M * p.N, p.M * p.N * p.groups
-    entries = _entries(p)
-    digits = p.K * (p.radix - 1)
-    return _frame(p) | {
-        "table": p.M * p.groups * entries * p.entry_bits,
-        "select": reads * entries * p.entry_bits,
-        "sign": reads * p.entry_bits,
-        "compressor": cells * (p.groups - 1) * p.entry_bits,
-        "selected words": cells * p.entry_bits * (p.pipeline == 2),
-        "weights": p.N * p.groups * digits,
-        "decoder": p.N * p.groups * entries}
-
-
-def _entries(p: Any) -> int:
-    return int(p.derived()["entries"])
+    reads = p.M * p.N * p.reads * p.step_bits
+    lines = p.entries + (p.radix == 3)
+    tables = p.M * p.groups * p.entries
+    beat = tables * p.entry_bits + p.M * p.exponent_bits
+    external, waits = p.table_source == "external", p.waiting_stream
+    held_table = not external or p.pipeline == 0 or waits == "table"
+    spare = external * (beat if p.pipeline == 0 else p.beat_bits * (waits == "weight"))
+    found = _frame(p) | _table_unit(p) | {
+        "entries held": beat * held_table + p.beat_bits * (p.pipeline > 0),
+        "plane step": tables * p.step_bits * log2(p.w_bits / p.parallel_planes),
+        "select": reads * lines,
+        "read": reads,
+        "selected words": reads * (p.pipeline == 2),
+        "decoder": p.N * p.reads * lines}
+    found["spare beats"] += spare
+    return found
 
 
 def _dot_core(p: DotCoreParameters) -> Terms:
     f = p.frame
     cells, form = f.M * f.N, f.form
+    rows = sum(digit.row_bits(f.read_bits) for digit in form.digits)
     steps = sum(len(digit.choices) * digit.row_bits(f.read_bits) for digit in form.digits)
-    return _frame(f) | {
-        "activations": f.M * p.K * f.entry_bits,
+    found = _frame(f) | _table_unit(f) | {
+        "entries held": f.M * (p.K * f.entry_bits + f.exponent_bits)
+        + f.beat_bits * (p.pipeline > 0),
         "multiples": f.M * p.K * f.entry_bits * (len(form.multiples) - 1),
         "select": cells * p.K * steps,
-        "rows": cells * p.K * sum(digit.row_bits(f.read_bits) for digit in form.digits),
+        "read": cells * p.K * rows,
         "selected words": cells * f.entry_bits * (p.pipeline == 2),
-        "weights": f.N * p.K * f.weight_bits,
         "recoder": f.N * p.K * f.recodes * len(form.digits),
         "decoder": f.N * p.K * form.lines}
+    del found["table adders"]
+    return found
 
 
 def _systolic(p: SystolicParameters) -> Terms:
-    if p.requantizes or p.skew == "out":
-        raise UsageError("no cost model of --out-format int8 or --skew out; leave --estimate out")
-    pes = p.R * p.C
+    pes, resident = p.R * p.C, p.dataflow == "ws"
     rows = sum(digit.row_bits(p.a_bits) for digit in p.form.digits)
-    choices = sum(len(digit.choices) * digit.row_bits(p.a_bits) for digit in p.form.digits)
-    kept = -(-p.acc_bits // p.segment_bits) - 1
-    resident = p.dataflow == "ws"
-    drains = (p.dataflow == "os") * (p.drain != "mux")
+    choices = sum((len(digit.choices) - 1) * digit.row_bits(p.a_bits) for digit in p.form.digits)
+    value = p.acc_bits + -(-p.acc_bits // p.segment_bits) - 1
+    activations, weights = p.dot * p.a_bits, p.dot * p.moved_bits
+    passed = resident or p.weights == "pass"
+    skewed = activations * passed * p.R * (p.R - 1) / 2
+    given = p.dot * p.weight_bits * (not resident) * p.C * (p.C - 1) / 2
     return {
         "array": 1,
-        "edge, activations": p.dot * p.a_bits * p.R * (p.R - 1) / 2,
-        "edge, weights": p.dot * p.weight_bits * p.C * (p.C - 1) / 2,
-        "encoder": p.C * p.dot * p.recodes * len(p.form.digits),
-        "encoder of an element": pes * p.dot * (p.encode == "pe") * len(p.form.digits),
         "element": pes,
-        "activations": pes * p.dot * p.a_bits,
-        "weights": pes * p.dot * p.moved_bits * (p.weights == "pass" or resident),
-        "resident weights": pes * p.dot * p.moved_bits * resident,
+        "registers": skewed * (not resident) + given
+        + pes * (not resident) * (activations + weights * passed) + p.C * weights * (not passed),
+        "registers that wait": resident * (skewed + pes * (activations + 2 * weights + value)
+                                           + value * p.C * (p.C - 1) / 2 + p.R * activations),
+        "accumulator": pes * value * (not resident),
+        "way out": pes * value * (p.drain == "shift"),
+        "way out, multiplexer": pes * value * (p.drain == "mux"),
         "select": pes * p.dot * choices,
         "rows": pes * p.dot * rows,
-        "accumulator": pes * p.acc_bits,
-        "carries kept": pes * kept,
-        "way out": pes * p.acc_bits * drains,
-        "way out, multiplexer": pes * p.acc_bits * (p.dataflow == "os" and p.drain == "mux"),
+        "sum": pes * p.acc_bits,
+        "encoder": p.dot * len(p.form.digits) * (p.C * p.recodes + pes * (p.encode == "pe")),
+        "decoder": pes * p.dot * p.form.lines,
         "column": p.C * p.acc_bits,
-        "column, carries": p.C * kept * p.segment_bits}
+        "column, partial sums": p.C * p.acc_bits * resident}
 
 
 def _bitmod_tile(p: BitmodTileParameters) -> Terms:
-    if p.align != "row" or p.exponent != "given" or p.group_scale != "int8":
-        raise UsageError("no cost model of --align cycle, --exponent scan or --group-scale; leave "
-                         "--estimate out")
-    pes = p.rows * p.columns
-    accumulators = p.rows * p.columns / p.sharing_columns
+    pes, word = p.rows * p.columns, p.align_bits + 3
+    dequantisers = p.columns / p.sharing_columns
     return {
         "tile": 1,
-        "row": p.rows,
-        "aligners": p.rows * p.lanes * p.align_bits,
-        "column": p.columns,
+        "operands held": p.rows * p.lanes * (p.align_bits + 17) + p.columns * p.lanes * 12,
+        "aligners": p.rows * p.lanes * shifter(p.align_bits),
         "encoders": p.columns * p.lanes,
         "element": pes,
-        "terms": pes * p.lanes * p.align_bits,
+        "products": pes * p.lanes * word,
+        "products, register": pes * p.pipeline * (word + log2(p.lanes)),
         "accumulator": pes * p.pe.row_bits,
-        "dequantiser": p.columns / (p.scale_columns or 1),
         "sums over groups": pes * 32,
-        "scaling": accumulators,
-        "channel scale": p.out_columns * p.channel_scale,
-        "way out": p.out_columns}
+        "dequantiser": dequantisers,
+        "dequantiser, multiplier": dequantisers * 8 * p.pe.row_bits,
+        "dequantiser, normaliser": dequantisers * shifter(p.pe.row_bits + 8),
+        "scales": p.columns * 8,
+        "channel scale": p.out_columns * p.channel_scale}
 
 
-def _of_core(p: LutCoreParameters, words: float) -> Terms:
-    """Delay: the accumulators, the tree before them, and the lanes."""
-    floats = isinstance(p.out, FloatFormat)
-    return {
-        "one": 1,
-        "carry chain": log2(p.segment_bits), "carries": p.segment_bits,
-        "words": words, "tree": log2(p.groups) if p.groups > 1 else 0.0,
-        "no register": p.pipeline == 0, "selected words": p.pipeline == 2,
-        "fan-out": log2(p.M * p.N), "fan-out of a row": log2(p.N),
-        "converter": floats * log2(p.acc_bits), "floats": floats,
-        "partial sums": p.preload and floats and not p.scales_groups,
-        "scale": p.scales_groups, "scale of 24 bits": p.group_scale == "fp32"}
-
-
-def _lut_delay(p: LutCoreParameters) -> Terms:
-    _lut_core(p)        # refuses what has no model
-    return _of_core(p, log2(_entries(p)))
-
-
-def _dot_delay(p: DotCoreParameters) -> Terms:
-    return _of_core(p.frame, log2(max(p.frame.form.lines, 1))) | {
-        "rows": log2(len(p.frame.form.digits) * p.K)}
-
-
-def _systolic_delay(p: SystolicParameters) -> Terms:
-    _systolic(p)
-    return {
-        "one": 1, "carry chain": log2(p.segment_bits) if p.segment_bits > 1 else 0.0,
-        "carries": p.segment_bits, "rows": log2(p.dot * len(p.form.digits)),
-        "resident": p.dataflow == "ws", "encoder": p.encode == "pe",
-        "fan-out": log2(p.R) * (p.weights == "broadcast"), "size": log2(p.R * p.C),
-        "multiplexer": log2(p.R) * (p.dataflow == "os" and p.drain == "mux")}
-
-
-def _bitmod_delay(p: BitmodTileParameters) -> Terms:
-    _bitmod_tile(p)
-    return {"one": 1, "lanes": log2(p.lanes), "align": p.align_bits, "rows": log2(p.rows),
-            "columns": log2(p.columns), "pipeline": p.pipeline,
-            "sharing": log2(p.sharing_columns), "accumulator": p.pe.row_bits}
-
-
-#: generator -> amounts of its area, and of its longest path
+#: generator -> amounts of its area
 AREA: Mapping[str, Callable[[Any], Terms]] = {
     "lut_core": _lut_core, "dot_core": _dot_core, "systolic": _systolic,
     "bitmod_tile": _bitmod_tile}
-DELAY: Mapping[str, Callable[[Any], Terms]] = {
-    "lut_core": _lut_delay, "dot_core": _dot_delay, "systolic": _systolic_delay,
-    "bitmod_tile": _bitmod_delay}
 
 
 def terms_of(p: Parameters, figure: str) -> Terms:
@@ -202,4 +170,5 @@ def terms_of(p: Parameters, figure: str) -> Terms:
     models = {"area": AREA, "delay": DELAY}[figure]
     if p.generator not in models:
         raise UsageError(f"{p.generator} has no cost model; those that have: {', '.join(models)}")
+    check(p)
     return {name: float(amount) for name, amount in models[p.generator](p).items()}

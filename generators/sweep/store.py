@@ -2,7 +2,8 @@
 and another one that meets the same design under the same conditions does not repeat it.
 
 The key is the design, the measurement, what it reads of the conditions, the tools, and all
-sources of the project that figures come from. Failures are not kept: the next sweep tries again.
+sources of the project that figures come from: those of the cost model, and its coefficients, for
+estimates alone. Failures are not kept: the next sweep tries again.
 """
 
 from __future__ import annotations
@@ -33,14 +34,18 @@ def sweep_cache() -> Path:
 
 
 @cache
-def _sources() -> str:
-    """Hash of golden models, designs, and generators."""
+def _sources(estimated: bool) -> str:
+    """Hash of golden models, designs, and generators; of the cost model where it is asked."""
     total = hashlib.sha256()
     here = Path(__file__).resolve().parents[1]
+    cost = here / "cost"
     for root in (*lowbit.golden.__path__, *lowbit.hdl.__path__, str(here)):
         for path in sorted(Path(root).rglob("*")):
-            if path.suffix in (".py", ".lib", ".tcl", ".cpp", ".h"):
+            if path.suffix in (".py", ".lib", ".tcl", ".cpp", ".h") and cost not in path.parents:
                 total.update(path.read_bytes())
+    for path in sorted(cost.iterdir()) if estimated else ():
+        if path.suffix in (".py", ".json"):
+            total.update(path.read_bytes())
     return total.hexdigest()
 
 
@@ -65,7 +70,8 @@ class Store:
         used = {field: getattr(self.conditions, field) for field in MEASUREMENTS[name].uses}
         if "library" in used:
             used["library"] = [*self.conditions.library.hashes, *_tools()]
-        key = [p.generator, p.resolved(), p.as_dict(), name, repr(sorted(used.items())), _sources()]
+        key = [p.generator, p.resolved(), p.as_dict(), name, repr(sorted(used.items())),
+               _sources(bool(used.get("estimated")))]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         return self.folder / f"{digest[:32]}.json"
 

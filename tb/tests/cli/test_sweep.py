@@ -24,6 +24,7 @@ from lowbit.generators.cli import main
 from lowbit.generators.errors import UsageError
 from lowbit.generators.flow import liberty
 from lowbit.generators.registry import find
+from lowbit.generators.sweep import store
 from lowbit.generators.sweep.front import front, ranks
 from lowbit.generators.sweep.grid import span, values_of
 from lowbit.generators.sweep.metrics import Conditions
@@ -219,6 +220,23 @@ def test_keys(tmp_path: Path) -> None:
                   replace(at, library=replace(at.library, hashes=("other",)))):
         assert not known(p, other)
     assert not known(LutCoreParameters(a_format="int8", K=3), at)
+
+
+def test_the_cost_model_makes_other_estimates(tmp_path: Path,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of its coefficients makes other estimates, and leaves what was measured."""
+    coefficients, terms = tmp_path / "cost" / "coefficients.json", tmp_path / "cost" / "terms.py"
+    coefficients.parent.mkdir()
+    monkeypatch.setattr(store, "__file__", str(tmp_path / "sweep" / "store.py"))
+
+    def of(**texts: str) -> list[str]:
+        coefficients.write_text(texts.get("coefficients", "1"))
+        terms.write_text(texts.get("terms", "1"))
+        return [store._sources.__wrapped__(estimated) for estimated in (False, True)]
+
+    (measured, estimated), *others = of(), of(coefficients="2"), of(terms="2")
+    assert estimated != measured
+    assert all(other[0] == measured and other[1] != estimated for other in others)
 
 
 # -- the command -----------------------------------------------------------------------------------
