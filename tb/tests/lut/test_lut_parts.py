@@ -1,4 +1,5 @@
-"""The table unit and the dot-product unit equal their golden models: pairwise covering arrays."""
+"""The table unit and the dot-product unit equal their golden models: covering arrays of the pairs
+that test_lut_core.py leaves to them, with the part inside of a core (lut_space.elsewhere)."""
 
 from __future__ import annotations
 
