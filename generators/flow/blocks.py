@@ -62,13 +62,11 @@ def split(verilog: str, top: str, block: str) -> tuple[str, str]:
 
 
 def build_block(verilog: str, block: str, folder: Path, arguments: Sequence[str],
-                optimize: str, versions: Sequence[str], inner: Sequence[Block] = (),
-                headers: Sequence[str] = ()) -> Block:
+                optimize: str, versions: Sequence[str], inner: Sequence[Block] = ()) -> Block:
     """Build the module ``block`` of ``verilog``, or take it from ``folder``, where it is kept.
 
     ``arguments`` of Verilator, ``optimize`` of the C++ compiler, ``inner``: blocks that this one
-    has in it, ``headers``: Verilator's options that name precompiled ones.
-    Raises :class:`BlockError`.
+    has in it. Raises :class:`BlockError`.
     """
     wrappers = [str(part.wrapper) for part in inner]
     key = json.dumps([verilog, block, list(arguments), optimize, list(versions), wrappers])
@@ -82,7 +80,7 @@ def build_block(verilog: str, block: str, folder: Path, arguments: Sequence[str]
     try:
         (work / "block.v").write_text(verilog)
         _call(["verilator", "--cc", "--lib-create", block, "--top-module", block, "--prefix",
-               f"V{block}", "-Mdir", str(work), "--timescale", "1ns/1ps", *arguments, *headers,
+               f"V{block}", "-Mdir", str(work), "--timescale", "1ns/1ps", *arguments,
                str(work / "block.v"), *wrappers], work)
         # the run-time library comes with the design
         _call(["make", "-s", "-f", f"V{block}.mk", f"OPT_FAST={optimize}", *names], work)

@@ -53,9 +53,6 @@ SIMULATORS = ("verilator", "icarus")
 _BUILD_ARGS = {"verilator": ["--output-split", "0", "--x-initial", "unique", "--x-assign",
                              "unique", "-Wno-fatal", "-Wno-lint", "--no-decoration"],
                "icarus": []}
-#: where the compiler does not optimise: a module that is not put into those around it is compiled
-#: once for all its places
-_SHORT_ARGS = {"verilator": ["-fno-inline"], "icarus": []}
 #: places from which on a block is built apart: below, translating and linking it takes longer than
 #: compiling its places
 _REPEATED = 8
@@ -146,9 +143,7 @@ def _precompile_headers(log: str, folder: Path) -> None:
 def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
            folder: Path, blocks: Sequence[str]) -> tuple[Path, float]:
     """The folder of a finished build, and the seconds that it took (0 if it was there)."""
-    arguments, versions = list(_BUILD_ARGS[simulator]), tool_versions(simulator)
-    if optimize == "-O0":
-        arguments += _SHORT_ARGS[simulator]
+    arguments, versions = _BUILD_ARGS[simulator], tool_versions(simulator)
     # the model is linked to cocotb's libraries by their present path
     key = json.dumps([verilog, top, simulator, waves, arguments, optimize, sys.prefix, versions,
                       list(blocks)])
@@ -169,7 +164,7 @@ def _build(verilog: str, top: str, simulator: str, waves: bool, optimize: str,
             sources, part = split(sources, top, block)
             try:
                 built.append(build_block(part, block, folder, arguments, optimize, versions,
-                                         built, headers))
+                                         built))
             except BlockError as error:
                 raise BuildError(f"{simulator} could not build {block}:\n"
                                  f"{short_log(str(error))}") from None
