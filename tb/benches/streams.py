@@ -22,6 +22,8 @@ from lowbit.tb.benches.recorder import start_recording
 __all__ = ["Source", "Sink", "Streams", "Feed", "Bench", "load_plan", "report"]
 
 Beat = dict[str, int]
+#: cycles after the last beat that was due
+REST = 64
 
 
 def load_plan() -> dict[str, Any]:
@@ -261,20 +263,31 @@ class Bench:
     async def run(self, streams: Sequence[End], done: Callable[[], bool],
                   idle_limit: int = 2000, limit: int | None = None) -> None:
         """Cycle until ``done()``; fails when nothing moves for ``idle_limit`` cycles. ``limit``
-        breaks off after so many cycles."""
+        breaks off after so many cycles.
+
+        A run without a limit goes on for :data:`REST` cycles, which do not count: a design must not
+        have more than was due.
+        """
         clock, idle = self.dut.clk, 0
         end = None if limit is None else self.cycles + limit
         moved = [False] * len(streams)
         edge, settled = RisingEdge(clock), ReadOnly()
-        while not done() and self.cycles != end:
-            for stream, has_moved in zip(streams, moved, strict=True):
-                stream.drive(has_moved)
+
+        async def cycle() -> None:
+            for i, stream in enumerate(streams):
+                stream.drive(moved[i])
             await settled
-            moved = [stream.moves() for stream in streams]
+            moved[:] = [stream.moves() for stream in streams]
+            await edge
+
+        while not done() and self.cycles != end:
+            await cycle()
             idle = 0 if any(moved) else idle + 1
             assert idle < idle_limit, f"no stream moved for {idle_limit} cycles"
-            await edge
             self.cycles += 1
+        for _ in range(REST if limit is None else 0):
+            await cycle()
+            assert done(), "a design had more than was due"
 
     def report(self, **stats: Any) -> None:
         """Write the run's figures to where the driver wants them."""

@@ -14,7 +14,7 @@ import itertools
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 __all__ = ["missing", "pairs_of", "pairwise", "random_legal", "shortened", "walked_legal", "Row"]
@@ -45,8 +45,11 @@ def _pairs(indices: Sequence[int]) -> set[Pair]:
 
 
 def pairs_of(factors: Factors, row: Row) -> set[Pair]:
-    """The pairs that a combination holds."""
-    return _pairs([list(values).index(row[name]) for name, values in factors.items()])
+    """The pairs that a combination holds. One of other factors holds those of the factors and
+    values that it has."""
+    found = [(f, list(values).index(row[name])) for f, (name, values) in
+             enumerate(factors.items()) if name in row and row[name] in values]
+    return {(f, i, g, j) for (f, i), (g, j) in itertools.combinations(found, 2)}
 
 
 def random_legal(factors: Factors, complaint: Complaint, rng: random.Random,
@@ -71,27 +74,32 @@ def walked_legal(factors: Factors, complaint: Complaint, count: int, seed: int =
     return [_row(factors, row) for row in walks if row]
 
 
-def pairwise(factors: Factors, complaint: Complaint, seed: int = 1) -> list[Row]:
+def pairwise(factors: Factors, complaint: Complaint, seed: int = 1,
+             elsewhere: Collection[Pair] = ()) -> list[Row]:
     """A covering array of strength two: each legal pair of values is in at least one row.
 
-    ``factors``: values of each factor; ``complaint(row)`` judges a complete combination.
+    ``factors``: values of each factor; ``complaint(row)`` judges a complete combination;
+    ``elsewhere``: pairs that need no row.
     """
-    return _Search(factors, complaint, seed).run()
+    return _Search(factors, complaint, seed, elsewhere).run()
 
 
 def missing(factors: Factors, complaint: Complaint, rows: Sequence[Row],
-            seed: int = 1) -> Row | None:
-    """A legal combination with a pair that no row of ``rows`` holds, None where none is found."""
-    return _Search(factors, complaint, seed).missing(_indices(factors, rows))
+            seed: int = 1, elsewhere: Collection[Pair] = ()) -> Row | None:
+    """A legal combination with a pair that neither a row of ``rows`` nor ``elsewhere`` holds, None
+    where none is found."""
+    return _Search(factors, complaint, seed, elsewhere).missing(_indices(factors, rows))
 
 
 def shortened(factors: Factors, complaint: Complaint, rows: Sequence[Row], moves: int,
-              seed: int = 1) -> list[Row]:
-    """As few rows as ``moves`` changes of a row lead to, with all pairs that ``rows`` hold.
+              seed: int = 1, elsewhere: Collection[Pair] = ()) -> list[Row]:
+    """As few rows as ``moves`` changes of a row lead to, with all pairs that ``rows`` hold, but
+    for those ``elsewhere``.
 
     Simulated annealing: a row is taken away, and others are changed until they hold its pairs.
     """
-    return _Search(factors, complaint, seed).shortened(_indices(factors, rows), moves)
+    search = _Search(factors, complaint, seed, elsewhere)
+    return search.shortened(_indices(factors, rows), moves)
 
 
 def _indices(factors: Factors, rows: Sequence[Row]) -> list[list[int]]:
@@ -99,13 +107,16 @@ def _indices(factors: Factors, rows: Sequence[Row]) -> list[list[int]]:
 
 
 class _Search:
-    def __init__(self, factors: Factors, complaint: Complaint, seed: int) -> None:
+    def __init__(self, factors: Factors, complaint: Complaint, seed: int,
+                 elsewhere: Collection[Pair] = ()) -> None:
         self.factors, self.complaint, self.rng = factors, complaint, random.Random(seed)
         self.sizes = [len(values) for values in factors.values()]
         self.index = {name: f for f, name in enumerate(factors)}
         self.open: dict[Pair, None] = {     # a dictionary keeps its order, a set does not
             (f, i, g, j): None for f, g in itertools.combinations(range(len(self.sizes)), 2)
-            for i in range(self.sizes[f]) for j in range(self.sizes[g])}
+            for i in range(self.sizes[f]) for j in range(self.sizes[g])
+            if (f, i, g, j) not in elsewhere}
+        self.elsewhere = elsewhere
 
     def run(self) -> list[Row]:
         rows: list[list[int]] = []
@@ -147,9 +158,11 @@ class _Search:
         held = Counter(pair for row in rows for pair in _pairs(row))
         while moves > 0:
             # the row that is alone with the fewest pairs
-            rows = sorted(best, key=lambda row: sum(held[pair] == 1 for pair in _pairs(row)))[1:]
+            rows = sorted(best, key=lambda row: sum(
+                held[pair] == 1 and pair not in self.elsewhere for pair in _pairs(row)))[1:]
             held = Counter(pair for row in rows for pair in _pairs(row))
-            holes = dict.fromkeys(p for row in best for p in sorted(_pairs(row)) if not held[p])
+            holes = dict.fromkeys(p for row in best for p in sorted(_pairs(row))
+                                  if not held[p] and p not in self.elsewhere)
             while holes and moves > 0:
                 moves -= 1
                 f, i, g, j = rng.choice(list(holes))
@@ -159,7 +172,8 @@ class _Search:
                 if changed is None:
                     continue
                 old, new = _pairs(rows[n]), _pairs(changed)
-                lost = [pair for pair in sorted(old - new) if held[pair] == 1]
+                lost = [pair for pair in sorted(old - new)
+                        if held[pair] == 1 and pair not in self.elsewhere]
                 worse = len(lost) - sum(pair in holes for pair in new)
                 if worse > 0 and rng.random() >= math.exp(-worse / _TEMPERATURE):
                     continue

@@ -1,7 +1,9 @@
 """The configurations of the LUT family that are verified: factors, their values, and what is legal.
 
-The regression covers all legal pairs of these values (:func:`regression`), the campaign
-(scripts/studies/campaign.py) draws from their full product. Legality is the parameter classes' own.
+The regression covers all legal pairs of these values (:func:`regression`): the core's array those
+of the core, and that of the table unit, which the core has inside, what is left of its own
+(:func:`elsewhere`). The campaign (scripts/studies/campaign.py) draws from the full product.
+Legality is the parameter classes' own.
 
 The search for the regression's rows takes a minute, so they are recorded in a file;
 ``python -m lowbit.tb.support.lut_space`` writes it, and a test looks for a pair that they miss.
@@ -14,6 +16,7 @@ import itertools
 import json
 import random
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,18 @@ from lowbit.golden.lut.parameters import (
     LutTableParameters,
 )
 from lowbit.golden.parameters import ParameterError, Parameters
-from lowbit.tb.support.covering import Row, missing, pairwise, random_legal, shortened
+from lowbit.tb.support.covering import (
+    Pair,
+    Row,
+    missing,
+    pairs_of,
+    pairwise,
+    random_legal,
+    shortened,
+)
 
 __all__ = ["SPACES", "TERNARY", "build", "row_of", "complaint", "regression_complaint",
-           "is_cheap", "search", "forgotten", "regression", "product", "completed",
+           "is_cheap", "elsewhere", "search", "forgotten", "regression", "product", "completed",
            "label"]
 
 #: generator -> rows of its covering array, each a digit for every factor: the place of its value
@@ -90,6 +101,11 @@ TERNARY: dict[str, tuple[Any, ...]] = dict(
     table_source=("external", "internal"), target=("asic", "fpga"),
     size=((1, 9), (3, 5)), max_k=(60,), group_scale=("none", "fp16"), offset=("none", "real"),
     table_format=("exact", "int8"), buffer=("single", "double"))
+
+
+#: what the table unit does itself, around what it shares with the core: pairs of these it covers
+#: itself, wherever else they occur
+OWN = ("M", "pipeline", "reset", "datapath", "table")
 
 
 def _space(cls: type[LutParameters], radix: int) -> dict[str, tuple[Any, ...]]:
@@ -158,10 +174,31 @@ def regression_complaint(cls: type[LutParameters], row: Row) -> list[str] | None
     return blamed
 
 
+def elsewhere(cls: type[LutParameters]) -> set[Pair]:
+    """Pairs of a table unit's factors that rows of the core hold with that unit inside."""
+    if cls is not LutTableParameters:
+        return set()
+    factors = SPACES[cls]
+    own = {f for f, name in enumerate(factors) if name in OWN}
+    return {(f, i, g, j) for p in regression(LutCoreParameters)
+            if isinstance(p, LutCoreParameters) and p.table_source == "internal"
+            for f, i, g, j in pairs_of(factors, p.as_dict()) if not (f in own and g in own)}
+
+
+def _has_all_values(factors: Mapping[str, Sequence[Any]], rows: Sequence[Row]) -> bool:
+    return all(any(row[name] == value for row in rows)
+               for name, values in factors.items() for value in values)
+
+
 def search(cls: type[LutParameters], radix: int = 2) -> list[str]:
-    """A pairwise covering array of the cheap legal configurations, rows as in :data:`RECORD`."""
+    """A pairwise covering array of the cheap legal configurations, rows as in :data:`RECORD`;
+    each value occurs, also where all its pairs are :func:`elsewhere`."""
     factors, judge = _space(cls, radix), functools.partial(regression_complaint, cls)
-    rows = shortened(factors, judge, pairwise(factors, judge), MOVES)
+    held = elsewhere(cls)
+    for seed in itertools.count(1):
+        rows = shortened(factors, judge, pairwise(factors, judge, seed, held), MOVES, seed, held)
+        if _has_all_values(factors, rows):
+            break
     return ["".join(str(values.index(row[name])) for name, values in factors.items())
             for row in rows]
 
@@ -169,7 +206,7 @@ def search(cls: type[LutParameters], radix: int = 2) -> list[str]:
 def forgotten(cls: type[LutParameters], radix: int = 2) -> Row | None:
     """A cheap legal configuration with a pair of values that the record misses, if any."""
     return missing(_space(cls, radix), functools.partial(regression_complaint, cls),
-                   [row_of(p) for p in regression(cls, radix)])
+                   [row_of(p) for p in regression(cls, radix)], elsewhere=elsewhere(cls))
 
 
 def regression(cls: type[LutParameters], radix: int = 2) -> list[LutParameters]:
@@ -222,6 +259,9 @@ def label(p: Parameters) -> str:
 
 
 if __name__ == "__main__":
-    found = {cls.generator: search(cls) for cls in SPACES}
-    found["lut_core --radix 3"] = search(LutCoreParameters, 3)
+    found = {"lut_core": search(LutCoreParameters),
+             "lut_core --radix 3": search(LutCoreParameters, 3)}
+    for part in (LutTableParameters, LutDotParameters):     # what the core's array leaves to them
+        RECORD.write_text(json.dumps(found, indent=1) + "\n")
+        found[part.generator] = search(part)
     RECORD.write_text(json.dumps(found, indent=1) + "\n")

@@ -3,6 +3,7 @@
 :func:`mutants` lists what can go wrong where. A :class:`Mutant` can be put in the text alone
 (:func:`mutated`), or many of them together behind a switch (:func:`switched`): the simulation
 then turns number n on by the plusarg ``+mutant=n``, so that one build serves a whole survey.
+:func:`with_flaws` does the same with changes that a test writes itself.
 The text is that of ``generators/verilog/emit.py``: one statement a line.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 from lowbit.generators.verilog.shape import unwrap
 
-__all__ = ["Mutant", "mutants", "mutated", "switched", "KINDS"]
+__all__ = ["Mutant", "mutants", "mutated", "switched", "with_flaws", "KINDS"]
 
 #: kinds of change, in the order of reports
 KINDS = ("operator", "operands swapped", "constant", "stuck", "condition negated",
@@ -148,13 +149,14 @@ def _both(mutant: Mutant, number: int) -> list[str]:
         assert wrong is not None
         return [f"{right['head']}({on} ? {wrong['condition']} : {right['condition']}) begin"]
     if right := _PORT.fullmatch(before):
-        flip = f"{{{mutant.bits}{{{on}}}}}"
-        return [f"    .{right['port']}(({right['value']}) ^ {flip}){right['comma']}"]
+        wrong = _PORT.fullmatch(after)
+        assert wrong is not None
+        return [f"    .{right['port']}({on} ? {wrong['value']} : {right['value']}){right['comma']}"]
     if right := _ASSIGN.fullmatch(before):
         # wires of their own: the width and sign of an expression depend on where it stands
         wrong = _ASSIGN.fullmatch(after)
         assert wrong is not None
-        net = f"mutant_{number}"
+        net = f"mutant_{number}_{mutant.line}"
         shape = f"[{mutant.bits - 1}:0]"
         return [f"  wire {shape} {net}_right, {net}_wrong;",
                 f"  assign {net}_right = {right['value']};",
@@ -175,6 +177,35 @@ def switched(verilog: str, chosen: Sequence[Mutant]) -> str:
     for number, mutant in enumerate(chosen, 1):
         assert lines[mutant.line] == [mutant.before]
         lines[mutant.line] = _both(mutant, number)
+    return _with_switch(lines)
+
+
+def with_flaws(verilog: str, flaws: Sequence[tuple[str, str]]) -> str:
+    """The text with all ``flaws`` (pattern and replacement, as of ``re.sub``), each behind
+    ``+mutant=n``: number n, from 1, is ``flaws[n - 1]``. Each changes inside of lines, none a line
+    of another's.
+    """
+    right = unwrap(verilog)
+    lines = right.splitlines()
+    bits, _ = _widths(lines)
+    parts: list[list[str]] = [[line] for line in lines]
+    for number, flaw in enumerate(flaws, 1):
+        wrong = re.sub(*flaw, right, flags=re.M).splitlines()
+        assert len(wrong) == len(lines), f"{flaw[0]} changes more than the inside of lines"
+        changed = [n for n, line in enumerate(lines) if line != wrong[n]]
+        assert changed, f"{flaw[0]} changes nothing"
+        for n in changed:
+            assert parts[n] == [lines[n]], f"{flaw[0]} changes a line of another flaw"
+            module = next(line.split()[1] for line in lines[n::-1] if line.startswith("module "))
+            put = _ASSIGN.fullmatch(lines[n])
+            width = 1 if put is None else (_part_bits(put["part"]) if put["part"] else
+                                           bits[module, put["target"]])
+            parts[n] = _both(Mutant("flaw", module, n, lines[n], wrong[n], width), number)
+    return _with_switch(parts)
+
+
+def _with_switch(lines: Sequence[list[str]]) -> str:
+    """The lines, in each module a number ``mutant`` that the plusarg gives."""
     switch = ["  integer mutant;",
               "  initial if (!$value$plusargs(\"mutant=%d\", mutant)) mutant = 0;"]
     text: list[str] = []

@@ -42,4 +42,4 @@ def pytest_collection_finish() -> None:
     nor so often through the many objects of an emission."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(500_000, 20, 20)

@@ -6,8 +6,6 @@ designs and programs: scripts/studies/campaign_accel.py.
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +13,9 @@ import pytest
 from lowbit.generators.flow.simulate import simulate
 from lowbit.generators.registry import find
 from lowbit.generators.verifying import verify
-from lowbit.generators.verilog.emit import Emitted, emit
+from lowbit.generators.verilog.emit import emit
 from lowbit.golden.accelerator.parameters import AccelParameters
+from lowbit.tb.support.mutation import with_flaws
 
 SMALL: dict[str, Any] = dict(M=1, N=16, K=2, w_bits=2, chains=1, axi_data=64, a_kib=1, w_kib=1,
                              s_kib=1, p_kib=1, min_group=8, max_group=16)
@@ -54,18 +53,13 @@ FLAWS = {
                                           "assign load_misses_next = 1'h0;")}
 
 
-@pytest.fixture(scope="module")
-def design() -> tuple[AccelParameters, Emitted]:
+def test_bench_finds() -> None:
+    """One build with all flaws behind a switch; without one the bench passes."""
     # adders as operators and memories as tools infer them: the flaws are elsewhere, and it is built
     # in half the time
     p = AccelParameters(**SMALL, adder="operator", memory="inferred")
-    return p, emit(p)
-
-
-@pytest.mark.parametrize("flaw", FLAWS)
-def test_bench_finds(flaw: str, design: tuple[AccelParameters, Emitted]) -> None:
-    p, right = design
-    wrong = re.sub(*FLAWS[flaw], right.verilog)
-    assert wrong != right.verilog
+    text = with_flaws(emit(p).verilog, list(FLAWS.values()))
     plan = dict(parameters=p.as_dict(), vectors=300)
-    assert not simulate(replace(right, verilog=wrong), right.top, find("accel").bench, plan).passed
+    for number, flaw in enumerate(["no flaw", *FLAWS]):
+        found = simulate(text, "accel", find("accel").bench, plan, plusargs=[f"+mutant={number}"])
+        assert found.passed is (number == 0), f"{flaw}: {found.message}"

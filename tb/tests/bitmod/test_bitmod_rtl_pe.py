@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from lowbit.hdl.bitmod.accumulate import uses_digits
 from lowbit.hdl.bitmod.align import ACTIVATION, FINE, TERM, AlignedSum, sum_bits
 from lowbit.hdl.bitmod.cycle_pe import DecodeActivation, DecodeTerm
 from lowbit.hdl.bitmod.row_pe import DecodeRowTerm
+from lowbit.tb.support.mutation import with_flaws
 
 WIDE: dict[str, Any] = dict(extra_bits=13, acc_bits=32)
 CYCLE: list[dict[str, Any]] = [dict(align="cycle", **options) for options in (
@@ -61,24 +61,28 @@ def test_both_accumulators_are_tested() -> None:
     assert kinds == {True, False}
 
 
-@pytest.mark.parametrize(("align", "right", "wrong"), [
-    ("cycle", r"<= round_up;", "<= 1'h0;"), ("cycle", r"assign below = .*;",
-                                             "assign below = 1'h0;"),
-    ("row", r"(assign add_carry_1 = \S+) \| \S+;", r"\1;"),
-    ("row", r"\{4\{negative_1\}\}", "4'h0"), ("row", r"\{5\{sum_sign\}\}", "5'h0"),
-    ("row", r"(assign add_carry_31 = \S+) \| \S+;", r"\1;"),
-    ("row", r"assign negative_2 = (\S+) \^ (\S+);", r"assign negative_2 = \1 | \2;")])
-def test_bench_finds_faults(align: str, right: str, wrong: str) -> None:
+FAULTS = {
+    "cycle": [(r"<= round_up;", "<= 1'h0;"), (r"assign below = .*;", "assign below = 1'h0;")],
+    "row": [(r"(assign add_carry_1 = \S+) \| \S+;", r"\1;"),
+            (r"\{4\{negative_1\}\}", "4'h0"), (r"\{5\{sum_sign\}\}", "5'h0"),
+            (r"(assign add_carry_31 = \S+) \| \S+;", r"\1;"),
+            (r"assign negative_2 = (\S+) \^ (\S+);", r"assign negative_2 = \1 | \2;")]}
+
+
+@pytest.mark.parametrize("align", FAULTS)
+def test_bench_finds_faults(align: str) -> None:
     """By cycles: no pending ones; no truncation of the lowest place. By rows: the last lane's
     carry at either place, the sign above a sum, the accumulator's top place, a product's sign."""
     parameters = BitmodPeParameters(align=align)
     design = emit(parameters)
     plan = dict(parameters=parameters.as_dict(), manifest=design.manifest,
                 derived=design.manifest["derived"], vectors=200)
-    broken = re.sub(right, wrong, design.verilog)
-    assert broken != design.verilog
-    outcome = simulate(broken, design.top, registry.find("bitmod_pe").bench, plan)
-    assert not outcome.passed and "differ from the golden model" in outcome.message
+    text = with_flaws(design.verilog, FAULTS[align])
+    for number in range(len(FAULTS[align]) + 1):
+        outcome = simulate(text, design.top, registry.find("bitmod_pe").bench, plan,
+                           plusargs=[f"+mutant={number}"])
+        assert outcome.passed is (number == 0)
+        assert outcome.passed or "differ from the golden model" in outcome.message
 
 
 ACTIVATION_SPEC = """module spec(input [15:0] code, output [10:0] activation_significand,

@@ -18,6 +18,7 @@ from lowbit.golden.bitmod.cycles import Operation, stream_cycles
 from lowbit.golden.bitmod.datatypes import get_data_type
 from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.parameters import ParameterError
+from lowbit.tb.support.mutation import with_flaws
 
 SMALL = BitmodTileParameters(rows=2, columns=2)
 #: two rows and two columns of tiles, whose buffers are full and empty all the time
@@ -146,41 +147,37 @@ def test_cycles_of_four_weights(name, cycles):
     assert three == stream_cycles(SMALL, [operation])
 
 
-@pytest.mark.parametrize(("right", "wrong"), [
-    # the exponents do not go round; integers count in halves; the row flags; the saturation
-    (r"leaving_exponents <= \{ leaving_exponents\[4:0\], leaving_exponents\[9:5\] \}",
-     "leaving_exponents <= leaving_exponents"),
-    (r"(leaving_integers) <= \S+;", r"\1 <= 1'h0;"),
-    (r"result_clipped <= \S+;", "result_clipped <= 1'h0;"),
-    (r"(assign magnitude = \S+) \| .*;", r"\1;")])
-def test_bench_finds_faults(right, wrong):
-    generator = find("bitmod_tile")
-    design = emit(SMALL)
-    broken = re.sub(right, wrong, design.verilog)
-    assert broken != design.verilog
-    plan = dict(generator=generator.name, parameters=SMALL.as_dict(), vectors=300)
-    mutant = dataclasses.replace(design, verilog=broken)
-    assert not simulate(mutant, design.top, generator.bench, plan,
-                        blocks=generator.blocks).passed
+#: lines of the tile's Verilog, and what they become
+FAULTS = {
+    "given": [
+        # the exponents do not go round; integers count in halves; the row flags; the saturation
+        (r"leaving_exponents <= \{ leaving_exponents\[4:0\], leaving_exponents\[9:5\] \}",
+         "leaving_exponents <= leaving_exponents"),
+        (r"(leaving_integers) <= \S+;", r"\1 <= 1'h0;"),
+        (r"result_clipped <= \S+;", "result_clipped <= 1'h0;"),
+        (r"(assign magnitude = \S+) \| .*;", r"\1;")],
+    "scan": [
+        # the scan leaves out the last activation of a chunk, or begins no group anew, or ends none
+        # with its last chunk; subnormals have field 0
+        (r"fields\[19:15\]|fields\[19\]", "1'h0"),
+        (r"scan_first <= activation_last", "scan_first <= 1'h0"),
+        (r"\.take\(activation_take\)", ".take(activation_take & ~activation_last)"),
+        (r"(assign exponent = )\{.*\};", r"\1found;"),
+        # the next group is taken while the exponents of the last one wait
+        (r"assign (activation_ready) = .*;", r"assign \1 = queue_push_ready;")]}
 
 
-@pytest.mark.parametrize(("right", "wrong"), [
-    # the scan leaves out the last activation of a chunk, or begins no group anew, or ends none
-    # with its last chunk; subnormals have field 0
-    (r"fields\[19:15\]|fields\[19\]", "1'h0"),
-    (r"scan_first <= activation_last", "scan_first <= 1'h0"),
-    (r"\.take\(activation_take\)", ".take(activation_take & ~activation_last)"),
-    (r"(assign exponent = )\{.*\};", r"\1found;"),
-    # the next group is taken while the exponents of the last one wait
-    (r"assign (activation_ready) = .*;", r"assign \1 = queue_push_ready;")])
-def test_bench_finds_faults_of_the_scan(right, wrong):
+@pytest.mark.parametrize("exponent", FAULTS)
+def test_bench_finds_faults(exponent):
+    """One build with all of them behind a switch; without one the bench passes."""
     generator = find("bitmod_tile")
-    p = replace(SMALL, exponent="scan")
-    design = emit(p)
-    broken = re.sub(right, wrong, design.verilog)
-    assert broken != design.verilog
+    p = replace(SMALL, exponent=exponent)
+    text = with_flaws(emit(p).verilog, FAULTS[exponent])
     plan = dict(generator=generator.name, parameters=p.as_dict(), vectors=300)
-    assert not simulate(broken, design.top, generator.bench, plan).passed
+    passed = [simulate(text, generator.name, generator.bench, plan,
+                       plusargs=[f"+mutant={number}"]).passed
+              for number in range(len(FAULTS[exponent]) + 1)]
+    assert passed == [True] + [False] * len(FAULTS[exponent])
 
 
 @pytest.mark.parametrize("exponent", ["given", "scan"])

@@ -87,6 +87,23 @@ def test_shortened_array_holds_the_same_pairs(complaint):
     assert short == shortened(FACTORS, complaint, rows, 2000), "deterministic"
 
 
+@pytest.mark.parametrize("complaint", [rule, lambda row: None])
+def test_pairs_of_elsewhere_need_no_row(complaint):
+    """Those and no others: a row of other factors holds the pairs of what it shares with these."""
+    other = dict(a=1, b="y", c=5, e=99, f=7)
+    held = pairs_of(FACTORS, other)
+    assert len(held) == 3 and held < pairs_of(FACTORS, other | dict(d=True, e=10))
+    held |= set().union(*(pairs_of(FACTORS, row) for row in pairwise(FACTORS, complaint)[:6]))
+    wanted = set().union(*(pairs_of(FACTORS, row) for row in pairwise(FACTORS, complaint)))
+    rows = pairwise(FACTORS, complaint, elsewhere=held)
+    short = shortened(FACTORS, complaint, rows, 500, elsewhere=held)
+    for found in (rows, short):
+        assert held.union(*(pairs_of(FACTORS, row) for row in found)) >= wanted
+        assert missing(FACTORS, complaint, found, elsewhere=held) is None
+        assert missing(FACTORS, complaint, found[1:], elsewhere=held) is not None
+    assert len(short) <= len(rows) < len(pairwise(FACTORS, complaint))
+
+
 def test_nothing_legal():
     assert pairwise(FACTORS, lambda row: []) == []
     with pytest.raises(ValueError, match="no legal combination"):
@@ -98,6 +115,16 @@ def test_regression_is_cheap_and_forgets_no_pair(cls):
     for p in lut_space.regression(cls):
         assert lut_space.regression_complaint(cls, lut_space.row_of(p)) is None
     assert lut_space.forgotten(cls) is None, "python -m lowbit.tb.support.lut_space writes it"
+
+
+def test_array_of_the_table_unit():
+    """It holds every value, and every pair of what the unit does itself."""
+    factors = lut_space.SPACES[LutTableParameters]
+    rows = [lut_space.row_of(p) for p in lut_space.regression(LutTableParameters)]
+    assert all({row[name] for row in rows} == set(values) for name, values in factors.items())
+    names = list(factors)
+    assert not any({names[f], names[g]} <= set(lut_space.OWN)
+                   for f, _, g, _ in lut_space.elsewhere(LutTableParameters))
 
 
 def test_ternary_regression_forgets_no_pair():
@@ -119,7 +146,7 @@ def uncovered(cls, rows):
     """Pairs of legal configurations, found at the end of walks, that none of ``rows`` has."""
     factors = lut_space.SPACES[cls]
     complaint = functools.partial(lut_space.regression_complaint, cls)
-    covered = set().union(*(pairs_of(factors, row) for row in rows))
+    covered = lut_space.elsewhere(cls).union(*(pairs_of(factors, row) for row in rows))
     walked = walked_legal(factors, complaint, 2000, seed=7)
     assert len(walked) > 1300 and all(complaint(row) is None for row in walked[:100])
     names = list(factors)

@@ -12,6 +12,7 @@ import pytest
 
 from lowbit.generators.errors import UsageError
 from lowbit.generators.flow import builds as build_cache
+from lowbit.generators.flow import simulate as simulation
 from lowbit.generators.flow.blocks import split
 from lowbit.generators.flow.simulate import BuildError, simulate
 from lowbit.generators.verilog.emit import emit_component
@@ -64,9 +65,10 @@ def test_removed_reset_fails(design, builds):
     assert not run(broken, builds, "icarus").passed
 
 
-def test_block_is_built_once(builds):
+def test_block_is_built_once(builds, monkeypatch):
     """A repeated module as a library: right sums, wrong ones found, its own random start, and a
     build of its own that other designs find."""
+    monkeypatch.setattr(simulation, "_REPEATED", 2)
     twins = emit_component(Twins(), top="acc")
 
     def twice(seed=1, **plan):
@@ -92,7 +94,8 @@ def test_split_takes_what_a_block_needs():
     assert re.findall(r"^module (\w+)", pe, re.M) == ["toy_pe"]
 
 
-def test_broken_block(builds):
+def test_broken_block(builds, monkeypatch):
+    monkeypatch.setattr(simulation, "_REPEATED", 2)
     twins = emit_component(Twins(), top="acc")
     broken = replace(twins, verilog=twins.verilog.replace("module toy_accumulator (",
                                                           "module toy_accumulator (;"))

@@ -1,4 +1,6 @@
-"""The table unit and the dot-product unit equal their golden models: pairwise covering arrays."""
+"""The table unit and the dot-product unit equal their golden models: pairwise covering arrays; of
+the table unit what test_lut_core.py leaves to it, with the unit inside of a core
+(lut_space.elsewhere)."""
 
 from __future__ import annotations
 
