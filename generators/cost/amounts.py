@@ -7,7 +7,7 @@ from math import log2
 from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.formats import ExponentFormat, FactorFormat, FloatFormat, IntFormat
 from lowbit.golden.lut.core_parameters import LutCoreParameters
-from lowbit.golden.parameters import Parameters
+from lowbit.golden.parameters import Parameters, TargetParameters
 from lowbit.golden.systolic.parameters import SystolicParameters
 
 from ..errors import UsageError
@@ -33,18 +33,25 @@ def shifter(bits: float) -> float:
 
 def check(p: Parameters) -> None:
     """:class:`UsageError` for an option without a model."""
+    unknown: dict[str, bool] = {}
+    if isinstance(p, TargetParameters):
+        unknown = {f"--target {p.target}": p.target != "asic",
+                   f"--adder {p.adder}": p.adder != "ripple"}
     match p:
         case LutCoreParameters():
-            unknown = {"--datapath float": p.is_float, "--table-format int8": p.is_quantized,
-                       f"--unpack {p.unpack}": p.unpack != "none"}
+            unknown |= {
+                "--datapath float": p.is_float, "--table-format int8": p.is_quantized,
+                f"--unpack {p.unpack}": p.unpack != "none", "--table full": p.table == "full",
+                "--select binary": p.select == "binary",
+                "--negation hardware": p.negation == "hardware",
+                "--exponent given and tables made inside":
+                    p.table_source == "internal" and p.is_aligned and p.exponent == "given"}
         case SystolicParameters():
-            unknown = {"--out-format int8": p.requantizes, "--skew out": p.skew == "out"}
+            unknown |= {"--out-format int8": p.requantizes, "--skew out": p.skew == "out"}
         case BitmodTileParameters():
-            unknown = {"--align cycle": p.align == "cycle", "--exponent scan": p.scans,
+            unknown |= {"--align cycle": p.align == "cycle", "--exponent scan": p.scans,
                        f"--group-scale {p.group_scale}": p.group_scale != "int8",
                        "--olive": p.olive}
-        case _:
-            unknown = {}
     for option, given in unknown.items():
         if given:
             raise UsageError(f"{p.generator} has no cost model of {option}; leave --estimate out")
