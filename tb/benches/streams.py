@@ -261,11 +261,11 @@ class Bench:
         return made
 
     async def run(self, streams: Sequence[End], done: Callable[[], bool],
-                  idle_limit: int = 2000, limit: int | None = None) -> None:
+                  idle_limit: int = 2000, limit: int | None = None, more: bool = False) -> None:
         """Cycle until ``done()``; fails when nothing moves for ``idle_limit`` cycles. ``limit``
-        breaks off after so many cycles.
+        breaks off after so many cycles; ``more``: there is more to come than is waited for.
 
-        A run without a limit goes on for :data:`REST` cycles, which do not count: a design must not
+        A run with neither goes on for :data:`REST` cycles, which do not count: a design must not
         have more than was due.
         """
         clock, idle = self.dut.clk, 0
@@ -285,7 +285,7 @@ class Bench:
             idle = 0 if any(moved) else idle + 1
             assert idle < idle_limit, f"no stream moved for {idle_limit} cycles"
             self.cycles += 1
-        for _ in range(REST if limit is None else 0):
+        for _ in range(REST if limit is None and not more else 0):
             await cycle()
             assert done(), "a design had more than was due"
 
