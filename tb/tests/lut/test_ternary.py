@@ -68,13 +68,14 @@ def test_every_pattern_reads_its_sum(K: int) -> None:
 
 @pytest.mark.parametrize("p", [
     *(LutDotParameters(radix=3, K=K, a_format="int8") for K in (1, 2, 3)),
-    LutDotParameters(radix=3, K=4, a_format="int8", select="binary"),
+    LutDotParameters(radix=3, K=3, a_format="int8", select="binary"),
     LutDotParameters(radix=3, K=2, groups=2, a_format="int8", select="binary"),
     LutDotParameters(K=1, a_format="int8"),
     LutDotParameters(K=1, a_format="int8", table="full", select="binary")],
     ids=lambda p: p.flags().replace("--", ""))
 def test_dot_is_the_sum(p: LutDotParameters) -> None:
-    """Table, decoder and read together, for all activations and patterns, by SAT."""
+    """Table, decoder and read together, for all activations and patterns, by SAT. (K = 4, of which
+    a proof takes a minute: scripts/studies/prove.py.)"""
     assert prove_equal(emit(p).verilog, "lut_dot", dot_spec(p)).proved
 
 
