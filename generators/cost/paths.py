@@ -100,6 +100,8 @@ def _bitmod_tile(p: BitmodTileParameters) -> Terms:
             "carries": p.pe.row_bits, "tree": together * log2(p.lanes), "products": together}),
         "dequantise": _present(True, {"multiplier": p.pe.row_bits,
                                       "columns": log2(p.rows * p.sharing_columns)}),
+        # a single sum over groups has no register behind it that its adder could be cut at
+        "single sum": _present(p.sharing_sums == 1, {}),
         "channel": _present(p.channel_scale, {})})
 
 

@@ -12,8 +12,12 @@ sweep): a run that is stopped goes on there. What is stored came from, each with
     --figures area --generators dot_core --train 28 --test 14 --together
     --figures delay --generators lut_core --train 29 --test 6
     --figures delay --generators systolic --train 12 --test 10
+    --figures area --generators bitmod_tile --train 14 --test 10
+    --figures delay --generators bitmod_tile --train 14 --test 10 --test-seed again
+    --figures delay --generators dot_core --train 16 --test 10
     SKY130: --figures area --generators lut_core --train 8 --sweeps k mnk formats
-    SKY130: --figures area --generators systolic --train 8 --test 10
+    SKY130: --figures area --generators dot_core systolic bitmod_tile --train 8 --test 10
+    SKY130: --figures delay --generators systolic lut_core --train 8 --test 8
 """
 
 from __future__ import annotations
@@ -117,7 +121,7 @@ def drawn(generator: str, axes: Mapping[str, tuple[Any, ...]], seed: str, count:
 
 
 def sets(generator: str, figure: str, train: int, test: int, *,
-         together: bool = False) -> list[Parameters]:
+         together: bool = False, seed_of_tests: str = "tested") -> list[Parameters]:
     """The fitted set, then the tested one. What one of them draws does not depend on the other's
     size, but that no design is in both; ``together``: the tested ones are those drawn next."""
     smaller = SMALLER[generator] if figure == "delay" else {}
@@ -131,7 +135,7 @@ def sets(generator: str, figure: str, train: int, test: int, *,
         fitted += drawn(generator, wide, seed_of_wide, WIDE[figure], fitted)
     else:
         fitted = drawn(generator, wide, seed_of_wide, train)
-    return fitted + drawn(generator, wide, f"{seed_of_wide}, tested", test, fitted)
+    return fitted + drawn(generator, wide, f"{seed_of_wide}, {seed_of_tests}", test, fitted)
 
 
 def recorded(names: Sequence[str], generator: str) -> list[Parameters]:
@@ -187,6 +191,8 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=10, help="designs outside of it")
     parser.add_argument("--together", action="store_true", help="test on the designs that the draw "
                         "of the fitted set goes on with")
+    parser.add_argument("--test-seed", default="tested", metavar="WORD", help="of the tests' draw: "
+                        "another one where terms were changed after errors were seen")
     parser.add_argument("--sweeps", nargs="+", choices=SWEEPS, default=[],
                         help="test on the designs of recorded sweeps in place of drawn ones")
     parser.add_argument("--large", action="store_true", help="areas of designs far outside too")
@@ -214,7 +220,8 @@ def main() -> None:
           f"{'median':>9}{'95 %':>9}{'us each':>9}")
     for figure in args.figures:
         for name in args.generators:
-            designs = sets(name, figure, args.train, args.test, together=args.together)
+            designs = sets(name, figure, args.train, args.test, together=args.together,
+                           seed_of_tests=args.test_seed)
             if args.sweeps:
                 designs = designs[:args.train] + [p for p in recorded(args.sweeps, name)
                                                   if p not in designs[:args.train]]
