@@ -17,7 +17,7 @@ sweep): a run that is stopped goes on there. What is stored came from, each with
     --figures delay --generators dot_core --train 16 --test 10
     SKY130: --figures area --generators lut_core --train 8 --sweeps k mnk formats
     SKY130: --figures area --generators dot_core systolic bitmod_tile --train 8 --test 10
-    SKY130: --figures delay --generators systolic lut_core --train 8 --test 8
+    SKY130: --figures delay --generators systolic lut_core --train 16 --test 8
 """
 
 from __future__ import annotations
