@@ -6,7 +6,7 @@ at a time (by these terms are to be chosen), then those on designs outside of it
 generators/cost/coefficients.json with --write. A further library takes few designs: its fit begins
 with the embedded one's (cost_fits.py), which comes first. What is synthesised is kept (as by gen
 sweep): a run that is stopped goes on there. What is stored came from, each with
---write, SKY130 with --liberty sky130hd_tt.lib.gz:
+--write, SKY130 and SG13G2 with --liberty:
 
     --figures area --generators lut_core systolic --train 36 --test 10
     --figures area --generators dot_core --train 28 --test 14 --together
@@ -18,6 +18,7 @@ sweep): a run that is stopped goes on there. What is stored came from, each with
     SKY130: --figures area --generators lut_core --train 8 --sweeps k mnk formats
     SKY130: --figures area --generators dot_core systolic bitmod_tile --train 8 --test 10
     SKY130: --figures delay --generators systolic lut_core --train 16 --test 8
+    SG13G2: --figures area --train 8 --test 10
 """
 
 from __future__ import annotations
