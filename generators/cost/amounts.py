@@ -7,6 +7,7 @@ from math import log2
 from lowbit.golden.bitmod.tile_parameters import BitmodTileParameters
 from lowbit.golden.formats import ExponentFormat, FactorFormat, FloatFormat, IntFormat
 from lowbit.golden.lut.core_parameters import LutCoreParameters
+from lowbit.golden.lut.direct_parameters import DotCoreParameters
 from lowbit.golden.parameters import Parameters, TargetParameters
 from lowbit.golden.systolic.parameters import SystolicParameters
 
@@ -45,7 +46,10 @@ def check(p: Parameters) -> None:
                 "--select binary": p.select == "binary",
                 "--negation hardware": p.negation == "hardware",
                 "--exponent given and tables made inside":
-                    p.table_source == "internal" and p.is_aligned and p.exponent == "given"}
+                    p.table_source == "internal" and p.is_aligned and p.exponent == "given",
+                "--out-format int8": p.requantizes}
+        case DotCoreParameters():
+            unknown |= {"--out-format int8": p.frame.requantizes}
         case SystolicParameters():
             unknown |= {"--out-format int8": p.requantizes, "--skew out": p.skew == "out"}
         case BitmodTileParameters():

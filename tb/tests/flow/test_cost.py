@@ -121,6 +121,8 @@ def test_near_synthesis(flags: str, figure: str, bound: float) -> None:
     ("bitmod_tile --align cycle", "no cost model of --align cycle"),
     ("lut_core --select binary", "no cost model of --select binary"),
     ("dot_core --target fpga", "no cost model of --target fpga"),
+    ("lut_core --a-format int8 --out-format int8", "no cost model of --out-format int8"),
+    ("dot_core --a-format int8 --out-format int8", "no cost model of --out-format int8"),
     ("fp16_pe", "fp16_pe has no cost model; those that have: lut_core")])
 def test_refused(flags: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match=message):
